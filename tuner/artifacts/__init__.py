@@ -1,0 +1,1 @@
+"""What stages leave behind: fingerprints, manifests and the store that holds them."""

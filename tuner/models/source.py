@@ -1,0 +1,89 @@
+"""What a recipe's model string means, and what of it enters a fingerprint. Light: nothing is loaded here."""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tuner.errors import InputError
+from tuner.settings import settings
+
+_PYPI = re.compile(r"pypi:([A-Za-z0-9][A-Za-z0-9._-]*)==([A-Za-z0-9.!+]+)")
+_HUB = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model's origin.
+
+    Attributes:
+        kind: `pypi` (a GGUF in a wheel), `hub` or `folder`.
+        name: The package, the hub id or the folder's path.
+        revision: The package's version or the hub's revision; empty for a folder.
+    """
+
+    kind: Literal["pypi", "hub", "folder"]
+    name: str
+    revision: str = ""
+
+    @property
+    def title(self) -> str:
+        """Short, for people."""
+        match self.kind:
+            case "pypi":
+                return f"{self.name} {self.revision}"
+            case "hub":
+                return self.name
+            case "folder":
+                return Path(self.name).name
+
+    def identity(self) -> dict[str, str]:
+        """What decides the weights: package and version, hub id and revision, or the folder's content.
+
+        A hub revision that is a branch may move; name a commit in the recipe where that matters.
+
+        Raises:
+            InputError: If a folder is not there.
+        """
+        if self.kind == "folder":
+            return {"folder": _digest(Path(self.name))}
+        return {self.kind: self.name, "revision": self.revision}
+
+
+def parse(text: str, key: str = "model") -> Source:
+    """Reads a model string.
+
+    Args:
+        text: `pypi:PACKAGE==VERSION`, `owner/name[@revision]`, or a folder that begins with `.`, `/` or `~`.
+        key: The recipe's key, for the error.
+
+    Raises:
+        InputError: If it is none of these, or a folder is not there.
+    """
+    if match := _PYPI.fullmatch(text):
+        return Source("pypi", match[1], match[2])
+    if text.startswith((".", "/", "~")):
+        folder = Path(text).expanduser()
+        if not (folder / "config.json").is_file():
+            raise InputError(f"{key}: {text}: no model folder (it would hold a config.json)")
+        return Source("folder", str(folder.absolute()))
+    if match := _HUB.fullmatch(text):
+        return Source("hub", match[1], match[2] or "main")
+    raise InputError(f"{key}: {text!r} is no model: write pypi:PACKAGE==VERSION, owner/name[@revision] or ./folder")
+
+
+def _digest(folder: Path) -> str:
+    """sha256 over the names and contents of a folder's files, remembered by size and time of change."""
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    stamp = json.dumps([[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files])
+    memory = settings().folder("cache/folders") / hashlib.sha256(f"{folder}{stamp}".encode()).hexdigest()
+    if memory.exists():
+        return memory.read_text()
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            digest.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    memory.write_text(digest.hexdigest())
+    return digest.hexdigest()

@@ -1,0 +1,4 @@
+"""What a person looks at in the end."""
+
+VERSION = 1
+"""Raised whenever this stage would make something else from the same settings and inputs."""
