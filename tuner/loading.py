@@ -111,6 +111,15 @@ def load(source: str, overrides: Sequence[str] = ()) -> Recipe:
     return parse(read(source), overrides, source)
 
 
+def named(recipe: str, overrides: Sequence[str] = ()) -> Recipe:
+    """A recipe as a flow is given it: the name of a shipped one, or YAML text.
+
+    Raises:
+        InputError: If it is neither, or wrong.
+    """
+    return parse(recipe, overrides) if "\n" in recipe else load(recipe, overrides)
+
+
 def _override(data: dict[str, Any], override: str) -> None:
     path, equals, value = override.partition("=")
     keys = path.strip().split(".")

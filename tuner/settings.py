@@ -19,6 +19,7 @@ class Settings(BaseSettings):
         device: `auto` takes the GPUs there are, else the CPU.
         dtype: `auto` takes bfloat16 where the processor computes in it, else float32.
         batch_size: Rows generated at once.
+        workers: Trainings that run at once; by default one for each GPU, and one on a CPU.
         train_timeout: Seconds after which a training is stopped; its checkpoints stay.
     """
 
@@ -29,6 +30,7 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     batch_size: int = Field(default=32, ge=1)
+    workers: int = Field(default_factory=lambda: len(list(Path("/dev").glob("nvidia[0-9]*"))) or 1, ge=1)
     train_timeout: float = Field(default=24 * 3600, gt=0)
 
     def folder(self, name: str) -> Path:

@@ -1,0 +1,1 @@
+"""Where flows run: deployments, the local server and worker, container files."""

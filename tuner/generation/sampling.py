@@ -1,0 +1,93 @@
+"""Sampling in which every row draws from random numbers of its own.
+
+`generate` samples a batch from one random stream, so a row's tokens would depend on its neighbours. Here the choice
+is made before `generate` sees it: temperature, top-p and min-p as transformers defines them, then the token at which
+the cumulative probability passes the row's own uniform number; all other logits become minus infinity and greedy
+decoding picks what is left.
+"""
+
+from collections.abc import Callable
+
+import torch
+from transformers import LogitsProcessor
+
+from tuner.recipe import Sampling
+
+CANDIDATES = 512
+"""Tokens sorted at first; the nucleus rarely holds more, and a row whose nucleus does is sorted whole."""
+
+
+class RowSampler(LogitsProcessor):
+    """Chooses each row's next token with the row's own random numbers.
+
+    Args:
+        sampling: Temperature, top-p and min-p.
+        uniforms: One number for each row and step, shape (rows, max_tokens), float64 in [0, 1).
+        prompt_length: Tokens in the padded prompt, so that the step is known.
+        on_step: Called with the number of steps done; may raise to end the generation.
+    """
+
+    def __init__(
+        self, sampling: Sampling, uniforms: torch.Tensor, prompt_length: int, on_step: Callable[[int], None]
+    ) -> None:
+        self._sampling = sampling
+        self._uniforms = uniforms
+        self._prompt_length = prompt_length
+        self._on_step = on_step
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        """Leaves only the chosen token.
+
+        Args:
+            input_ids: Shape (rows, tokens so far).
+            scores: Logits, shape (rows, vocabulary).
+
+        Returns:
+            0 at the chosen token and minus infinity elsewhere, shape (rows, vocabulary).
+        """
+        step = input_ids.shape[1] - self._prompt_length
+        self._on_step(step)
+        chosen = choose(scores, self._sampling, self._uniforms[:, step].to(scores.device))
+        return torch.full_like(scores, -torch.inf).scatter_(1, chosen[:, None], 0.0)
+
+
+def choose(logits: torch.Tensor, sampling: Sampling, uniforms: torch.Tensor) -> torch.Tensor:
+    """Inverse-transform sampling from the truncated distribution.
+
+    Args:
+        logits: Shape (rows, vocabulary).
+        sampling: Temperature; top-p (arXiv 1904.09751); min-p (arXiv 2407.01082).
+        uniforms: Shape (rows,), in [0, 1).
+
+    Returns:
+        Token ids, shape (rows,).
+    """
+    probabilities = torch.softmax(logits.float() / sampling.temperature, dim=-1)
+    if sampling.top_p >= 1.0 and sampling.min_p <= 0.0:
+        return _inverse(probabilities, uniforms)
+    count = min(CANDIDATES, probabilities.shape[-1])
+    top, tokens = probabilities.topk(count, dim=-1)
+    chosen = tokens.gather(1, _inverse(_truncated(top, sampling), uniforms)[:, None])[:, 0]
+    # A nucleus wider than the candidates: neither their mass reaches top_p nor is the last one below min_p.
+    wide = (top.sum(-1) < sampling.top_p) & (top[:, -1] >= sampling.min_p * top[:, 0])
+    if count < probabilities.shape[-1] and bool(wide.any()):
+        full, order = probabilities[wide].sort(dim=-1, descending=True)
+        index = _inverse(_truncated(full, sampling), uniforms[wide])
+        chosen[wide] = order.gather(1, index[:, None])[:, 0]
+    return chosen
+
+
+def _truncated(descending: torch.Tensor, sampling: Sampling) -> torch.Tensor:
+    before = descending.cumsum(-1) - descending
+    keep = (before < sampling.top_p) & (descending >= sampling.min_p * descending[:, :1])
+    keep[:, 0] = True
+    return descending * keep
+
+
+def _inverse(weights: torch.Tensor, uniforms: torch.Tensor) -> torch.Tensor:
+    """The index at which the cumulative weight passes the uniform share of the whole, shape (rows,)."""
+    cumulative = weights.double().cumsum(-1)
+    index = torch.searchsorted(cumulative, (uniforms * cumulative[:, -1])[:, None], right=True)[:, 0]
+    # The product may round up to the whole; the last token of non-zero weight is meant then.
+    last = weights.shape[-1] - 1 - (weights > 0).flip(-1).int().argmax(-1)
+    return torch.minimum(index, last)

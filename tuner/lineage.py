@@ -1,0 +1,68 @@
+"""From an adapter back to what it learned from: rows, their verdicts, prompts and seeds."""
+
+from typing import Any
+
+from tuner import specs
+from tuner.artifacts import parquet
+from tuner.artifacts.store import Store
+from tuner.errors import InputError
+from tuner.recipe import Recipe
+from tuner.stages import present
+
+
+def lineage(store: Store, record: dict[str, Any], row: str | None = None) -> dict[str, Any]:
+    """What a run's adapters are made of.
+
+    Args:
+        store: Where the run lies.
+        record: The run's record.
+        row: A row's id; its whole history is added.
+
+    Returns:
+        The run, its artifacts with their metrics and, for each adapter, the training rows.
+
+    Raises:
+        InputError: If there is no such row in the run.
+        StageError: If an artifact of the run is no longer there.
+    """
+    recipe = Recipe.model_validate(record["recipe"])
+    wanted = specs.of_recipe(recipe)
+    artifacts = []
+    for stage in specs.STAGES:
+        for spec in wanted.of(stage):
+            manifest = store.find(stage, spec.fingerprint)
+            artifacts.append(
+                {
+                    "stage": stage,
+                    "label": spec.label,
+                    "fingerprint": spec.fingerprint,
+                    "uri": store.uri(manifest) if manifest else None,
+                    "inputs": dict(spec.inputs),
+                    "metrics": manifest.metrics if manifest else None,
+                }
+            )
+    data: dict[str, Any] = {"run": record, "artifacts": artifacts, "adapters": {}}
+    split = store.find("split", wanted.split.fingerprint)
+    if split:
+        ids = parquet.read(store.fetch(split, "train.parquet"))["row_id"].to_pylist()
+        data["adapters"] = {name: {"training_rows": ids} for name in recipe.training}
+    if row is not None:
+        data["row"] = _history(store, wanted, row)
+    return data
+
+
+def _history(store: Store, wanted: specs.Specs, row: str) -> dict[str, Any]:
+    import pyarrow.compute as pc
+
+    curated = parquet.read(store.fetch(present(store, wanted.curate), "rows.parquet"))
+    found = curated.filter(pc.equal(curated["row_id"], row)).to_pylist()  # pyright: ignore[reportAttributeAccessIssue]
+    if not found:
+        raise InputError(f"--row {row}: this run has no such row")
+    split = present(store, wanted.split)
+    sides = [
+        side
+        for side in ("train", "validation")
+        if row in parquet.read(store.fetch(split, f"{side}.parquet"))["row_id"].to_pylist()
+    ]
+    shard = wanted.shards[found[0]["shard"]]
+    return {**found[0], "side": sides[0] if sides else None, "shard_fingerprint": shard.fingerprint}

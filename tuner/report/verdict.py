@@ -1,0 +1,104 @@
+"""The verdict: who won, whether that is better than no training at all, and what it cost, in three plain lines.
+
+Nothing is called better or worse unless the 95 % interval of the paired difference lies wholly on one side of 0.
+"""
+
+from dataclasses import dataclass
+
+from tuner.report.contents import BASE, Contents
+from tuner.report.wording import Estimate, count, duration, finite, interval, listed, number, percent, signed, size
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the numbers allow one to say.
+
+    Attributes:
+        lines: Up to three sentences of plain text.
+        winner: The adapter that beats all others, or the only one; None if the data cannot tell.
+    """
+
+    lines: tuple[str, ...]
+    winner: str | None
+
+
+def judge(contents: Contents) -> Verdict:
+    """Words the verdict.
+
+    Args:
+        contents: What was measured.
+
+    Returns:
+        The lines, and the winner if there is one.
+    """
+    measured = sorted(
+        (name for name in contents.adapters if contents.losses[name].value is not None),
+        key=lambda name: (contents.losses[name].value, contents.adapters.index(name)),
+    )
+    if not measured:
+        lines = ("No adapter has a finite held-out loss: training diverged.", _cost(contents, list(contents.adapters)))
+        return Verdict(lines, None)
+    best, others = measured[0], measured[1:]
+    rivals = [other for other in others if not contents.difference(best, other).is_below_zero]
+    first = _first(contents, best, others, rivals) + _diverged(contents, measured)
+    leading = [best, *rivals]
+    return Verdict((first, _against_base(contents, leading), _cost(contents, leading)), None if rivals else best)
+
+
+def _first(contents: Contents, best: str, others: list[str], rivals: list[str]) -> str:
+    loss = contents.losses[best]
+    if not others:
+        return f"{best} is the only adapter to judge: held-out loss {number(loss.value)} {interval(loss)}."
+    # Of many, the nearest says enough; the figures show all.
+    nearest = rivals[0] if rivals else others[0]
+    difference = contents.difference(best, nearest)
+    if not rivals:
+        place = ", the next best" if len(others) > 1 else ""
+        return (
+            f"{best} won with a held-out loss of {number(loss.value)}: "
+            f"{signed(difference)} against {nearest}{place} {interval(difference)}."
+        )
+    return (
+        f"The data cannot tell {listed([best, *rivals])} apart: {best} has the lowest held-out loss, "
+        f"{number(loss.value)}, but its difference to {nearest} is {_gap(difference)}."
+    )
+
+
+def _diverged(contents: Contents, measured: list[str]) -> str:
+    lost = [name for name in contents.adapters if name not in measured]
+    return f" {listed(lost)} diverged: no finite held-out loss." if lost else ""
+
+
+def _against_base(contents: Contents, named: list[str]) -> str:
+    base = contents.losses[BASE].value
+    if base is None:
+        return "The base model has no finite held-out loss to compare with."
+    clauses = [_clause(name, contents.difference(name, BASE)) for name in named]
+    return f"Against the base model ({number(base)}), {'; '.join(clauses)}."
+
+
+def _clause(name: str, difference: Estimate) -> str:
+    gap = _gap(difference)
+    if difference.is_below_zero:
+        return f"{name} is better: {gap}"
+    if difference.is_above_zero:
+        return f"{name} is worse, training it did harm: {gap}"
+    return f"{name} cannot be told apart from no training at all: {gap}"
+
+
+def _gap(difference: Estimate) -> str:
+    return f"{signed(difference)} {interval(difference)}"
+
+
+def _cost(contents: Contents, named: list[str]) -> str:
+    costs = []
+    for name in named:
+        metrics = contents.training[name]
+        costs.append(
+            f"of {name}: {duration(finite(metrics['seconds']))} of training, "
+            f"{size(finite(metrics['peak_memory_bytes']))} peak memory, "
+            f"an adapter of {size(finite(metrics['adapter_bytes']))}, "
+            f"{count(finite(metrics['trainable_parameters']))} trainable parameters "
+            f"({percent(finite(metrics['trainable_ratio']))} of the model)"
+        )
+    return f"Cost {'; '.join(costs)}."

@@ -1,0 +1,122 @@
+"""Runs: what ties a recipe to the artifacts it used or made, by name."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from tuner.artifacts.fingerprint import Spec
+from tuner.artifacts.store import Store
+from tuner.errors import InputError
+from tuner.recipe import Recipe
+from tuner.specs import run_name
+
+State = Literal["running", "completed", "failed", "interrupted"]
+
+
+def now() -> str:
+    """This moment, ISO 8601 in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@dataclass
+class Run:
+    """A run's record, kept in the store as it changes.
+
+    Attributes:
+        store: Where it lies.
+        record: What `run.json` holds.
+    """
+
+    store: Store
+    record: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return self.record["name"]
+
+    @classmethod
+    def start(cls, store: Store, recipe: Recipe, name: str | None, until: str) -> "Run":
+        """Begins a run, or goes on with the one of that name.
+
+        Raises:
+            InputError: If the name belongs to a run of another recipe, or the store cannot be written.
+        """
+        plain = recipe.model_dump(mode="json")
+        chosen = check_name(name) if name else run_name(recipe)
+        former = store.read_run(chosen)
+        if former and former["recipe"] != plain:
+            raise InputError(f"--name {chosen}: a run of another recipe has this name; choose another")
+        run = cls(
+            store,
+            {
+                "name": chosen,
+                "recipe": plain,
+                "until": until,
+                "state": "running",
+                "created": former["created"] if former else now(),
+                "started": now(),
+                "ended": None,
+                "attempts": former["attempts"] + 1 if former else 1,
+                "error": None,
+                "flow_run": None,
+                "artifacts": [],
+            },
+        )
+        run.save()
+        return run
+
+    def note(self, spec: Spec, outcome: Literal["cached", "made"]) -> None:
+        """Records an artifact that the run used or made."""
+        entry = {"stage": spec.stage, "label": spec.label, "fingerprint": spec.fingerprint, "outcome": outcome}
+        self.record["artifacts"].append(entry)
+
+    def end(self, state: State, error: str | None = None) -> None:
+        """Records how the run ended."""
+        self.record.update(state=state, ended=now(), error=error)
+        self.save()
+
+    @contextmanager
+    def recorded(self) -> Iterator[None]:
+        """Records how a block ends: completed, interrupted, or failed with the error's line."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.end("interrupted")
+            raise
+        except Exception as error:
+            self.end("failed", str(error) or type(error).__name__)
+            raise
+        self.end("completed")
+
+    def save(self) -> None:
+        """Writes the record, whole or not at all."""
+        self.store.write_run(self.name, self.record)
+
+
+def check_name(name: str) -> str:
+    """A name that is safe as a folder.
+
+    Raises:
+        InputError: If it is a path or holds other signs than letters, digits, `.`, `_` and `-`.
+    """
+    plain = name.replace(".", "").replace("_", "").replace("-", "")
+    if not (plain.isascii() and plain.isalnum() and name[0].isalnum() and len(name) <= 100):
+        raise InputError(f"--name {name}: a name has letters, digits, '.', '_' and '-' only, at most 100")
+    return name
+
+
+def find(store: Store, name: str) -> dict[str, Any]:
+    """The record of a run.
+
+    Raises:
+        InputError: If there is no such run.
+    """
+    record = store.read_run(check_name(name))
+    if record is None:
+        near: Sequence[str] = store.run_names()
+        known = ", ".join(near[-5:]) or "none yet"
+        raise InputError(f"{name}: no such run in {store.url}; there are: {known}")
+    return record

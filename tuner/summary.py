@@ -1,0 +1,66 @@
+"""What the terminal says of a run when it is over."""
+
+from pathlib import Path
+from typing import Any
+
+from tuner import specs
+from tuner.artifacts.manifest import Manifest
+from tuner.artifacts.store import Store
+from tuner.errors import InputError
+from tuner.recipe import Recipe
+from tuner.settings import settings
+
+
+def summary(store: Store, record: dict[str, Any]) -> str:
+    """The verdict, the run's name, where report and adapters lie, how to see it in the Prefect UI."""
+    recipe = Recipe.model_validate(record["recipe"])
+    wanted = specs.of_recipe(recipe)
+    lines = [""]
+    if final := store.find("report", wanted.report.fingerprint):
+        lines += [*final.metrics["verdict"], ""]
+    lines.append(f"run       {record['name']}")
+    if final:
+        lines.append(f"report    {store.uri(final, 'report.html')}")
+    for name, spec in wanted.training.items():
+        if trained := store.find("train", spec.fingerprint):
+            lines.append(f"adapter   {name}: {store.uri(trained, 'adapter')}")
+    flow = record["flow_run"]
+    seen = f"http://127.0.0.1:4200/runs/flow-run/{flow}" if flow else "http://127.0.0.1:4200"
+    lines.append(f"Prefect   tuner up, then {seen}")
+    return "\n".join(lines)
+
+
+def report_path(store: Store, record: dict[str, Any]) -> Path:
+    """The run's report as a file on this machine, checked.
+
+    Raises:
+        InputError: If the run has no report.
+    """
+    wanted = specs.of_recipe(Recipe.model_validate(record["recipe"]))
+    manifest: Manifest | None = store.find("report", wanted.report.fingerprint)
+    if manifest is None:
+        raise InputError(f"{record['name']}: has no report yet (state: {record['state']}); run its recipe again")
+    path = store.fetch(manifest, "report.html")
+    if store.is_local:
+        return path
+    named = settings().folder("reports") / f"{record['name']}.html"
+    named.write_bytes(path.read_bytes())
+    return named
+
+
+def walk(data: dict[str, Any]) -> str:
+    """A lineage as text: the run, its artifacts from adapters back to shards, and a row's history if asked."""
+    record = data["run"]
+    lines = [f"{record['name']}: {record['state']}, started {record['started']}"]
+    for artifact in reversed(data["artifacts"]):
+        state = artifact["uri"] or "missing"
+        lines.append(f"  {artifact['stage']:9}{artifact['label']:15}{artifact['fingerprint'][:12]}  {state}")
+    for name, adapter in data["adapters"].items():
+        rows = adapter["training_rows"]
+        lines.append(f"adapter {name} learned from {len(rows)} rows: {', '.join(rows[:6])}{', ...' * (len(rows) > 6)}")
+    if row := data.get("row"):
+        lines.append("")
+        lines += [f"{key:20}{value}" for key, value in row.items() if key != "messages"]
+    elif data["adapters"]:
+        lines.append(f"walk back from a row: tuner show {record['name']} --row ROW")
+    return "\n".join(lines)

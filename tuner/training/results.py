@@ -1,0 +1,75 @@
+"""What a finished training leaves: the adapter, its learning curve and its metrics."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from tuner.models import source
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedTokenizerBase
+
+CURVE = pa.schema(
+    {
+        "step": pa.int64(),
+        "epoch": pa.float64(),
+        "loss": pa.float64(),
+        "learning_rate": pa.float64(),
+        "seconds": pa.float64(),
+    }
+)
+
+
+def save_adapter(model: "PeftModel", tokenizer: "PreTrainedTokenizerBase", student: str, folder: Path) -> int:
+    """Saves the adapter with the tokenizer and chat template it was trained with.
+
+    Returns:
+        The bytes of the adapter's weights.
+    """
+    model.save_pretrained(folder, safe_serialization=True)
+    tokenizer.save_pretrained(folder)
+    (folder / "README.md").unlink(missing_ok=True)
+    config = folder / "adapter_config.json"
+    config.write_text(json.dumps(_portable(json.loads(config.read_text()), student), indent=2, sort_keys=True))
+    return (folder / "adapter_model.safetensors").stat().st_size
+
+
+def _portable(config: dict[str, Any], student: str) -> dict[str, Any]:
+    """The adapter's configuration naming the student as the recipe does, not where this machine keeps it."""
+    origin = source.parse(student)
+    config["base_model_name_or_path"] = origin.name if origin.kind == "hub" else student
+    config["revision"] = origin.revision if origin.kind == "hub" else None
+    if config.get("tokenizer_name_or_path"):
+        config["tokenizer_name_or_path"] = config["base_model_name_or_path"]
+    return config
+
+
+def curve(history: list[dict[str, Any]]) -> pa.Table:
+    """The learning curve, one row per optimizer step, from the trainer's log."""
+    return pa.Table.from_pylist(
+        [{name: entry[name] for name in CURVE.names} for entry in history if "loss" in entry], schema=CURVE
+    )
+
+
+def peak_memory() -> tuple[int, str]:
+    """The most memory this process has held.
+
+    Returns:
+        Bytes, and of what: `cuda` (allocated by torch) or `process` (resident).
+    """
+    import torch
+
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return torch.cuda.max_memory_allocated(), "cuda"
+    # Not getrusage: a child inherits its parent's peak there, while this one begins anew at exec.
+    status = Path("/proc/self/status")
+    if status.exists():
+        for entry in status.read_text().splitlines():
+            if entry.startswith("VmHWM:"):
+                return int(entry.split()[1]) * 1024, "process"
+    import psutil
+
+    return psutil.Process().memory_info().rss, "process"

@@ -1,0 +1,121 @@
+"""TRL's trainer, made to resume exactly, to count the tokens it sees and to stop when the loss is lost.
+
+Only the child process imports this module.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import Sampler
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from trl import SFTTrainer
+
+from tuner.errors import StageError
+from tuner.training.checkpoints import Progress, mark
+from tuner.training.order import GroupedByLength
+
+
+class DivergedError(StageError):
+    """The loss is no longer a finite number."""
+
+
+class AdapterTrainer(SFTTrainer):
+    """TRL's supervised trainer with an order of rows that a resumed attempt repeats, and meters.
+
+    Attributes:
+        order_seed: Decides the order of the rows in every epoch.
+        before: What earlier attempts have spent.
+        tokens: Non-pad tokens seen in this attempt.
+        began: When this attempt's loop began (`time.perf_counter`).
+        ended: When it ended; None while it runs.
+    """
+
+    order_seed: int = 0
+    before: Progress = Progress()
+    tokens: int = 0
+    began: float = 0.0
+    ended: float | None = None
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
+        rows = self.train_dataset if train_dataset is None else train_dataset
+        lengths = [len(ids) for ids in rows["input_ids"]]
+        return GroupedByLength(lengths, self.args.train_batch_size, self.order_seed)
+
+    def training_step(self, model: torch.nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> torch.Tensor:
+        # A packed batch is one long row without padding, and comes without a mask.
+        mask = inputs.get("attention_mask")
+        self.tokens += int(inputs["input_ids"].numel() if mask is None else mask.sum())
+        return super().training_step(model, inputs, *args, **kwargs)
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        logs["seconds"] = self.spent().seconds
+        super().log(logs, start_time)
+
+    def spent(self) -> Progress:
+        """What this and earlier attempts have spent so far."""
+        seconds = (self.ended or time.perf_counter()) - self.began
+        return Progress(self.state.global_step, self.before.seconds + seconds, self.before.tokens + self.tokens)
+
+
+class Meter(TrainerCallback):
+    """Says every step how far it is, marks complete checkpoints, and stops a training whose loss is lost."""
+
+    def __init__(self, trainer: AdapterTrainer, say: Callable[[dict[str, Any]], None]) -> None:
+        self.trainer = trainer
+        self.say = say
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Starts the clock."""
+        self.trainer.began = time.perf_counter()
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Stops the clock."""
+        self.trainer.ended = time.perf_counter()
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Passes a step's figures on."""
+        if not logs or "loss" not in logs:
+            return
+        if not math.isfinite(logs["loss"]):
+            rate = logs.get("learning_rate", args.learning_rate)
+            raise DivergedError(
+                f"the loss became {logs['loss']} at step {state.global_step} (learning rate {rate:.2g}): "
+                "give the adapter a lower learning_rate"
+            )
+        spent = self.trainer.spent()
+        speed = self.trainer.tokens / max(spent.seconds - self.trainer.before.seconds, 1e-9)
+        self.say(
+            {"step": state.global_step, "total": state.max_steps, "loss": logs["loss"], "tokens_per_second": speed}
+        )
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Marks the checkpoint that has just been written whole."""
+        mark(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}", self.trainer.spent())
+
+
+def total_steps(trainer: AdapterTrainer) -> int:
+    """Optimizer steps of the whole training, as the trainer itself counts them."""
+    batches = len(trainer.get_train_dataloader())
+    per_epoch = max(1, math.ceil(batches / trainer.args.gradient_accumulation_steps))
+    return math.ceil(trainer.args.num_train_epochs * per_epoch)
+
+
+def line(figures: dict[str, Any]) -> str:
+    """A message to the parent: one line of JSON."""
+    return json.dumps(figures) + "\n"

@@ -1,0 +1,189 @@
+"""The child process that trains one adapter: `python -m tuner.training.worker job.json`.
+
+It reads its job from a file, says its progress as JSON lines on stdout and everything else on stderr, and ends with an
+exit code that tells its parent what happened. It ends by itself when its parent is gone.
+"""
+
+import os
+import select
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+
+from tuner.errors import InputError
+from tuner.training import checkpoints, exits, methods, results, student
+from tuner.training.job import METRICS, Job
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from trl import SFTConfig
+
+SAVES = 10
+"""Checkpoints in a training, about: what a crash can cost is a tenth of the work."""
+
+
+def main() -> NoReturn:
+    """Trains, and leaves with the exit code."""
+    _follow_parent()
+    say = _take_stdout()
+    code, message = exits.guarded(lambda: train(Job.read(Path(sys.argv[1])), say))
+    if message:
+        sys.stderr.write(f"{message}\n")
+        say.write(exits.farewell(message))
+    say.flush()
+    sys.stderr.flush()
+    # Threads of the libraries must not keep a finished training alive, nor one that ran out of memory.
+    os._exit(code)
+
+
+def _follow_parent() -> None:
+    """Ends this process when the parent does, however that one ended: its end of our stdin closes."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            ready, _, _ = select.select([0], [], [], 1.0)
+            if ready and not os.read(0, 1):
+                break
+        os._exit(exits.ORPHANED)
+
+    threading.Thread(target=watch, name="follow-parent", daemon=True).start()
+
+
+def _take_stdout() -> TextIO:
+    """Keeps stdout for messages to the parent; whatever the libraries print goes to stderr."""
+    messages = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    return messages
+
+
+def train(job: Job, messages: TextIO) -> None:
+    """Trains the adapter of a job, from its newest complete checkpoint if there is one.
+
+    Args:
+        job: What to do.
+        messages: Gets a JSON line per step.
+
+    Raises:
+        InputError: If the recipe asks for what cannot be.
+        DivergedError: If the loss is lost.
+    """
+    import datasets
+    from transformers import PrinterCallback
+    from transformers.utils import logging
+
+    from tuner.models import loading
+    from tuner.training.trainer import AdapterTrainer, Meter, line, total_steps
+
+    datasets.disable_progress_bars()
+    logging.disable_progress_bar()
+    found = checkpoints.newest(job.checkpoints)
+    tokenizer = student.tokenizer_of(job.student, job.generator)
+    tokenizer_path = job.checkpoints / "tokenizer"
+    tokenizer.save_pretrained(tokenizer_path)
+    model = loading.load_model(job.student, job.settings.quantization)
+    trainer = AdapterTrainer(
+        model=model,
+        args=arguments(job),
+        train_dataset=rows_of(job.data),
+        processing_class=tokenizer,
+        peft_config=methods.peft_config(job.settings, model, str(tokenizer_path)),
+    )
+    if not len(trainer.train_dataset):
+        raise InputError(f"training.{job.adapter}: max_length {job.settings.max_length} cuts off every response")
+    # TRL stores the adapter of a quantized student in bfloat16, where small updates round to nothing; all adapters
+    # are compared, so all are kept in float32.
+    for parameter in trainer.model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+    trainer.order_seed = job.seed
+    trainer.args.save_steps = max(1, total_steps(trainer) // SAVES)
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(Meter(trainer, lambda figures: messages.write(line(figures)) and None))
+    if found:
+        trainer.before = found[1]
+    trainer.train(resume_from_checkpoint=str(found[0]) if found else None)
+    _leave(job, trainer, found[1].step if found else None)
+
+
+def rows_of(path: Path) -> "Dataset":
+    """The training rows, as TRL wants them: `prompt` and `completion`, messages each."""
+    from datasets import Dataset
+
+    from tuner.artifacts import parquet
+
+    return Dataset(parquet.read(path).select(["prompt", "completion"]))
+
+
+def arguments(job: Job) -> "SFTConfig":
+    """The trainer's arguments for a job."""
+    import torch
+    from trl import SFTConfig
+
+    from tuner.models import loading
+
+    settings = job.settings
+    return SFTConfig(
+        output_dir=str(job.checkpoints),
+        seed=job.seed % 2**32,  # NumPy takes no larger one
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=settings.batch_size,
+        gradient_accumulation_steps=settings.gradient_accumulation,
+        learning_rate=settings.learning_rate,
+        warmup_steps=settings.warmup,  # below 1 it is a share of all steps
+        lr_scheduler_type=settings.scheduler,
+        weight_decay=settings.weight_decay,
+        max_length=settings.max_length,
+        packing=settings.packing,
+        completion_only_loss=True,
+        use_cpu=loading.device() == "cpu",
+        bf16=loading.dtype() == torch.bfloat16,
+        gradient_checkpointing=False,
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        save_strategy="steps",
+        save_total_limit=2,
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=loading.device() == "cuda",
+    )
+
+
+def _leave(job: Job, trainer: Any, resumed_from: int | None) -> None:
+    """Writes adapter, curve and metrics to the output folder."""
+    import json
+
+    from tuner.artifacts import parquet
+    from tuner.models import loading
+
+    spent = trainer.spent()
+    trainable, total = trainer.model.get_nb_trainable_parameters()
+    curve = results.curve(trainer.state.log_history)
+    losses = curve["loss"].to_pylist()
+    memory, memory_of = results.peak_memory()
+    adapter_bytes = results.save_adapter(trainer.model, trainer.processing_class, job.student, job.output / "adapter")
+    parquet.write(curve, job.output / "curve.parquet")
+    metrics = {
+        "method": job.settings.method,
+        "trainable_parameters": trainable,
+        "total_parameters": total,
+        "trainable_ratio": trainable / total,
+        "steps": trainer.state.global_step,
+        "epochs": trainer.state.epoch,
+        "train_loss": sum(losses) / len(losses),
+        "tokens": spent.tokens,
+        "seconds": spent.seconds,
+        "tokens_per_second": spent.tokens / spent.seconds,
+        "peak_memory_bytes": memory,
+        "peak_memory_of": memory_of,
+        "adapter_bytes": adapter_bytes,
+        "device": loading.device(),
+        "dtype": str(loading.dtype()).removeprefix("torch."),
+        "resumed_from_step": resumed_from,
+    }
+    (job.output / METRICS).write_text(json.dumps(metrics, indent=2))
+
+
+if __name__ == "__main__":
+    main()

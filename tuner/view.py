@@ -1,0 +1,142 @@
+"""The live view in the terminal: every stage, how far it is, how fast, how long still."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from tuner import progress
+from tuner.planning import Plan
+
+MARKS = {"waiting": ("·", "dim"), "running": ("▶", "cyan"), "done": ("✓", "green"), "cached": ("=", "green")}
+
+
+@dataclass
+class Row:
+    """One stage, or one adapter's training, of the view."""
+
+    stage: str
+    labels: list[str]
+    states: dict[str, str] = field(default_factory=dict)
+    shares: dict[str, float] = field(default_factory=dict)
+    figures: dict[str, float] = field(default_factory=dict)
+    started: float | None = None
+    ended: float | None = None
+    had: float = 0.0
+
+    @property
+    def share(self) -> float:
+        """How much of it is done, 0 to 1."""
+        return sum(self.shares.values()) / len(self.labels)
+
+    @property
+    def state(self) -> str:
+        """Waiting, running, done or cached."""
+        if len(self.states) == len(self.labels) and "running" not in self.states.values():
+            return "cached" if set(self.states.values()) == {"cached"} else "done"
+        return "running" if self.started is not None else "waiting"
+
+
+class View:
+    """Listens to progress and draws it.
+
+    Args:
+        plan: What is to be run.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._clock = time.monotonic()
+        self._rows: list[Row] = []
+        for stage, steps in plan.steps.items():
+            labels = [step.spec.label for step in steps]
+            groups = [[label] for label in labels] if stage == "train" else [labels]
+            self._rows += [Row(stage, group) for group in groups]
+
+    def hear(self, event: progress.Event) -> None:
+        """Takes in one event."""
+        for row in self._rows:
+            if row.stage == event.stage:
+                label = event.label if event.label in row.labels else row.labels[0] if len(row.labels) == 1 else None
+                if label is None or (row.stage == "train" and label != event.label):
+                    continue
+                self._note(row, label, event)
+
+    def _note(self, row: Row, label: str, event: progress.Event) -> None:
+        row.states[label] = event.state
+        row.shares[label] = 1.0 if event.state != "running" else event.done / event.total if event.total else 0.0
+        if event.figures:
+            row.figures = event.figures
+        if event.state == "running" and row.started is None:
+            row.started, row.had = time.monotonic(), row.share
+        if row.state in ("done", "cached") and row.ended is None:
+            row.ended = time.monotonic()
+
+    def __rich__(self) -> RenderableType:
+        """The table as it stands now."""
+        table = Table.grid(padding=(0, 2))
+        for row in self._rows:
+            mark, style = MARKS[row.state]
+            name = f"{row.stage} {row.labels[0]}" if row.stage == "train" else row.stage
+            bar = ProgressBar(total=1.0, completed=row.share, width=24, complete_style=style, finished_style=style)
+            table.add_row(Text(mark, style), Text(name), bar, self._count(row), self._speed(row), self._time(row))
+        elapsed = _clock(time.monotonic() - self._clock)
+        return Group(table, Text(f"{elapsed} elapsed", style="dim"))
+
+    @staticmethod
+    def _count(row: Row) -> str:
+        if len(row.labels) == 1:
+            return f"{row.share:.0%}" if row.state == "running" else ""
+        finished = sum(state != "running" for state in row.states.values())
+        return (
+            f"{(row.stage == 'generate' and 'shard ') or ''}{min(finished + 1, len(row.labels))} of {len(row.labels)}"
+        )
+
+    @staticmethod
+    def _speed(row: Row) -> str:
+        if row.state == "cached":
+            return "cached"
+        return "  ".join(
+            f"{name} {value:.3g}" if name == "loss" else f"{value:.0f} {name}" for name, value in row.figures.items()
+        )
+
+    @staticmethod
+    def _time(row: Row) -> str:
+        if row.started is None:
+            return ""
+        spent = (row.ended or time.monotonic()) - row.started
+        if row.state != "running" or row.share <= row.had or spent < 2:
+            return _clock(spent)
+        left = spent * (1 - row.share) / (row.share - row.had)
+        return f"{_clock(spent)}, {_clock(left)} left"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"
+
+
+@contextmanager
+def watching(plan: Plan, console: Console) -> Iterator[None]:
+    """Shows the run's progress for the duration of a block; plain lines where there is no terminal."""
+    if console.is_terminal:
+        view = View(plan)
+        with progress.listening(view.hear), Live(view, console=console, refresh_per_second=4):
+            yield
+        return
+
+    said: set[tuple[str, str, str]] = set()
+
+    def say(event: progress.Event) -> None:
+        key = (event.stage, event.label, event.state)
+        if key not in said:
+            said.add(key)
+            console.print(f"{event.stage} {event.label}".strip(), event.state, highlight=False)
+
+    with progress.listening(say):
+        yield
