@@ -42,11 +42,8 @@ def serve(port: int, server_file: Path, python: str) -> int:
     try:
         children.append(_start([*prefect, "server", "start", "--host", "127.0.0.1", "--port", str(port)], server_file))
         _wait(url, children[0])
-        _prefect([*prefect, "work-pool", "create", POOL, "--type", "process", "--overwrite"])
-        with resources.as_file(resources.files("deployments") / "prefect.yaml") as file:
-            _prefect([*prefect, "--no-prompt", "deploy", "--all", "--prefect-file", str(file)])
-        worker = [*prefect, "worker", "start", "--pool", POOL, "--type", "process", "--limit", "1"]
-        children.append(_start(worker, server_file))
+        register(prefect)
+        children.append(_start(worker_command(prefect), server_file))
         server_file.write_text(json.dumps({"url": url}))
         sys.stdout.write(
             f"Prefect UI  http://127.0.0.1:{port}\nstore       {os.environ['TUNER_STORE']}\nCtrl-C ends it\n"
@@ -60,6 +57,25 @@ def serve(port: int, server_file: Path, python: str) -> int:
         server_file.unlink(missing_ok=True)
         for child in reversed(children):
             _end(child)
+
+
+def register(prefect: list[str]) -> None:
+    """Makes the work pool and the deployments of `prefect.yaml`.
+
+    Args:
+        prefect: The command `prefect`.
+
+    Raises:
+        StageError: If the server refuses.
+    """
+    _prefect([*prefect, "work-pool", "create", POOL, "--type", "process", "--overwrite"])
+    with resources.as_file(resources.files("deployments") / "prefect.yaml") as file:
+        _prefect([*prefect, "--no-prompt", "deploy", "--all", "--prefect-file", str(file)])
+
+
+def worker_command(prefect: list[str]) -> list[str]:
+    """The command that takes runs from the pool, one at a time."""
+    return [*prefect, "worker", "start", "--pool", POOL, "--type", "process", "--limit", "1"]
 
 
 def _free(port: int) -> None:

@@ -1,13 +1,13 @@
 """The flow `pipeline`: from a recipe to compared adapters, every stage a cached, retryable task."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
-from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.tasks import Task
 
 from tasks.curate import curate
@@ -46,7 +46,7 @@ def _run_name() -> str:
 @flow(
     name="pipeline",
     flow_run_name=_run_name,
-    task_runner=ThreadPoolTaskRunner(max_workers=settings().workers),  # pyright: ignore[reportArgumentType]
+    task_runner=cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner(max_workers=settings().workers)),
     persist_result=False,
 )
 def pipeline(

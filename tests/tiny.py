@@ -21,7 +21,7 @@ SENTENCES = [
 
 
 def make_tiny_model(folder: Path, seed: int = 0) -> Path:
-    """Saves a deterministic model of about 40,000 parameters, with tokenizer and template.
+    """Saves a deterministic model of about 100,000 parameters, with tokenizer and template.
 
     Args:
         folder: Made if it is not there.
@@ -54,7 +54,7 @@ def make_tiny_model(folder: Path, seed: int = 0) -> Path:
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=64,
-        intermediate_size=96,
+        intermediate_size=128,
         num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,

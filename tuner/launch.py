@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from tuner import planning, progress, specs
 from tuner.artifacts.store import Store
-from tuner.errors import InputError
+from tuner.errors import DamagedArtifactError, InputError
 from tuner.loading import parse
 from tuner.runs import Run, check_name
 from tuner.settings import settings
@@ -105,17 +105,15 @@ def _interrupt(*_: object) -> NoReturn:
 
 
 def _damaged(plan: planning.Plan, store: Store) -> bool:
-    """Whether the files that a finished run ends in are hurt; the plan has judged them by size alone."""
-    from tuner.errors import DamagedArtifactError
-
-    for steps in plan.steps.values():
-        for step in steps:
-            for file in step.manifest.files if step.manifest else []:
-                try:
-                    store.fetch(step.manifest, file.name)
-                except DamagedArtifactError as error:
-                    store.invalidate(error)
-                    return True
+    """Whether any file is hurt, by its sha256; the plan has judged by size alone. What is hurt is invalidated."""
+    found = [step.manifest for steps in plan.steps.values() for step in steps if step.manifest]
+    for manifest in found:
+        for file in manifest.files:
+            try:
+                store.fetch(manifest, file.name)
+            except DamagedArtifactError as error:
+                store.invalidate(error)
+                return True
     return False
 
 

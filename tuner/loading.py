@@ -17,6 +17,10 @@ MAX_BYTES = 512 * 1024
 """A recipe travels as a Prefect parameter, which may hold 512 kB."""
 
 
+_NOT_YAML = (yaml.YAMLError, ValueError, RecursionError, LookupError, AttributeError)
+"""What PyYAML throws at text that it cannot construct: `!!bool x` is a KeyError, `!!timestamp x` an AttributeError."""
+
+
 class _Loader(yaml.SafeLoader):
     """Safe YAML that refuses a key given twice, which plain YAML would silently let the last one win."""
 
@@ -86,16 +90,18 @@ def parse(text: str, overrides: Sequence[str] = (), source: str = "recipe") -> R
     Raises:
         InputError: If anything about it is wrong; the message names the key.
     """
-    if len(text.encode()) > MAX_BYTES:
-        raise InputError(f"{source}: {len(text.encode()):,} bytes; a recipe has at most {MAX_BYTES:,}")
+    size = len(text.encode(errors="surrogatepass"))
+    if size > MAX_BYTES:
+        raise InputError(f"{source}: {size:,} bytes; a recipe has at most {MAX_BYTES:,}")
     try:
         data = yaml.load(text, Loader=_Loader)
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except _NOT_YAML as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}" if mark else ""
-        raise InputError(f"{source}: not valid YAML{where}: {getattr(error, 'problem', None) or error}") from None
+        problem = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise InputError(f"{source}: not valid YAML{where}: {problem}") from None
     if not isinstance(data, dict):
         raise InputError(f"{source}: a recipe is a YAML mapping with the keys {', '.join(Recipe.model_fields)}")
     for override in overrides:
@@ -127,7 +133,7 @@ def _override(data: dict[str, Any], override: str) -> None:
         raise InputError(f"--set {override}: write it as a.b=value")
     try:
         typed = yaml.load(value, Loader=_Loader)
-    except (yaml.YAMLError, InputError):
+    except (*_NOT_YAML, InputError):
         raise InputError(f"--set {override}: the value is not valid YAML") from None
     node = data
     for key in keys[:-1]:
@@ -156,6 +162,11 @@ def _line(error: ValidationError) -> str:
             text = "is missing"
         case "too_short" if path == ["training"]:
             text = "names no adapter; give at least one, such as 'lora: {method: lora}'"
+        case "union_tag_invalid":
+            text = f"no method {first.get('ctx', {}).get('tag')!r}; it is lora or prompt_tuning"
+        case "literal_error" if path[-2:-1] == ["targets"]:
+            where = ".".join(path[:-1])
+            text = f"is all-linear or a list of projection names, not {_shown(first['input'])}"
         case "union_tag_not_found":
             text = "needs a 'method': lora or prompt_tuning"
         case "value_error":

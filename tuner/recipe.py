@@ -10,9 +10,18 @@ WordRange = Annotated[tuple[int, int], Field(description="fewest and most words 
 
 
 class Section(BaseModel):
-    """A part of a recipe: frozen, and strict about its keys."""
+    """A part of a recipe: frozen, strict about its keys, and of finite numbers only."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_as_number(cls, data: Any) -> Any:
+        # pydantic would read `rows: true` as one row.
+        for key, value in data.items() if isinstance(data, dict) else ():
+            if isinstance(value, bool) and key in cls.model_fields and cls.model_fields[key].annotation in (int, float):
+                raise ValueError(f"{key} must be a number, not {str(value).lower()}")
+        return data
 
 
 class Models(Section):
@@ -143,7 +152,7 @@ class Lora(_Training):
     r: int = Field(default=8, ge=1, le=1024)
     alpha: float = Field(default=16, gt=0)
     dropout: float = Field(default=0.05, ge=0, lt=1)
-    targets: Literal["all-linear"] | tuple[str, ...] = "all-linear"
+    targets: Literal["all-linear"] | Annotated[tuple[str, ...], Field(min_length=1)] = "all-linear"
 
 
 class PromptTuning(_Training):

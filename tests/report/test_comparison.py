@@ -97,6 +97,6 @@ def test_csv_is_one_row_a_subject_with_the_columns_of_the_first_run(contents):
     assert float(lora["training_time_hours"]) == pytest.approx(91.3 / 3600)
     assert float(lora["inference_tokens_per_sec"]) == 14.12
     assert float(lora["inference_tokens_per_sec_merged"]) == 21.11
-    assert lora["inference_batch_size"] == "1"
+    assert (lora["trainable_params"], lora["inference_batch_size"]) == ("2442240", "1")
     assert float(lora["difference_to_base_high"]) == -0.1203
     assert rows["base"]["training_time_hours"] == rows["prompt_tuning"]["inference_tokens_per_sec_merged"] == ""

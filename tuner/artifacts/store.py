@@ -285,7 +285,9 @@ class Store:
             raise InputError(f"store {url}: {_reason(error, url)}") from error
         except Exception as error:
             # botocore's exceptions have no base in common with OSError, and importing it costs what a plan may take.
-            if type(error).__module__.partition(".")[0] not in ("botocore", "aiobotocore", "aiohttp"):
+            foreign = type(error).__module__.partition(".")[0] in ("botocore", "aiobotocore", "aiohttp")
+            # A malformed AWS_ENDPOINT_URL is a bare ValueError.
+            if not foreign and not (isinstance(error, ValueError) and url.startswith("s3://")):
                 raise
             raise InputError(f"store {url}: {_reason(error, url)}") from error
 

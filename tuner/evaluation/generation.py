@@ -3,6 +3,8 @@
 import time
 from typing import TYPE_CHECKING, Any
 
+from tuner.models import templates
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
@@ -45,19 +47,9 @@ def _generate(model: Any, tokenizer: Any, prompts: list[list[Message]], **length
     import torch
 
     model.eval()
-    encoded = tokenizer.apply_chat_template(
-        prompts,
-        add_generation_prompt=True,
-        tokenize=True,
-        return_dict=True,
-        return_tensors="pt",
-        padding=True,
-        tokenizer_kwargs={"padding_side": "left"},
-    )
+    texts = [templates.render(tokenizer, prompt, add_generation_prompt=True) for prompt in prompts]
+    encoded = tokenizer(texts, add_special_tokens=False, padding=True, padding_side="left", return_tensors="pt")
     encoded = {name: encoded[name].to(model.device) for name in ("input_ids", "attention_mask")}
     with torch.inference_mode():
-        made = model.generate(
-            **encoded, do_sample=False, temperature=None, top_p=None, top_k=None,
-            pad_token_id=tokenizer.pad_token_id, **lengths,
-        )  # fmt: skip
+        made = model.generate(**encoded, do_sample=False, pad_token_id=tokenizer.pad_token_id, **lengths)
     return made[:, encoded["input_ids"].shape[1] :].cpu()

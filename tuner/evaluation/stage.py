@@ -16,9 +16,7 @@ from tuner.recipe import Recipe
 
 BASE = "base"
 
-LOSSES = pa.schema(
-    {"subject": pa.string(), "row_id": pa.string(), "loss_sum": pa.float64(), "tokens": pa.int64()}
-)
+LOSSES = pa.schema({"subject": pa.string(), "row_id": pa.string(), "loss_sum": pa.float64(), "tokens": pa.int64()})
 SAMPLES = pa.schema({name: pa.string() for name in ("subject", "row_id", "instruction", "reference", "completion")})
 
 
@@ -62,9 +60,7 @@ def evaluate(recipe: Recipe, validation: Path, adapters: dict[str, Path], folder
     bench.write(subjects, folder)
     return {
         "subjects": {subject: bench.interval(subject) for subject in subjects},
-        "differences": [
-            bench.difference(a, b) for index, b in enumerate(subjects) for a in subjects[index + 1 :]
-        ],
+        "differences": [bench.difference(a, b) for index, b in enumerate(subjects) for a in subjects[index + 1 :]],
         "speed": bench.speeds,
         "quantization": {BASE: of_base, **quantized},
         "resamples": recipe.evaluation.resamples,
@@ -79,7 +75,7 @@ class _Bench:
         from tuner.training.student import tokenizer_of
 
         self.recipe = recipe
-        self.tokenizer = tokenizer_of(recipe.models.student, recipe.models.generator)
+        self.tokenizer: Any = tokenizer_of(recipe.models.student, recipe.models.generator)
         # The same tokens for everyone: the longest length that any adapter was trained at.
         length = max(settings.max_length for settings in recipe.training.values())
         rows = parquet.read(validation).to_pylist()

@@ -16,7 +16,7 @@ def wearing(base: Any, adapter: Path) -> Iterator[Any]:
     """
     from peft import PeftModel
 
-    worn = PeftModel.from_pretrained(base, str(adapter))
+    worn: Any = PeftModel.from_pretrained(base, str(adapter))
     try:
         yield worn
     finally:

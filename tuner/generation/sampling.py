@@ -7,6 +7,7 @@ decoding picks what is left.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from transformers import LogitsProcessor
@@ -35,12 +36,13 @@ class RowSampler(LogitsProcessor):
         self._prompt_length = prompt_length
         self._on_step = on_step
 
-    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: Any) -> torch.Tensor:
         """Leaves only the chosen token.
 
         Args:
             input_ids: Shape (rows, tokens so far).
             scores: Logits, shape (rows, vocabulary).
+            **kwargs: What `generate` hands to other processors.
 
         Returns:
             0 at the chosen token and minus infinity elsewhere, shape (rows, vocabulary).

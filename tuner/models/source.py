@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -85,5 +86,7 @@ def _digest(folder: Path) -> str:
     for path in files:
         with path.open("rb") as file:
             digest.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-    memory.write_text(digest.hexdigest())
+    partial = memory.with_name(f"{memory.name}.{uuid.uuid4().hex}")
+    partial.write_text(digest.hexdigest())
+    partial.replace(memory)
     return digest.hexdigest()

@@ -8,6 +8,8 @@ how the model ends a user's turn.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from jinja2 import TemplateError
+
 from tuner.errors import InputError
 
 if TYPE_CHECKING:
@@ -51,7 +53,10 @@ def of(tokenizer: "PreTrainedTokenizerBase", model: str) -> Template:
     """
     if not tokenizer.chat_template:
         raise InputError(f"model {model} has no chat template, so no instructions can be drawn; name a chat model")
-    rendered = render(tokenizer, [{"role": "user", "content": SENTINEL}], add_generation_prompt=True)
+    try:
+        rendered = render(tokenizer, [{"role": "user", "content": SENTINEL}], add_generation_prompt=True)
+    except TemplateError as error:
+        raise InputError(f"model {model}: its chat template cannot render a single user turn ({error})") from None
     if rendered.count(SENTINEL) != 1:
         raise InputError(f"model {model}: its chat template renders the user's words {rendered.count(SENTINEL)} times")
     prefix, suffix = rendered.split(SENTINEL)
@@ -63,7 +68,7 @@ def render(tokenizer: "PreTrainedTokenizerBase", messages: list[dict[str, str]],
     return str(tokenizer.apply_chat_template(messages, tokenize=False, **options))
 
 
-def ensure(student: "PreTrainedTokenizerBase", generator: "PreTrainedTokenizerBase", model: str) -> None:
+def ensure(student: Any, generator: Any, model: str) -> None:
     """Gives a student without a chat template (a base model) the generator's, if their vocabularies agree on it.
 
     Raises:

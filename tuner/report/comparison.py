@@ -71,7 +71,7 @@ def measures(contents: Contents) -> list[Measure]:
         cells = {BASE: Cell(Estimate(total), UNTRAINED if total is None else "")}
         for name in contents.adapters:
             value = finite(contents.training[name].get(metric))
-            cells[name] = _cell(Estimate(None if value is None else value / scale))
+            cells[name] = _cell(Estimate(value if value is None or scale == 1 else value / scale))
         return Measure(key, group, label, unit, _alone(worded), cells)
 
     quality, cost, shape = "Quality", "Cost of training", "Size"
@@ -207,7 +207,9 @@ def _scaled(
     by_key: dict[str, Measure], subject: str, columns: tuple[tuple[str, str, float], ...]
 ) -> dict[str, float | None]:
     values = {column: (by_key[key].value(subject), scale) for column, key, scale in columns}
-    return {column: None if value is None else value / scale for column, (value, scale) in values.items()}
+    return {
+        column: value if value is None or scale == 1 else value / scale for column, (value, scale) in values.items()
+    }
 
 
 def _speeds(contents: Contents) -> list[Measure]:

@@ -39,7 +39,7 @@ class Estimate:
 
 def finite(value: Any) -> float | None:
     """A number, or None for what is missing, infinite or not a number."""
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+    return value if isinstance(value, int | float) and math.isfinite(value) else None
 
 
 def number(value: float | None, decimals: int = 3, sign: bool = False) -> str:

@@ -103,6 +103,10 @@ def _environment() -> dict[str, str]:
     inherited = os.environ.get("PYTHONPATH")
     environment = dict(os.environ)
     environment["PYTHONPATH"] = os.pathsep.join([root, inherited]) if inherited else root
+    # glibc gives every larger tensor back to the kernel and faults its pages in anew at the next operation; on a CPU
+    # that costs more than the arithmetic. 32 MiB is the largest threshold it takes.
+    environment.setdefault("MALLOC_MMAP_THRESHOLD_", str(32 * 1024**2))
+    environment.setdefault("MALLOC_TRIM_THRESHOLD_", str(4 * 1024**3))
     environment["TOKENIZERS_PARALLELISM"] = "false"
     # One adapter, one GPU; with several in sight the trainer would spread a batch over all of them.
     environment.setdefault("CUDA_VISIBLE_DEVICES", "0")

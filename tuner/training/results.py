@@ -29,7 +29,7 @@ def save_adapter(model: "PeftModel", tokenizer: "PreTrainedTokenizerBase", stude
     Returns:
         The bytes of the adapter's weights.
     """
-    model.save_pretrained(folder, safe_serialization=True)
+    model.save_pretrained(str(folder), safe_serialization=True)
     tokenizer.save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)
     config = folder / "adapter_config.json"

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch.utils.data import Sampler
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from trl import SFTTrainer
+from trl.trainer.sft_trainer import SFTTrainer
 
 from tuner.errors import StageError
 from tuner.training.checkpoints import Progress, mark
@@ -42,17 +42,19 @@ class AdapterTrainer(SFTTrainer):
     ended: float | None = None
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
-        rows = self.train_dataset if train_dataset is None else train_dataset
+        rows: Any = self.train_dataset if train_dataset is None else train_dataset
         lengths = [len(ids) for ids in rows["input_ids"]]
         return GroupedByLength(lengths, self.args.train_batch_size, self.order_seed)
 
     def training_step(self, model: torch.nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> torch.Tensor:
+        """Counts the tokens of a batch and trains on it."""
         # A packed batch is one long row without padding, and comes without a mask.
         mask = inputs.get("attention_mask")
         self.tokens += int(inputs["input_ids"].numel() if mask is None else mask.sum())
         return super().training_step(model, inputs, *args, **kwargs)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Adds the seconds spent so far, so that the curve has them also after a resume."""
         logs["seconds"] = self.spent().seconds
         super().log(logs, start_time)
 
@@ -65,7 +67,7 @@ class AdapterTrainer(SFTTrainer):
 class Meter(TrainerCallback):
     """Says every step how far it is, marks complete checkpoints, and stops a training whose loss is lost."""
 
-    def __init__(self, trainer: AdapterTrainer, say: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, trainer: AdapterTrainer, say: Callable[[dict[str, Any]], object]) -> None:
         self.trainer = trainer
         self.say = say
 

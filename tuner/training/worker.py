@@ -17,7 +17,7 @@ from tuner.training.job import METRICS, Job
 
 if TYPE_CHECKING:
     from datasets import Dataset
-    from trl import SFTConfig
+    from trl.trainer.sft_config import SFTConfig
 
 SAVES = 10
 """Checkpoints in a training, about: what a crash can cost is a tenth of the work."""
@@ -83,7 +83,7 @@ def train(job: Job, messages: TextIO) -> None:
     tokenizer_path = job.checkpoints / "tokenizer"
     tokenizer.save_pretrained(tokenizer_path)
     model = loading.load_model(job.student, job.settings.quantization)
-    trainer = AdapterTrainer(
+    trainer: Any = AdapterTrainer(
         model=model,
         args=arguments(job),
         train_dataset=rows_of(job.data),
@@ -100,7 +100,7 @@ def train(job: Job, messages: TextIO) -> None:
     trainer.order_seed = job.seed
     trainer.args.save_steps = max(1, total_steps(trainer) // SAVES)
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(Meter(trainer, lambda figures: messages.write(line(figures)) and None))
+    trainer.add_callback(Meter(trainer, lambda figures: messages.write(line(figures))))
     if found:
         trainer.before = found[1]
     trainer.train(resume_from_checkpoint=str(found[0]) if found else None)
@@ -119,7 +119,7 @@ def rows_of(path: Path) -> "Dataset":
 def arguments(job: Job) -> "SFTConfig":
     """The trainer's arguments for a job."""
     import torch
-    from trl import SFTConfig
+    from trl.trainer.sft_config import SFTConfig
 
     from tuner.models import loading
 

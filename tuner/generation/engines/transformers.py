@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,10 +31,11 @@ class TransformersEngine:
     """
 
     def __init__(self, model: str) -> None:
-        self._tokenizer = loading.load_tokenizer(model)
+        # transformers types its classes by attribute look-up, which hides every call from a type checker.
+        self._tokenizer: Any = loading.load_tokenizer(model)
         self._tokenizer.padding_side = "left"
         self._template = templates.of(self._tokenizer, model)
-        self._model = loading.load_model(model).eval()
+        self._model: Any = loading.load_model(model).eval()
         own = self._model.generation_config.eos_token_id if self._model.generation_config else None
         self._own_ends = own if isinstance(own, list) else [own]
         # A model's own defaults (a repetition penalty, a top-k) would decide the result unseen by the recipe.
@@ -69,7 +71,7 @@ class TransformersEngine:
             on_progress(len(completions), tokens)
         return [completions[i] for i in range(len(requests))]
 
-    def _encode(self, prompts: list[str], **options: object) -> dict[str, torch.Tensor]:
+    def _encode(self, prompts: list[str], **options: Any) -> dict[str, torch.Tensor]:
         return dict(self._tokenizer(prompts, add_special_tokens=False, **options))  # the template holds them
 
     @torch.inference_mode()

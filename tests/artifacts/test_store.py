@@ -1,0 +1,406 @@
+"""The store: complete artifacts never change, unfinished ones are never read, and trouble is told in one line."""
+
+import errno
+import http.server
+import multiprocessing
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from tests.conftest import s3_environment
+from tuner.artifacts import parquet
+from tuner.artifacts.fingerprint import Spec
+from tuner.artifacts.manifest import Manifest
+from tuner.artifacts.store import MANIFEST, Store
+from tuner.errors import DamagedArtifactError, InputError
+
+SPEC = Spec("curate", 1, {"min_quality": 0.5}, {"shards": ["a", "b"]}, "")
+TABLE = pa.table({"row_id": ["x", "y"], "quality": [0.5, 1.0]})
+
+
+def fill(folder: Path) -> dict[str, Any]:
+    parquet.write(TABLE, folder / "rows.parquet")
+    (folder / "adapter").mkdir()
+    (folder / "adapter" / "weights.bin").write_bytes(b"w" * 1000)
+    return {"rows": 2}
+
+
+@pytest.fixture
+def store(store_url: str) -> Store:
+    return Store(store_url)
+
+
+def raw(store: Store, path: str) -> str:
+    """A path below the store, as its file system takes it."""
+    return f"{store.root}/{path}"
+
+
+def at(manifest: Manifest, *parts: str) -> str:
+    return "/".join(("artifacts", manifest.stage, manifest.fingerprint, *parts))
+
+
+def everything(store: Store) -> list[str]:
+    return sorted(store._fs.find(store.root))
+
+
+def refused(action: Callable[[], Any]) -> str:
+    with pytest.raises(InputError) as caught:
+        action()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+class TestBuild:
+    def test_an_artifact_is_made_once_and_adopted_after(self, store: Store) -> None:
+        made = store.build(SPEC, fill)
+        adopted = store.build(SPEC, lambda folder: pytest.fail("made again"))
+        assert adopted == made == store.find("curate", SPEC.fingerprint)
+        assert list(store.manifests("curate")) == [made]
+
+    def test_a_manifest_says_what_the_artifact_is(self, store: Store) -> None:
+        made = store.build(SPEC, fill)
+        assert (made.stage, made.version, made.fingerprint) == ("curate", 1, SPEC.fingerprint)
+        assert made.identity == SPEC.identity
+        assert made.inputs == SPEC.inputs
+        assert made.metrics == {"rows": 2}
+        assert [(file.name, file.rows) for file in made.files] == [("adapter/weights.bin", None), ("rows.parquet", 2)]
+        assert made.file("adapter/weights.bin").bytes == 1000
+        assert {"started", "ended", "seconds", "host", "versions"} <= set(made.provenance)
+
+    def test_what_was_made_is_read_back(self, store: Store, tmp_path: Path) -> None:
+        made = store.build(SPEC, fill)
+        assert store.problem(made) is None
+        assert parquet.read(store.fetch(made, "rows.parquet")).equals(TABLE)
+        folder = store.fetch_folder(made, "adapter", tmp_path / "copy")
+        assert (folder / "weights.bin").read_bytes() == b"w" * 1000
+        with pytest.raises(KeyError):
+            store.fetch(made, "other")
+
+    def test_a_make_that_fails_leaves_nothing_readable(self, store: Store, tmp_path: Path) -> None:
+        def fail(folder: Path) -> dict[str, Any]:
+            fill(folder)
+            raise RuntimeError("half way")
+
+        with pytest.raises(RuntimeError, match="half way"):
+            store.build(SPEC, fail)
+        assert store.find("curate", SPEC.fingerprint) is None
+        assert list(store.manifests("curate")) == []
+        assert everything(store) == []
+        assert list((tmp_path / "home" / "scratch").iterdir()) == []
+        assert store.build(SPEC, fill).metrics == {"rows": 2}
+
+    def test_an_attempt_without_a_manifest_is_never_read(self, store: Store) -> None:
+        store._fs.pipe_file(raw(store, f"artifacts/curate/{SPEC.fingerprint}/dead/rows.parquet"), b"half")
+        assert store.find("curate", SPEC.fingerprint) is None
+        assert list(store.manifests("curate")) == []
+        made = store.build(SPEC, fill)
+        assert store.problem(made) is None
+
+    def test_two_threads_of_one_machine_make_it_once(self, store: Store) -> None:
+        made: list[Path] = []
+
+        def count(folder: Path) -> dict[str, Any]:
+            made.append(folder)
+            return fill(folder)
+
+        results: list[Manifest] = []
+        threads = [threading.Thread(target=lambda: results.append(store.build(SPEC, count))) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(made) == 1
+        assert len(results) == 4
+        assert all(result == results[0] for result in results)
+
+
+def race(url: str, home: Path, writer: int, ready: Any, answers: Any) -> None:
+    """One machine of several: a home of its own, so that no lock is shared."""
+    os.environ["TUNER_HOME"] = str(home)
+    from tuner.settings import settings
+
+    settings.cache_clear()
+
+    def make(folder: Path) -> dict[str, Any]:
+        (folder / "who").write_text(str(writer))
+        ready.wait(30)
+        return {"writer": writer}
+
+    answers.put(Store(url).build(SPEC, make).model_dump_json())
+
+
+def test_machines_that_race_agree_on_one_manifest(store: Store, store_url: str, tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    ready, answers = context.Barrier(2), context.Queue()
+    writers = [
+        context.Process(target=race, args=(store_url, tmp_path / f"home{i}", i, ready, answers)) for i in range(2)
+    ]
+    for writer in writers:
+        writer.start()
+    results = [Manifest.model_validate_json(answers.get(timeout=60)) for _ in writers]
+    for writer in writers:
+        writer.join(30)
+    assert results[0] == results[1] == store.find("curate", SPEC.fingerprint)
+    winner = results[0]
+    assert store.problem(winner) is None
+    assert store.fetch(winner, "who").read_text() == str(winner.metrics["writer"])
+    # Of the loser nothing is left.
+    assert everything(store) == [raw(store, at(winner, winner.attempt, "who")), raw(store, at(winner, MANIFEST))]
+
+
+class TestDamage:
+    @pytest.fixture
+    def made(self, store: Store) -> Manifest:
+        return store.build(SPEC, fill)
+
+    def path(self, store: Store, made: Manifest, name: str) -> str:
+        return raw(store, at(made, made.attempt, name))
+
+    def damaged(self, action: Callable[[], Any]) -> DamagedArtifactError:
+        with pytest.raises(DamagedArtifactError) as caught:
+            action()
+        assert "\n" not in str(caught.value)
+        assert f"curate/{SPEC.fingerprint[:12]}" in str(caught.value)
+        return caught.value
+
+    def test_a_truncated_file_is_named(self, store: Store, made: Manifest) -> None:
+        store._fs.pipe_file(self.path(store, made, "adapter/weights.bin"), b"w" * 999)
+        assert store.problem(made) == "adapter/weights.bin has 999 bytes instead of 1,000"
+        error = self.damaged(lambda: store.fetch(made, "adapter/weights.bin"))
+        assert error.problem == "adapter/weights.bin does not match its sha256"
+
+    def test_an_altered_file_is_named(self, store: Store, made: Manifest) -> None:
+        store._fs.pipe_file(self.path(store, made, "adapter/weights.bin"), b"w" * 999 + b"v")
+        error = self.damaged(lambda: store.fetch(made, "adapter/weights.bin"))
+        assert error.problem == "adapter/weights.bin does not match its sha256"
+
+    def test_a_removed_file_is_named(self, store: Store, made: Manifest) -> None:
+        store._fs.rm_file(self.path(store, made, "rows.parquet"))
+        assert store.problem(made) == "rows.parquet is missing"
+        assert self.damaged(lambda: store.fetch(made, "rows.parquet")).problem == "rows.parquet is missing"
+
+    def test_a_folder_with_a_damaged_file_is_not_handed_out(
+        self, store: Store, made: Manifest, tmp_path: Path
+    ) -> None:
+        store._fs.rm_file(self.path(store, made, "adapter/weights.bin"))
+        self.damaged(lambda: store.fetch_folder(made, "adapter", tmp_path / "copy"))
+
+    def test_a_damaged_artifact_that_is_invalidated_is_made_again(self, store: Store, made: Manifest) -> None:
+        store._fs.rm_file(self.path(store, made, "rows.parquet"))
+        error = self.damaged(lambda: store.fetch(made, "rows.parquet"))
+        store.invalidate(error)
+        store.invalidate(error)
+        assert store.find("curate", SPEC.fingerprint) is None
+        again = store.build(SPEC, fill)
+        assert again.attempt != made.attempt
+        assert parquet.read(store.fetch(again, "rows.parquet")).equals(TABLE)
+
+    @pytest.mark.parametrize("text", [b"", b"{", b'{"stage": "curate"}', b"\xff\xfe"])
+    def test_a_manifest_that_cannot_be_read_is_named_and_passed_over(
+        self, store: Store, made: Manifest, text: bytes
+    ) -> None:
+        store._fs.pipe_file(raw(store, at(made, MANIFEST)), text)
+        assert self.damaged(lambda: store.find("curate", SPEC.fingerprint)).problem == "manifest.json is not readable"
+        assert list(store.manifests("curate")) == []
+
+    def test_a_damaged_copy_on_this_machine_is_fetched_again(self, s3_url: str) -> None:
+        store = Store(s3_url)
+        made = store.build(SPEC, fill)
+        copy = store.fetch(made, "adapter/weights.bin")
+        copy.write_bytes(b"other")
+        assert store.fetch(made, "adapter/weights.bin").read_bytes() == b"w" * 1000
+
+
+class TestRuns:
+    def test_a_run_is_replaced_whole(self, store: Store) -> None:
+        assert store.read_run("first") is None
+        assert store.run_names() == []
+        store.write_run("first", {"state": "running", "notes": ["x"] * 100})
+        store.write_run("first", {"state": "completed"})
+        store.write_run("another", {})
+        assert store.read_run("first") == {"state": "completed"}
+        assert store.run_names() == ["another", "first"]
+        assert len(everything(store)) == 2
+
+    def test_a_run_that_cannot_be_read_is_named(self, store: Store) -> None:
+        store.write_run("first", {})
+        store._fs.pipe_file(raw(store, "runs/first/run.json"), b"{")
+        line = refused(lambda: store.read_run("first"))
+        assert line == f"{store.url}/runs/first/run.json is not readable; remove it to start anew"
+
+    def test_readers_never_see_half_a_run(self, tmp_path: Path) -> None:
+        store = Store(str(tmp_path / "store"))
+        records = [{"state": state, "filler": [state] * 20_000} for state in ("running", "completed")]
+        store.write_run("first", records[0])
+        done = threading.Event()
+
+        def write() -> None:
+            for index in range(20):
+                store.write_run("first", records[index % 2])
+            done.set()
+
+        thread = threading.Thread(target=write)
+        thread.start()
+        while not done.is_set():
+            assert store.read_run("first") in records
+        thread.join()
+
+
+class TestFolder:
+    @pytest.mark.parametrize("url", ["gs://bucket/x", "http://host/x", "memory://x"])
+    def test_another_scheme_is_refused(self, url: str) -> None:
+        line = refused(lambda: Store(url))
+        assert line.startswith(f"TUNER_STORE: {url}: a store is a folder or s3://bucket/prefix")
+
+    def test_a_relative_folder_is_made_absolute(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        assert Store("./here").url == str(tmp_path / "here")
+        assert Store(f"file://{tmp_path}/here").url == str(tmp_path / "here")
+
+    def test_a_store_below_a_file_cannot_be_written(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("x")
+        store = Store(str(tmp_path / "file" / "store"))
+        assert store.find("curate", SPEC.fingerprint) is None
+        for action in (lambda: store.write_run("first", {}), lambda: store.build(SPEC, fill)):
+            line = refused(action)
+            assert line.startswith(f"store {store.url}: cannot be used (")
+            assert line.endswith("set TUNER_STORE to a folder you can write")
+
+    def test_equal_tables_give_equal_bytes(self, tmp_path: Path) -> None:
+        table = pa.table({"id": [str(i) for i in range(500)], "text": [f"{i % 7}" for i in range(500)]})
+        in_pieces = pa.concat_tables([table.slice(0, 123), table.slice(123)])
+        described = table.replace_schema_metadata({"clock": "now"})
+        for name, same in {"whole": table, "pieces": in_pieces, "described": described}.items():
+            parquet.write(same, tmp_path / name)
+        whole = (tmp_path / "whole").read_bytes()
+        assert (tmp_path / "pieces").read_bytes() == whole
+        assert (tmp_path / "described").read_bytes() == whole
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A disk of 1 MB where one may be mounted, else a file system that says so."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    mounted = shutil.which("mount") is not None and subprocess.run(command, capture_output=True).returncode == 0
+    if not mounted:
+        from fsspec.implementations.local import LocalFileSystem
+
+        def put_half(self: LocalFileSystem, source: str, target: str, **options: Any) -> None:
+            Path(target).parent.mkdir(parents=True, exist_ok=True)
+            Path(target).write_bytes(Path(source).read_bytes()[:1000])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(LocalFileSystem, "put_file", put_half)
+    yield folder
+    if mounted:
+        subprocess.run(["umount", str(folder)], check=True, capture_output=True)
+
+
+def test_a_full_disk_is_told_and_leaves_nothing_half_written(small_disk: Path) -> None:
+    store = Store(str(small_disk / "store"))
+
+    def make(folder: Path) -> dict[str, Any]:
+        (folder / "a.bin").write_bytes(b"a" * 300_000)
+        (folder / "b.bin").write_bytes(b"b" * 3_000_000)
+        return {}
+
+    line = refused(lambda: store.build(SPEC, make))
+    assert line.startswith(f"store {store.url}: the disk is full; free space and run the same command again")
+    assert store.find("curate", SPEC.fingerprint) is None
+    assert everything(store) == []
+
+
+class _Refusing(http.server.BaseHTTPRequestHandler):
+    """Answers every request with 403, as S3 does to an unknown key."""
+
+    protocol_version = "HTTP/1.1"
+    body = b'<?xml version="1.0"?><Error><Code>InvalidAccessKeyId</Code><Message>No such key id</Message></Error>'
+
+    def refuse(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.send_response(403)
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Length", str(len(self.body)))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(self.body)
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = refuse  # noqa: N815
+
+    def log_message(self, *args: object) -> None:
+        return
+
+
+class TestS3:
+    def every_line(self, url: str, reads: bool = True) -> list[str]:
+        """What is said when the store is read and written."""
+        store = Store(url)
+        actions: list[Callable[[], Any]] = [lambda: store.write_run("first", {}), lambda: store.build(SPEC, fill)]
+        if reads:
+            actions += [lambda: store.find("curate", "0"), store.run_names, lambda: list(store.manifests("curate"))]
+        return [refused(action) for action in actions]
+
+    def test_a_bucket_that_is_not_there(self, s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        s3_environment(monkeypatch, s3_endpoint)
+        url = f"s3://no-{uuid.uuid4().hex}/prefix"
+        for line in self.every_line(url, reads=False):
+            assert line == f"store {url}: there is no such bucket; create it first"
+
+    def test_an_endpoint_that_is_not_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        s3_environment(monkeypatch, f"http://127.0.0.1:{port}")
+        store = Store("s3://bucket/prefix")
+        line = refused(lambda: store.find("curate", "0"))
+        assert line.startswith("store s3://bucket/prefix: not reachable (")
+        assert line.endswith("check AWS_ENDPOINT_URL")
+
+    def test_an_endpoint_that_is_no_url(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        s3_environment(monkeypatch, "nonsense")
+        for line in self.every_line("s3://bucket/prefix"):
+            assert line == (
+                "store s3://bucket/prefix: not reachable (Invalid endpoint: nonsense); check AWS_ENDPOINT_URL"
+            )
+
+    def test_credentials_that_are_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Refusing)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        s3_environment(monkeypatch, f"http://127.0.0.1:{server.server_port}")
+        try:
+            for line in self.every_line("s3://bucket/prefix"):
+                assert line.startswith("store s3://bucket/prefix: access refused (")
+                assert line.endswith("check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+    def test_credentials_that_are_missing(
+        self, s3_endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        s3_environment(monkeypatch, s3_endpoint)
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+        line = refused(lambda: Store("s3://bucket/prefix").write_run("first", {}))
+        assert line.startswith("store s3://bucket/prefix: access refused (Unable to locate credentials)")
+
+    def test_a_store_lies_below_its_prefix_alone(self, s3_url: str) -> None:
+        one, other = Store(s3_url), Store(f"{s3_url}-other/deep/")
+        made = one.build(SPEC, fill)
+        assert other.find("curate", SPEC.fingerprint) is None
+        assert one.uri(made, "rows.parquet") == f"{s3_url}/{at(made, made.attempt, 'rows.parquet')}"

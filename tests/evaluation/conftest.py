@@ -1,0 +1,74 @@
+"""A tiny student in float32 on the CPU, and adapters on it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tiny import make_tiny_model, write_rows
+from tuner.artifacts import parquet
+from tuner.evaluation import loss
+from tuner.models import loading
+from tuner.settings import settings
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_model(tmp_path_factory.mktemp("tiny") / "model")
+
+
+@pytest.fixture(autouse=True)
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TUNER_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TUNER_DEVICE", "cpu")
+    monkeypatch.setenv("TUNER_DTYPE", "float32")
+    settings.cache_clear()
+    loading.dtype.cache_clear()
+    yield
+    monkeypatch.undo()
+    settings.cache_clear()
+    loading.dtype.cache_clear()
+
+
+@pytest.fixture
+def model(tiny: Path) -> Any:
+    return loading.load_model(str(tiny))
+
+
+@pytest.fixture
+def tokenizer(tiny: Path) -> Any:
+    return loading.load_tokenizer(str(tiny))
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> list[dict[str, Any]]:
+    return parquet.read(write_rows(tmp_path / "rows.parquet", 7)).to_pylist()
+
+
+@pytest.fixture
+def encoded(tokenizer: Any, rows: list[dict[str, Any]]) -> list[loss.Encoded]:
+    return [loss.encode(tokenizer, row["prompt"], row["completion"], 256) for row in rows]
+
+
+@pytest.fixture(scope="session")
+def adapters(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A LoRA and a prompt-tuning adapter with random weights that change the output."""
+    import torch
+    from peft import LoraConfig, PromptTuningConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    configs = {
+        "lora": LoraConfig(task_type="CAUSAL_LM", r=4, target_modules="all-linear"),
+        "prompt_tuning": PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=5),
+    }
+    folders = {}
+    torch.manual_seed(3)
+    for name, config in configs.items():
+        worn = get_peft_model(AutoModelForCausalLM.from_pretrained(tiny), config)
+        for parameter in worn.parameters():
+            if parameter.requires_grad:
+                parameter.data = torch.randn_like(parameter) * 0.2
+        folders[name] = tmp_path_factory.mktemp("adapters") / name
+        worn.save_pretrained(folders[name])
+    return folders

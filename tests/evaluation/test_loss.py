@@ -1,0 +1,92 @@
+"""The evaluator: encoded as TRL encodes, right to the token, whatever the batch and whoever is scored."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.tiny import write_rows
+from tuner.evaluation import loss
+from tuner.evaluation.loss import Encoded
+from tuner.evaluation.subjects import merged, wearing
+from tuner.recipe import Lora
+from tuner.training.job import Job
+
+Rows = list[Encoded]
+
+
+@pytest.mark.parametrize("max_length", [256, 70])
+def test_ids_and_mask_equal_trls(tiny: Path, tokenizer: Any, model: Any, tmp_path: Path, max_length: int) -> None:
+    from trl import SFTTrainer
+
+    from tuner.artifacts import parquet
+    from tuner.training import worker
+
+    data = write_rows(tmp_path / "train.parquet", 7)
+    settings = Lora(method="lora", max_length=max_length)
+    job = Job(
+        adapter="a", settings=settings, student=str(tiny), generator=str(tiny), seed=1, data=data,
+        output=tmp_path, checkpoints=tmp_path / "c",
+    )  # fmt: skip
+    trainer = SFTTrainer(
+        model=model, args=worker.arguments(job), train_dataset=worker.rows_of(data), processing_class=tokenizer
+    )
+    rows = parquet.read(data).to_pylist()
+    ours = [loss.encode(tokenizer, row["prompt"], row["completion"], max_length) for row in rows]
+    kept = [row for row in ours if row.tokens]
+    assert len(kept) < len(ours) or max_length == 256
+    assert [row.ids for row in kept] == list(trainer.train_dataset["input_ids"])
+    masks = [[label != -100 for label in labels] for labels in trainer.train_dataset["labels"]]
+    assert [[index >= row.start for index in range(len(row.ids))] for row in kept] == masks
+
+
+def naive(model: Any, row: Encoded) -> float:
+    with torch.no_grad():
+        logits = model(input_ids=torch.tensor([row.ids])).logits[0].double()
+    likelihoods = logits.log_softmax(-1)
+    virtual = len(logits) - len(row.ids)
+    return -sum(likelihoods[virtual + at - 1, row.ids[at]].item() for at in range(row.start, len(row.ids)))
+
+
+def test_equals_a_naive_reference(model: Any, encoded: Rows, adapters: dict[str, Path]) -> None:
+    assert loss.losses(model, encoded, 2) == pytest.approx([naive(model, row) for row in encoded], rel=1e-5)
+    base = loss.losses(model, encoded, 2)
+    for path in adapters.values():
+        with wearing(model, path) as worn:
+            scored = loss.losses(worn, encoded, 2)
+            assert scored == pytest.approx([naive(worn, row) for row in encoded], rel=1e-5)
+            assert scored != pytest.approx(base, rel=1e-5)
+        assert loss.losses(model, encoded, 2) == base
+
+
+def test_padding_and_order_do_not_matter(model: Any, encoded: Rows, adapters: dict[str, Path]) -> None:
+    for path in adapters.values():
+        with wearing(model, path) as worn:
+            together = loss.losses(worn, encoded, 2, batch_tokens=10_000)
+            assert loss.losses(worn, encoded, 0, batch_tokens=1) == pytest.approx(together, rel=1e-5)
+            shuffled = list(range(len(encoded)))
+            random.Random(5).shuffle(shuffled)
+            again = loss.losses(worn, [encoded[index] for index in shuffled], 2)
+            assert again == pytest.approx([together[index] for index in shuffled], rel=1e-5)
+
+
+def test_a_fresh_lora_scores_as_the_base(model: Any, encoded: Rows, tmp_path: Path) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    base = loss.losses(model, encoded, 2)
+    fresh = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", r=4, target_modules="all-linear"))
+    assert loss.losses(fresh, encoded, 2) == base
+
+
+def test_merging_changes_nothing(model: Any, encoded: Rows, adapters: dict[str, Path]) -> None:
+    with wearing(model, adapters["lora"]) as worn:
+        apart = loss.losses(worn, encoded, 2)
+    with merged(model, adapters["lora"]) as whole:
+        assert loss.losses(whole, encoded, 2) == pytest.approx(apart, rel=1e-4)
+
+
+def test_truncated_rows() -> None:
+    assert Encoded([1, 2, 3], 3).tokens == 0
+    assert Encoded([1, 2, 3], 0).tokens == 2

@@ -1,0 +1,64 @@
+"""The stage: tables and metrics as the contract says, the same tokens for every subject."""
+
+from pathlib import Path
+
+from tests.tiny import write_rows
+from tuner.artifacts import parquet
+from tuner.evaluation.stage import evaluate
+from tuner.progress import Event, listening
+from tuner.recipe import Recipe
+
+
+def recipe_on(tiny: Path, **training: dict[str, object]) -> Recipe:
+    return Recipe.model_validate(
+        {
+            "name": "t",
+            "models": {"generator": str(tiny), "student": str(tiny)},
+            "generation": {"rows": 1},
+            "training": training,
+            "evaluation": {"samples": 2, "sample_tokens": 4, "resamples": 100},
+        }
+    )
+
+
+def test_contract(tiny: Path, tmp_path: Path, adapters: dict[str, Path]) -> None:
+    recipe = recipe_on(tiny, lora={"method": "lora"}, prompt_tuning={"method": "prompt_tuning"})
+    events: list[Event] = []
+    with listening(events.append):
+        metrics = evaluate(recipe, write_rows(tmp_path / "v.parquet", 5), adapters, tmp_path / "out")
+    losses = parquet.read(tmp_path / "out/losses.parquet")
+    samples = parquet.read(tmp_path / "out/samples.parquet")
+    assert losses["subject"].to_pylist() == ["base"] * 5 + ["lora"] * 5 + ["prompt_tuning"] * 5
+    tokens = losses["tokens"].to_pylist()
+    assert tokens[:5] == tokens[5:10] == tokens[10:]
+    assert samples.num_rows == 6
+    assert list(metrics["subjects"]) == ["base", "lora", "prompt_tuning"]
+    for subject, figures in metrics["subjects"].items():
+        sums = [row["loss_sum"] for row in losses.to_pylist() if row["subject"] == subject]
+        assert abs(figures["loss"] - sum(sums) / sum(tokens[:5])) < 1e-12
+        assert figures["low"] <= figures["loss"] <= figures["high"]
+        assert (figures["tokens"], figures["rows"]) == (sum(tokens[:5]), 5)
+    pairs = [(found["a"], found["b"]) for found in metrics["differences"]]
+    assert pairs == [("lora", "base"), ("prompt_tuning", "base"), ("prompt_tuning", "lora")]
+    timed = [
+        (found["subject"], found["merged"], found["batch_size"], found["new_tokens"]) for found in metrics["speed"]
+    ]
+    assert timed == [
+        ("base", False, 2, 4),
+        ("lora", False, 2, 4),
+        ("prompt_tuning", False, 2, 4),
+        ("lora", True, 2, 4),
+    ]
+    assert metrics["quantization"] == {"base": None, "lora": None, "prompt_tuning": None}
+    assert {(event.label, event.done, event.total) for event in events} >= {("base", 5, 5), ("lora", 5, 5)}
+
+
+def test_one_row_has_no_interval_and_nf4_is_scored_in_nf4(
+    tiny: Path, tmp_path: Path, adapters: dict[str, Path]
+) -> None:
+    recipe = recipe_on(tiny, lora={"method": "lora", "quantization": "nf4"})
+    rows = write_rows(tmp_path / "v.parquet", 1)
+    metrics = evaluate(recipe, rows, {"lora": adapters["lora"]}, tmp_path / "out")
+    assert metrics["subjects"]["base"]["low"] is None
+    assert metrics["quantization"] == {"base": "nf4", "lora": "nf4"}
+    assert [found["merged"] for found in metrics["speed"]] == [False, False]

@@ -1,0 +1,188 @@
+"""The child process: what it leaves, how it resumes, how it ends, and what the parent says about it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from tests.training.conftest import MakeJob
+from tuner.artifacts import parquet
+from tuner.errors import InputError
+from tuner.progress import Event, listening
+from tuner.training import checkpoints, process
+from tuner.training.job import Job
+
+LIMIT = 240.0
+WEIGHTS = "adapter/adapter_model.safetensors"
+
+
+def train_killed_at(job: Job, step: int) -> None:
+    """Trains until a step is reported, then kills the child as the kernel would."""
+
+    def kill(event: Event) -> None:
+        if event.done == step:
+            for child in children():
+                os.kill(child, signal.SIGKILL)
+
+    with listening(kill), pytest.raises(process.TrainingKilledError) as caught:
+        process.train(job, LIMIT)
+    assert caught.value.retryable
+
+
+def children() -> list[int]:
+    me = os.getpid()
+    found = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(me)], capture_output=True, text=True).stdout
+    return [int(entry.split()[0]) for entry in found.splitlines() if "tuner.training.worker" in entry]
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [("lora", {"dropout": 0.2, "learning_rate": 5e-3}), ("prompt_tuning", {"virtual_tokens": 5})],
+)
+def test_killed_and_resumed_equals_uninterrupted(make_job: MakeJob, method: str, options: dict[str, object]) -> None:
+    options |= {"epochs": 4, "gradient_accumulation": 2}  # 10 rows: 3 batches, 2 steps an epoch, 8 in all
+    whole = make_job(f"whole-{method}", method, rows=10, **options)
+    events: list[Event] = []
+    with listening(events.append):
+        metrics = process.train(whole, LIMIT)
+    broken = make_job(f"broken-{method}", method, rows=10, **options)
+    train_killed_at(broken, 6)  # a later step may still get done before the signal arrives
+    torn = broken.checkpoints / "checkpoint-99"
+    torn.mkdir()
+    (torn / "trainer_state.json").write_text("{")
+    resumed = process.train(broken, LIMIT)
+
+    assert (broken.output / WEIGHTS).read_bytes() == (whole.output / WEIGHTS).read_bytes()
+    assert not torn.exists()
+    assert metrics["resumed_from_step"] is None
+    assert 5 <= resumed["resumed_from_step"] <= 7
+    assert resumed["tokens"] == metrics["tokens"] > 0
+    for job in (whole, broken):
+        curve = parquet.read(job.output / "curve.parquet")
+        assert curve["step"].to_pylist() == list(range(1, 9))
+        assert curve["seconds"].to_pylist() == sorted(curve["seconds"].to_pylist())
+    losses = [parquet.read(job.output / "curve.parquet")["loss"].to_pylist() for job in (whole, broken)]
+    assert losses[0] == losses[1]
+    assert metrics["train_loss"] == pytest.approx(sum(losses[0]) / 8)
+    steps = [(event.done, event.total) for event in events if event.stage == "train"]
+    assert steps == [(step, 8) for step in range(1, 9)]
+    files = sorted(path.name for path in (whole.output / "adapter").iterdir())
+    assert files == [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "chat_template.jinja",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ]
+    config = json.loads((whole.output / "adapter/adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == whole.student
+    assert str(whole.checkpoints) not in json.dumps(config)
+
+
+def test_quantized_student_trains_and_counts_its_parameters(make_job: MakeJob) -> None:
+    pytest.importorskip("bitsandbytes")
+    options = {"r": 4, "targets": ["q_proj", "down_proj"], "epochs": 1, "learning_rate": 1e-2}
+    plain = process.train(make_job("plain", **options), LIMIT)
+    job = make_job("quantized", quantization="nf4", **options)
+    metrics = process.train(job, LIMIT)
+    # Per layer: q_proj 64 -> 64 and down_proj 128 -> 64, each r * (inputs + outputs); two layers.
+    assert metrics["trainable_parameters"] == 2 * 4 * ((64 + 64) + (128 + 64))
+    assert metrics["total_parameters"] == plain["total_parameters"]
+    weights = load_file(job.output / WEIGHTS)
+    assert {str(weight.dtype) for weight in weights.values()} == {"torch.float32"}
+    assert any(weight.abs().sum() > 0 for name, weight in weights.items() if "lora_B" in name)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"targets": ["q_proj", "k_prj"]}, "k_prj"),
+        ({"targets": ["lm_head"]}, "lm_head"),
+        ({"max_length": 8}, "max_length"),
+    ],
+)
+def test_bad_configuration_is_the_users_to_mend(make_job: MakeJob, options: dict[str, object], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        process.train(make_job("bad", **options), LIMIT)
+
+
+def test_a_lost_loss_is_not_retried(make_job: MakeJob) -> None:
+    job = make_job("lost", "prompt_tuning", learning_rate=99, epochs=1)
+    job = job.model_copy(update={"student": str(poisoned(Path(job.student), job.output.parent / "poisoned"))})
+    with pytest.raises(process.TrainingDivergedError, match="step 1") as caught:
+        process.train(job, LIMIT)
+    assert not caught.value.retryable
+
+
+def poisoned(model: Path, into: Path) -> Path:
+    """A copy of a model whose final norm is not a number."""
+    import shutil
+
+    from safetensors.torch import save_file
+
+    shutil.copytree(model, into)
+    weights = load_file(into / "model.safetensors")
+    weights["model.norm.weight"] = weights["model.norm.weight"] * float("nan")
+    save_file(weights, into / "model.safetensors", metadata={"format": "pt"})
+    return into
+
+
+def test_timeout_stops_the_child(make_job: MakeJob) -> None:
+    began = time.monotonic()
+    with pytest.raises(process.TrainingTimeoutError, match="TUNER_TRAIN_TIMEOUT"):
+        process.train(make_job("slow", epochs=1000), 1.0)
+    assert time.monotonic() - began < 10
+    assert not children()
+
+
+def test_an_exception_in_the_parent_stops_the_child(make_job: MakeJob) -> None:
+    def interrupt(event: Event) -> None:
+        raise KeyboardInterrupt
+
+    with listening(interrupt), pytest.raises(KeyboardInterrupt):
+        process.train(make_job("interrupted", epochs=1000), LIMIT)
+    assert not children()
+
+
+def test_the_child_ends_when_its_parent_is_killed(make_job: MakeJob) -> None:
+    job = make_job("orphan", epochs=1000)
+    path = job.checkpoints / "parent.json"
+    job.write(path)
+    code = (
+        "import sys; from pathlib import Path; from tuner.progress import listening; from tuner.training import job, "
+        "process\nwith listening(lambda event: print(event.done, flush=True)):\n"
+        "    process.train(job.Job.read(Path(sys.argv[1])), 240)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    parent.stdout.readline()
+    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(parent.pid)], capture_output=True, text=True).stdout
+    child = int(found.split()[0])
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{child}").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not Path(f"/proc/{child}").exists()
+
+
+def test_only_marked_checkpoints_are_resumed_from(tmp_path: Path) -> None:
+    for step in (5, 10, 15):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+    checkpoints.mark(tmp_path / "checkpoint-5", checkpoints.Progress(5, 1.5, 100))
+    checkpoints.mark(tmp_path / "checkpoint-10", checkpoints.Progress(10, 3.0, 200))
+    assert checkpoints.newest(tmp_path) == (tmp_path / "checkpoint-10", checkpoints.Progress(10, 3.0, 200))
+    assert not (tmp_path / "checkpoint-15").exists()
+
+
+def test_no_thread_is_left(make_job: MakeJob) -> None:
+    with pytest.raises(InputError):
+        process.train(make_job("threads", targets=["nothing"]), LIMIT)
+    assert not [thread for thread in threading.enumerate() if thread.name == "train-threads"]
