@@ -76,6 +76,7 @@ def pipeline(
         return ""
     run = Run.start(store, chosen, name, until)
     run.record["flow_run"] = str(flow_run.get_id())
+    run.save()
     with run.recorded():
         for repair in range(REPAIRS + 1):
             try:

@@ -251,11 +251,17 @@ def test_the_original_recipe_holds_the_original_figures() -> None:
 def test_fair_differs_from_original_in_its_prompt_tuning_alone() -> None:
     original, fair = (loading.load(name).model_dump() for name in ("original", "fair"))
     changed = {"name": "original", "training": {**fair["training"]}}
-    changed["training"]["prompt_tuning"] = {**fair["training"]["prompt_tuning"], "init": "random", "learning_rate": 3e-4}
+    changed["training"]["prompt_tuning"] = {
+        **fair["training"]["prompt_tuning"],
+        "init": "random",
+        "learning_rate": 3e-4,
+    }
     assert {**fair, **changed} == original
 
 
-PIECES = st.sampled_from(["!!int ", "!!bool x", "&a ", "*a", "<<: ", "? ", ": ", "- ", "{", "}", "[", "]", "\n", "name"])
+PIECES = st.sampled_from(
+    ["!!int ", "!!bool x", "&a ", "*a", "<<: ", "? ", ": ", "- ", "{", "}", "[", "]", "\n", "name"]
+)
 
 
 @hypothesis_settings(max_examples=150, deadline=None)

@@ -6,10 +6,13 @@ import signal
 import sys
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from tuner import planning, progress, specs
+import psutil
+
+from tuner import planning, progress, runs
 from tuner.artifacts.store import Store
 from tuner.errors import DamagedArtifactError, InputError
 from tuner.loading import parse
@@ -89,19 +92,49 @@ def run(text: str, overrides: list[str], name: str | None, until: str, source: s
     plan = planning.plan(recipe, store, until)
     if plan.complete and url is None and not _damaged(plan, store):
         return _nothing_to_do(store, plan, Run.start(store, recipe, name, until))
-    Run.start(store, recipe, name, until)  # a store that cannot be written says so before a server is started
+    # Started here already, so that a store that cannot be written says so before a server is started.
+    run = Run.start(store, recipe, name, until)
     environment()
     if url:
         os.environ["PREFECT_API_URL"] = url
-    signal.signal(signal.SIGTERM, _interrupt)
+    _stoppable(store, run.name)
 
     from flows.pipeline import pipeline
 
-    return pipeline(recipe=text, overrides=overrides, name=name or specs.run_name(recipe), until=until)
+    return pipeline(recipe=text, overrides=overrides, name=run.name, until=until)
 
 
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
+def _stoppable(store: Store, name: str) -> None:
+    """Makes SIGINT and SIGTERM end this run at once: whatever is complete is kept, the rest is begun anew next time."""
+
+    def stop(*_: object) -> NoReturn:
+        record = runs.find(store, name)
+        Run(store, record).end("interrupted")
+        _cancel(record["flow_run"])
+        # The training child and the temporary server would outlive a process that leaves like this.
+        for child in psutil.Process().children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
+        sys.stderr.write("tuner: interrupted; the same command goes on where this one stopped\n")
+        sys.stderr.flush()
+        # Threads that compute cannot be interrupted in any other way.
+        os._exit(130)
+
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sign, stop)
+
+
+def _cancel(flow_run: str | None) -> None:
+    """Tells a server that goes on running that the flow run is over; without one there is nobody to tell."""
+    url = os.environ.get("PREFECT_API_URL")
+    if not (url and flow_run):
+        return
+    state = {"state": {"type": "CANCELLED", "message": "interrupted in the terminal"}, "force": True}
+    request = urllib.request.Request(
+        f"{url}/flow_runs/{flow_run}/set_state", json.dumps(state).encode(), {"Content-Type": "application/json"}
+    )
+    with suppress(OSError), urllib.request.urlopen(request, timeout=5):
+        pass
 
 
 def _damaged(plan: planning.Plan, store: Store) -> bool:

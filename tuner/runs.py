@@ -59,7 +59,6 @@ class Run:
                 "created": former["created"] if former else now(),
                 "started": now(),
                 "ended": None,
-                "attempts": former["attempts"] + 1 if former else 1,
                 "error": None,
                 "flow_run": None,
                 "artifacts": [],

@@ -188,9 +188,7 @@ class TestDamage:
         assert store.problem(made) == "rows.parquet is missing"
         assert self.damaged(lambda: store.fetch(made, "rows.parquet")).problem == "rows.parquet is missing"
 
-    def test_a_folder_with_a_damaged_file_is_not_handed_out(
-        self, store: Store, made: Manifest, tmp_path: Path
-    ) -> None:
+    def test_a_folder_with_a_damaged_file_is_not_handed_out(self, store: Store, made: Manifest, tmp_path: Path) -> None:
         store._fs.rm_file(self.path(store, made, "adapter/weights.bin"))
         self.damaged(lambda: store.fetch_folder(made, "adapter", tmp_path / "copy"))
 

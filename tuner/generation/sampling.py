@@ -7,10 +7,8 @@ decoding picks what is left.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
-from transformers import LogitsProcessor
 
 from tuner.recipe import Sampling
 
@@ -18,8 +16,8 @@ CANDIDATES = 512
 """Tokens sorted at first; the nucleus rarely holds more, and a row whose nucleus does is sorted whole."""
 
 
-class RowSampler(LogitsProcessor):
-    """Chooses each row's next token with the row's own random numbers.
+class RowSampler:
+    """Chooses each row's next token with the row's own random numbers; a logits processor to `generate`.
 
     Args:
         sampling: Temperature, top-p and min-p.
@@ -36,13 +34,12 @@ class RowSampler(LogitsProcessor):
         self._prompt_length = prompt_length
         self._on_step = on_step
 
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: Any) -> torch.Tensor:
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Leaves only the chosen token.
 
         Args:
             input_ids: Shape (rows, tokens so far).
             scores: Logits, shape (rows, vocabulary).
-            **kwargs: What `generate` hands to other processors.
 
         Returns:
             0 at the chosen token and minus infinity elsewhere, shape (rows, vocabulary).

@@ -53,6 +53,26 @@ class AdapterTrainer(SFTTrainer):
         self.tokens += int(inputs["input_ids"].numel() if mask is None else mask.sum())
         return super().training_step(model, inputs, *args, **kwargs)
 
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """The mean loss over the step's completion tokens.
+
+        TRL's fused head skips what is no completion only where Triton runs. On a CPU it projects every position onto
+        the vocabulary, and measures entropy besides; here the prompts that a batch begins with are left out.
+        """
+        if return_outputs or inputs["input_ids"].device.type != "cpu":
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        labels = inputs["labels"][:, 1:]
+        scored = labels != -100
+        # Counted from the end, since prompt tuning puts its virtual tokens in front.
+        keep = labels.shape[1] - int(scored.any(dim=0).int().argmax()) + 1
+        given = {name: value for name, value in inputs.items() if name != "labels"}
+        logits = model(**given, logits_to_keep=keep, use_cache=False).logits[:, -keep:-1]
+        labels, scored = labels[:, 1 - keep :], scored[:, 1 - keep :]
+        loss = torch.nn.functional.cross_entropy(logits[scored].float(), labels[scored], reduction="sum")
+        return loss / (scored.sum() if num_items_in_batch is None else num_items_in_batch)
+
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds the seconds spent so far, so that the curve has them also after a resume."""
         logs["seconds"] = self.spent().seconds

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import GenerationConfig, LogitsProcessorList
+from transformers import GenerationConfig
 
 from tuner.generation import seeds
 from tuner.generation.engines import Completion, Request
@@ -94,7 +94,7 @@ class TransformersEngine:
         output = self._model.generate(
             **inputs,
             generation_config=config,
-            logits_processor=LogitsProcessorList([sampler]),
+            logits_processor=[sampler],
             tokenizer=self._tokenizer if stop_text else None,
         )
         return [self._completion(ids, ends, stop_text) for ids in output[:, length:].tolist()]

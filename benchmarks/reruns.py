@@ -1,0 +1,21 @@
+"""Seconds from the shell: `tuner --help`, `tuner plan`, and the quickstart run again when all of it is there."""
+
+import statistics
+import subprocess
+import sys
+import time
+
+TUNER = [sys.executable, "-c", "from tuner.cli import main; main()"]
+ROUNDS = 5
+
+
+def measure() -> dict[str, float]:
+    """Median seconds of each command."""
+    commands = {"help": ["--help"], "plan": ["plan", "quickstart"], "cached_rerun": ["run", "quickstart"]}
+    return {name: statistics.median(_seconds(arguments) for _ in range(ROUNDS)) for name, arguments in commands.items()}
+
+
+def _seconds(arguments: list[str]) -> float:
+    clock = time.perf_counter()
+    subprocess.run([*TUNER, *arguments], check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - clock

@@ -1,0 +1,83 @@
+"""Bad input ends in one line that says what would be right, and exit code 2."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Tuner
+
+pytestmark = pytest.mark.e2e
+
+
+def refused(result: object, *words: str) -> None:
+    """One line on standard error with these words, exit code 2, no stack trace."""
+    lines = result.stderr.strip().splitlines()
+    assert result.returncode == 2, result.stderr
+    assert len(lines) == 1, result.stderr
+    for word in words:
+        assert word in lines[0]
+
+
+def test_a_misspelt_key(recipe: Path, tuner: Tuner) -> None:
+    refused(tuner("run", str(recipe), "--set", "training.lora.lerning_rate=1"), "training.lora.lerning_rate", "did you")
+
+
+def test_a_missing_recipe(tuner: Tuner) -> None:
+    refused(tuner("run", "nowhere.yaml"), "nowhere.yaml", "quickstart")
+
+
+def test_a_name_that_is_a_path(recipe: Path, tuner: Tuner) -> None:
+    refused(tuner("run", str(recipe), "--name", "../x"), "../x")
+
+
+def test_an_unknown_stage(recipe: Path, tuner: Tuner) -> None:
+    refused(tuner("run", str(recipe), "--until", "trian"), "trian", "train")
+
+
+def test_a_store_that_cannot_be_written(recipe: Path, tuner: Tuner, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    refused(tuner("run", str(recipe), TUNER_STORE=str(tmp_path / "file" / "store")), "store", "TUNER_STORE")
+
+
+def test_a_prefect_server_that_is_configured_but_not_there(recipe: Path, tuner: Tuner) -> None:
+    refused(tuner("run", str(recipe), PREFECT_API_URL="http://127.0.0.1:9/api"), "PREFECT_API_URL", "127.0.0.1:9")
+
+
+def test_a_generator_without_a_chat_template(recipe: Path, tuner: Tuner, word_model: Path, prefect_url: str) -> None:
+    from transformers import AutoTokenizer
+
+    template = word_model / "chat_template.jinja"
+    text = template.read_text()
+    template.unlink()
+    try:
+        assert AutoTokenizer.from_pretrained(word_model).chat_template is None
+        result = tuner("run", str(recipe), "--until", "generate", PREFECT_API_URL=prefect_url)
+    finally:
+        template.write_text(text)
+    refused(result, "chat template")
+
+
+def test_a_damaged_model_file(recipe: Path, tuner: Tuner, word_model: Path, prefect_url: str) -> None:
+    weights = word_model / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[: len(whole) // 2])
+    try:
+        result = tuner("run", str(recipe), "--until", "generate", PREFECT_API_URL=prefect_url)
+    finally:
+        weights.write_bytes(whole)
+    refused(result, "cannot be loaded")
+
+
+def test_too_few_rows_kept_says_how_many_and_why(recipe: Path, tuner: Tuner, prefect_url: str) -> None:
+    result = tuner("run", str(recipe), "--set", "curation.min_quality=1.0", PREFECT_API_URL=prefect_url)
+    assert result.returncode == 1
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert "low_quality" in result.stderr
+
+
+def test_help_and_plan_answer_at_once(recipe: Path, tuner: Tuner) -> None:
+    for arguments in (["--help"], ["plan", str(recipe)]):
+        clock = time.monotonic()
+        assert tuner(*arguments).returncode == 0
+        assert time.monotonic() - clock < 3

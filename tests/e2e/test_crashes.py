@@ -1,0 +1,97 @@
+"""`kill -9` at any moment, then the same command: it finishes, repeats nothing complete, and leaves the same bytes."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Tuner, data_bytes, manifests, start
+
+pytestmark = pytest.mark.e2e
+
+
+def kill(recipe: Path, store: Path, wait: float, **environment: str) -> bool:
+    """Starts a run and kills all its processes after `wait` seconds; False if it had ended before."""
+    process = start(["run", str(recipe)], TUNER_STORE=str(store), **environment)
+    try:
+        process.communicate(timeout=wait)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return True
+    return False
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_killed_at_random_moments(recipe: Path, tmp_path: Path, tuner: Tuner, prefect_url: str, seed: int) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    environment = {"PREFECT_API_URL": prefect_url}
+    clock = time.monotonic()
+    reference = tuner("run", str(recipe), TUNER_STORE=str(whole), TUNER_HOME=str(tmp_path / "other"), **environment)
+    assert reference.returncode == 0, reference.stderr
+    seconds = time.monotonic() - clock
+
+    dice = random.Random(seed)
+    complete: dict = {}
+    for _ in range(5):
+        if not kill(recipe, broken, dice.uniform(0.15, 0.9) * seconds, **environment):
+            break
+        now = manifests(broken)
+        for key, manifest in complete.items():
+            assert now[key]["attempt"] == manifest["attempt"], f"{key} was complete and was made again"
+        complete = now
+
+    finished = tuner("run", str(recipe), TUNER_STORE=str(broken), **environment)
+    assert finished.returncode == 0, finished.stderr
+    after = manifests(broken)
+    assert all(after[key]["attempt"] == manifest["attempt"] for key, manifest in complete.items())
+    assert set(after) == set(manifests(whole))
+    assert data_bytes(broken) == data_bytes(whole)
+
+
+@pytest.mark.parametrize("stage", ["generate", "curate", "split", "train", "evaluate", "report"])
+def test_killed_just_as_a_stage_begins(
+    recipe: Path, tmp_path: Path, tuner: Tuner, prefect_url: str, stage: str
+) -> None:
+    """Watches for the stage's first scratch or artifact folder and kills at once."""
+    store, home = tmp_path / "store", tmp_path / "home"
+    stages = ["generate", "curate", "split", "train", "evaluate", "report"]
+    process = start(["run", str(recipe)], PREFECT_API_URL=prefect_url)
+    before = stages.index(stage)
+    while process.poll() is None:
+        done = {key[0] for key in manifests(store)} if (store / "artifacts").exists() else set()
+        if (before == 0 or stages[before - 1] in done) and list(home.glob("scratch/*")):
+            break
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    complete = manifests(store)
+
+    finished = tuner("run", str(recipe), PREFECT_API_URL=prefect_url)
+
+    assert finished.returncode == 0, finished.stderr
+    after = manifests(store)
+    assert all(after[key]["attempt"] == manifest["attempt"] for key, manifest in complete.items())
+    assert {key[0] for key in after} == set(stages)
+
+
+def test_two_runs_at_once_on_one_store(recipe: Path, tmp_path: Path, prefect_url: str) -> None:
+    store = tmp_path / "store"
+    # Homes of their own, so that no local lock settles what the store has to settle.
+    processes = [
+        start(["run", str(recipe)], PREFECT_API_URL=prefect_url, TUNER_HOME=str(tmp_path / f"home{i}"))
+        for i in range(2)
+    ]
+    for process in processes:
+        _, stderr = process.communicate(timeout=600)
+        assert process.returncode == 0, stderr
+    for (stage, fingerprint), manifest in manifests(store).items():
+        folder = store / "artifacts" / stage / fingerprint
+        attempts = [path.name for path in folder.iterdir() if path.is_dir()]
+        assert attempts == [manifest["attempt"]], "the loser's files are gone, the winner's are whole"
+        for file in manifest["files"]:
+            assert (folder / manifest["attempt"] / file["name"]).stat().st_size == file["bytes"]

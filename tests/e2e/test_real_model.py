@@ -1,0 +1,49 @@
+"""The real chat model, end to end, as a new user runs it: no server about, the report at the end."""
+
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Tuner
+
+pytestmark = pytest.mark.e2e
+
+SMALLER = [
+    "generation.rows=24",
+    "generation.shard_rows=12",
+    "generation.response.max_tokens=200",
+    "curation.max_ngram_repeats=50",
+    "split.validation=0.3",
+    "training.lora.epochs=1",
+    "training.prompt_tuning.epochs=1",
+    "training.lora.max_length=256",
+    "training.prompt_tuning.max_length=256",
+    "evaluation.sample_tokens=16",
+    "evaluation.samples=2",
+]
+
+
+def test_quickstart_in_small(tuner: Tuner) -> None:
+    arguments = ["quickstart", *(part for setting in SMALLER for part in ("--set", setting))]
+
+    result = tuner("run", *arguments)
+
+    assert result.returncode == 0, result.stderr
+    name = re.search(r"run +(\S+)", result.stdout)[1]
+    report = Path(re.search(r"report +(\S+)", result.stdout)[1])
+    comparison = json.loads((report.parent / "comparison.json").read_text())
+    assert report.stat().st_size > 50_000
+    assert re.search(r"lora|prompt_tuning", result.stdout)
+    assert comparison
+
+    clock = time.monotonic()
+    again = tuner("run", *arguments)
+    seconds = time.monotonic() - clock
+    assert again.returncode == 0, again.stderr
+    assert seconds < 5, "nothing to do needs no server"
+
+    rows = json.loads(tuner("show", name, "--json").stdout)["adapters"]["lora"]["training_rows"]
+    assert rows

@@ -1,0 +1,226 @@
+"""The engine: what a row becomes follows from its prompt and its seed, whatever it is computed beside."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tiny import SENTENCES, make_tiny_model
+from tuner import loading as recipes
+from tuner.errors import InputError
+from tuner.generation import seeds
+from tuner.generation.engines import Completion, Request
+from tuner.generation.engines.transformers import TransformersEngine
+from tuner.generation.stage import generate, release
+from tuner.recipe import Sampling
+from tuner.settings import settings
+
+SAMPLING = Sampling(temperature=0.8, top_p=0.95, max_tokens=24)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_model(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(autouse=True)
+def exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUNER_DTYPE", "float32")
+    monkeypatch.setenv("TUNER_DEVICE", "cpu")
+    settings.cache_clear()
+
+
+@pytest.fixture
+def engine(folder: Path) -> TransformersEngine:
+    return TransformersEngine(str(folder))
+
+
+def batches_of(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUNER_BATCH_SIZE", str(size))
+    settings.cache_clear()
+
+
+def requests(engine: TransformersEngine, count: int = 10) -> list[Request]:
+    """Prompts of different lengths."""
+    template = engine.template
+    return [
+        Request(template.answer_prompt(" ".join(SENTENCES[: 1 + i % 4])), seeds.row_seed(7, 0, i), i % 2)
+        for i in range(count)
+    ]
+
+
+def complete(
+    engine: TransformersEngine, asked: Sequence[Request], sampling: Sampling = SAMPLING, stop: str = ""
+) -> list[Completion]:
+    return engine.complete(asked, sampling, stop, lambda finished, tokens: None)
+
+
+def test_the_template_is_the_models_own(engine: TransformersEngine) -> None:
+    assert engine.template.prefix.startswith("<|im_start|>system\n")
+    assert engine.template.prefix.endswith("<|im_start|>user\n")
+    assert engine.template.turn_end == "<|im_end|>"
+
+
+@pytest.mark.parametrize("size", [3, 8])
+def test_rows_do_not_depend_on_the_batch(
+    engine: TransformersEngine, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = requests(engine)
+    batches_of(1, monkeypatch)
+    alone = complete(engine, asked)
+    batches_of(size, monkeypatch)
+    assert complete(engine, asked) == alone
+    assert len({completion.text for completion in alone}) == len(alone)
+
+
+def test_rows_do_not_depend_on_their_order_or_on_each_other(engine: TransformersEngine) -> None:
+    asked = requests(engine)
+    whole = complete(engine, asked)
+    assert complete(engine, asked[::-1]) == whole[::-1]
+    assert complete(engine, asked[3:6]) == whole[3:6]
+
+
+def test_the_same_seed_gives_the_same_and_another_seed_another(engine: TransformersEngine) -> None:
+    prompt = engine.template.prefix
+    one, same, other, turned = complete(
+        engine, [Request(prompt, 1, 0), Request(prompt, 1, 0), Request(prompt, 2, 0), Request(prompt, 1, 1)]
+    )
+    assert one == same
+    assert len({one.text, other.text, turned.text}) == 3
+
+
+def test_a_longer_limit_only_adds(engine: TransformersEngine) -> None:
+    asked = requests(engine)
+    short = complete(engine, asked, SAMPLING.model_copy(update={"max_tokens": 8}))
+    long = complete(engine, asked)
+    for few, many in zip(short, long, strict=True):
+        assert few.tokens == min(8, many.tokens)
+
+
+def test_batches_hold_as_many_rows_as_the_setting_says(
+    engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[int] = []
+    batches_of(4, monkeypatch)
+    engine.complete(requests(engine), SAMPLING, "", lambda finished, tokens: said.append(finished))
+    assert sorted(set(said) - {0}) == [4, 8, 10]
+
+
+def test_progress_ends_with_every_row_and_token(engine: TransformersEngine) -> None:
+    said: list[tuple[int, int]] = []
+    done = engine.complete(requests(engine), SAMPLING, "", lambda finished, tokens: said.append((finished, tokens)))
+    assert said[-1] == (10, sum(completion.tokens for completion in done))
+
+
+def test_no_requests_give_no_completions(engine: TransformersEngine) -> None:
+    assert complete(engine, []) == []
+
+
+class TestEnds:
+    def scripted(
+        self, engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch, texts: Sequence[str], stop: str = ""
+    ) -> list[Completion]:
+        """Has the model want to say these texts and nothing else, one for each row."""
+        import torch
+
+        ids = [engine._tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+        prompt = engine.template.prefix
+        start = len(engine._tokenizer(prompt, add_special_tokens=False)["input_ids"])
+        forward = engine._model.forward
+
+        def told(*args: Any, **options: Any) -> Any:
+            output = forward(*args, **options)
+            step = told.step  # type: ignore[attr-defined]
+            scores = torch.full_like(output.logits, -1e4)
+            for row, wanted in enumerate(ids):
+                scores[row, -1, wanted[min(step, len(wanted) - 1)]] = 1e4
+            told.step += 1  # type: ignore[attr-defined]
+            output.logits = scores
+            return output
+
+        told.step = 0  # type: ignore[attr-defined]
+        monkeypatch.setattr(engine._model, "forward", told)
+        assert start
+        return complete(engine, [Request(prompt, i, 0) for i in range(len(texts))], stop=stop)
+
+    def test_the_end_token_is_counted_and_not_shown(
+        self, engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        words = len(engine._tokenizer("How do I bake", add_special_tokens=False)["input_ids"])
+        first, second = self.scripted(engine, monkeypatch, ["How do I bake<|im_end|>", "<|im_end|>"], "<|im_end|>")
+        assert first == Completion("How do I bake", words + 1, "stop")
+        assert second == Completion("", 1, "stop")
+
+    def test_a_row_that_does_not_end_is_cut(self, engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+        (only,) = self.scripted(engine, monkeypatch, ["bread"])
+        assert (only.tokens, only.finish) == (SAMPLING.max_tokens, "length")
+        assert only.text.startswith("bread")
+
+    def test_a_stop_text_that_is_no_token_ends_a_turn(
+        self, engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tokens = len(engine._tokenizer("How do I bake [/INST]", add_special_tokens=False)["input_ids"])
+        first, second = self.scripted(
+            engine, monkeypatch, ["How do I bake [/INST] rest", "the sky is blue<|im_end|>"], "[/INST]"
+        )
+        assert first == Completion("How do I bake", tokens, "stop")
+        assert (second.text, second.finish) == ("the sky is blue", "stop")
+
+
+def test_a_model_without_a_chat_template_is_refused(folder: Path, tmp_path: Path) -> None:
+    import shutil
+
+    base = shutil.copytree(folder, tmp_path / "base")
+    (base / "chat_template.jinja").unlink(missing_ok=True)
+    with pytest.raises(InputError, match="has no chat template"):
+        TransformersEngine(str(base))
+
+
+def test_a_model_that_is_damaged_is_refused(folder: Path, tmp_path: Path) -> None:
+    import shutil
+
+    broken = shutil.copytree(folder, tmp_path / "broken")
+    (broken / "model.safetensors").write_bytes(b"x" * 100)
+    with pytest.raises(InputError, match=f"model {broken} cannot be loaded: "):
+        TransformersEngine(str(broken))
+
+
+class TestStage:
+    @pytest.fixture(autouse=True)
+    def released(self) -> Any:
+        release()
+        yield
+        release()
+
+    def shard(self, folder: Path, into: Path, shard: int, *overrides: str) -> tuple[bytes, dict[str, Any]]:
+        text = (
+            f"name: tiny\nmodels: {{generator: {folder}, student: {folder}}}\n"
+            "generation: {rows: 8, shard_rows: 5, instruction: {max_tokens: 12}, response: {max_tokens: 12}}\n"
+            "training: {lora: {method: lora}}\n"
+        )
+        into.mkdir()
+        metrics = generate(recipes.parse(text, overrides), shard, into)
+        return (into / "rows.parquet").read_bytes(), metrics
+
+    def test_the_same_shard_has_the_same_bytes_at_any_batch_size(
+        self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first, _ = self.shard(folder, tmp_path / "a", 0)
+        batches_of(2, monkeypatch)
+        release()
+        assert self.shard(folder, tmp_path / "b", 0)[0] == first
+        assert self.shard(folder, tmp_path / "c", 0, "generation.rows=50")[0] == first
+        assert self.shard(folder, tmp_path / "d", 1)[0] != first
+        assert self.shard(folder, tmp_path / "e", 0, "seed=1")[0] != first
+
+    def test_the_metrics_say_what_was_drawn(self, folder: Path, tmp_path: Path) -> None:
+        from tuner.artifacts import parquet
+
+        _, metrics = self.shard(folder, tmp_path / "a", 1)
+        rows = parquet.read(tmp_path / "a" / "rows.parquet").to_pylist()
+        assert metrics["rows"] == len(rows) == 3
+        assert sum(metrics["outcomes"].values()) == 3
+        assert metrics["tokens"] == sum(row["instruction_tokens"] + row["response_tokens"] for row in rows)
+        assert metrics["tokens_per_second"] == pytest.approx(metrics["tokens"] / metrics["seconds"], rel=0.05)
+        assert (metrics["device"], metrics["dtype"]) == ("cpu", "float32")

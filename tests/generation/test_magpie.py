@@ -1,0 +1,158 @@
+"""Magpie in two turns: nothing that came is dropped, and a row says how it went."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from tuner.generation import magpie, seeds
+from tuner.generation.engines import Completion, Request
+from tuner.models.templates import Template
+from tuner.recipe import Generation, Sampling
+
+GENERATION = Generation(rows=6, instruction=Sampling(temperature=1.0), response=Sampling(temperature=0.7))
+
+TEMPLATE = Template("<system>kind</system><user>", "</user> <assistant>")
+
+
+class Scripted:
+    """An engine that says what it was told to, and remembers what it was asked."""
+
+    def __init__(self, instructions: Sequence[Completion], responses: dict[str, Completion]) -> None:
+        self._instructions = instructions
+        self._responses = responses
+        self.asked: list[tuple[list[Request], Sampling, str]] = []
+
+    @property
+    def template(self) -> Template:
+        return TEMPLATE
+
+    def complete(
+        self,
+        requests: Sequence[Request],
+        sampling: Sampling,
+        stop: str,
+        on_progress: Callable[[int, int], None],
+    ) -> list[Completion]:
+        self.asked.append((list(requests), sampling, stop))
+        if len(self.asked) == 1:
+            answers = list(self._instructions)
+        else:
+            answers = [next(a for words, a in self._responses.items() if words in r.prompt) for r in requests]
+        on_progress(len(answers), sum(answer.tokens for answer in answers))
+        return answers
+
+
+def script() -> Scripted:
+    return Scripted(
+        [
+            Completion("Why is the sky blue?", 7, "stop"),
+            Completion("", 1, "stop"),
+            Completion("Tell me a story that", 9, "length"),
+            Completion("Say nothing.", 4, "stop"),
+            Completion("Count to a million.", 6, "stop"),
+            Completion("", 9, "length"),
+        ],
+        {
+            "sky": Completion("Air scatters blue light.", 8, "stop"),
+            "story": Completion("Once upon a time.", 5, "stop"),
+            "nothing": Completion("", 1, "stop"),
+            "million": Completion("1, 2, 3", 11, "length"),
+        },
+    )
+
+
+def draw(engine: Scripted, generation: Generation = GENERATION) -> list[dict[str, Any]]:
+    return magpie.draw(engine, generation, 42, 3, 6, lambda turns, tokens: None).to_pylist()
+
+
+def test_every_row_is_kept_in_order_and_says_how_it_went() -> None:
+    rows = draw(script())
+    assert [(row["index"], row["outcome"]) for row in rows] == [
+        (0, "complete"),
+        (1, "empty_instruction"),
+        (2, "cut_instruction"),
+        (3, "empty_response"),
+        (4, "cut_response"),
+        (5, "empty_instruction"),
+    ]
+    assert [row["instruction_finish"] for row in rows] == ["stop", "stop", "length", "stop", "stop", "length"]
+    assert [row["response_finish"] for row in rows] == ["stop", "skipped", "stop", "stop", "length", "skipped"]
+
+
+def test_tokens_are_counted_end_tokens_and_fruitless_turns_included() -> None:
+    rows = draw(script())
+    assert [row["instruction_tokens"] for row in rows] == [7, 1, 9, 4, 6, 9]
+    assert [row["response_tokens"] for row in rows] == [8, 0, 5, 1, 11, 0]
+
+
+def test_an_empty_instruction_is_not_answered() -> None:
+    engine = script()
+    rows = draw(engine)
+    first, second = engine.asked
+    assert len(first[0]) == 6
+    assert len(second[0]) == 4
+    assert rows[1]["response_prompt"] == ""
+    assert rows[1]["response"] == ""
+
+
+def test_the_first_turn_goes_on_from_the_prefix_and_the_second_asks_the_whole() -> None:
+    engine = script()
+    rows = draw(engine)
+    (instructions, sampling, stop), (responses, answering, answer_stop) = engine.asked
+    assert {request.prompt for request in instructions} == {TEMPLATE.prefix}
+    assert (sampling, stop) == (GENERATION.instruction, "</user>")
+    assert responses[0].prompt == f"{TEMPLATE.prefix}Why is the sky blue?{TEMPLATE.suffix}"
+    assert (answering, answer_stop) == (GENERATION.response, "")
+    assert {request.turn for request in instructions} == {0}
+    assert {request.turn for request in responses} == {1}
+    assert rows[0]["instruction_prompt"] == TEMPLATE.prefix
+    assert rows[0]["response_prompt"] == responses[0].prompt
+
+
+def test_a_recipe_may_give_another_prefix() -> None:
+    engine = script()
+    rows = draw(engine, GENERATION.model_copy(update={"prefix": "<user>"}))
+    assert {request.prompt for request in engine.asked[0][0]} == {"<user>"}
+    assert engine.asked[1][0][0].prompt == f"<user>Why is the sky blue?{TEMPLATE.suffix}"
+    assert rows[0]["instruction_prompt"] == "<user>"
+
+
+def test_both_turns_of_a_row_descend_from_its_seed() -> None:
+    engine = script()
+    rows = draw(engine)
+    wanted = [seeds.row_seed(42, 3, index) for index in range(6)]
+    assert [row["seed"] for row in rows] == wanted
+    assert [request.seed for request in engine.asked[0][0]] == wanted
+    assert [request.seed for request in engine.asked[1][0]] == [wanted[i] for i in (0, 2, 3, 4)]
+    assert [row["row_id"] for row in rows] == [seeds.row_id(42, 3, index) for index in range(6)]
+    assert {row["shard"] for row in rows} == {3}
+
+
+def test_messages_hold_both_turns() -> None:
+    for row in draw(script()):
+        assert row["messages"] == [
+            {"role": "user", "content": row["instruction"]},
+            {"role": "assistant", "content": row["response"]},
+        ]
+
+
+def test_the_table_has_the_schema_even_where_nothing_came() -> None:
+    empty = Scripted([Completion("", 1, "stop")] * 6, {})
+    table = magpie.draw(empty, GENERATION, 42, 0, 6, lambda turns, tokens: None)
+    assert table.schema == magpie.SCHEMA
+    assert set(table["outcome"].to_pylist()) == {"empty_instruction"}
+
+
+def test_progress_counts_both_turns() -> None:
+    said: list[tuple[int, int]] = []
+    magpie.draw(script(), GENERATION, 42, 3, 6, lambda turns, tokens: said.append((turns, tokens)))
+    assert said[0] == (6, 36)
+    assert said[-1] == (6 + 4, 36 + 25)
+
+
+@pytest.mark.parametrize(("rows", "shard_rows", "sizes"), [(96, 24, [24] * 4), (5, 2, [2, 2, 1]), (3, 100, [3])])
+def test_only_the_last_shard_may_hold_fewer_rows(rows: int, shard_rows: int, sizes: list[int]) -> None:
+    from tuner.generation.stage import shard_sizes
+
+    assert shard_sizes(rows, shard_rows) == sizes

@@ -1,0 +1,53 @@
+"""A row's random numbers follow from where it stands alone."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tuner.generation.seeds import row_id, row_seed, uniforms
+
+PLACES = st.tuples(st.integers(0, 2**53 - 1), st.integers(0, 10**6), st.integers(0, 10**5))
+
+
+@given(PLACES)
+def test_a_seed_is_63_bits(place: tuple[int, int, int]) -> None:
+    assert 0 <= row_seed(*place) < 2**63
+    assert row_seed(*place) == row_seed(*place)
+
+
+@given(PLACES, PLACES)
+def test_every_row_has_a_seed_and_a_name_of_its_own(one: tuple[int, int, int], other: tuple[int, int, int]) -> None:
+    assert (row_seed(*one) == row_seed(*other)) == (one == other)
+    assert (row_id(*one) == row_id(*other)) == (one == other)
+
+
+def test_the_seeds_of_many_rows_are_distinct() -> None:
+    seeds = {row_seed(42, shard, index) for shard in range(100) for index in range(200)}
+    assert len(seeds) == 20_000
+
+
+def test_seeds_and_numbers_never_change() -> None:
+    assert row_id(42, 3, 7) == "42-00003-00007"
+    assert row_seed(42, 3, 7) == 7679425950298337405
+    assert uniforms(row_seed(42, 3, 7), 1, 2).tolist() == [0.39817059185519177, 0.3532538790435371]
+
+
+@given(st.integers(0, 2**63 - 1), st.integers(0, 1), st.integers(1, 40), st.integers(0, 40))
+def test_the_first_numbers_do_not_depend_on_how_many_are_asked_for(seed: int, turn: int, few: int, more: int) -> None:
+    numbers = uniforms(seed, turn, few + more)
+    assert np.array_equal(numbers[:few], uniforms(seed, turn, few))
+    assert numbers.dtype == np.float64
+    assert ((numbers >= 0) & (numbers < 1)).all()
+
+
+def test_turns_and_rows_draw_different_numbers() -> None:
+    streams = [tuple(uniforms(row_seed(42, 0, index), turn, 4)) for index in range(50) for turn in (0, 1)]
+    assert len(set(streams)) == 100
+
+
+def test_the_numbers_are_uniform() -> None:
+    numbers = np.concatenate([uniforms(row_seed(1, 0, index), 0, 50) for index in range(400)])
+    counts = np.histogram(numbers, bins=10, range=(0, 1))[0]
+    assert numbers.mean() == pytest.approx(0.5, abs=0.01)
+    assert abs(counts - 2000).max() < 5 * np.sqrt(2000)

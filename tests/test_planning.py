@@ -1,0 +1,175 @@
+"""A plan says what is there, why the rest is not, and what it will cost, without computing anything."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tuner import forecast, loading, planning, specs
+from tuner.artifacts.fingerprint import Spec
+from tuner.artifacts.store import Store
+from tuner.errors import InputError
+
+RECIPE = """\
+name: small
+models: {generator: owner/chat, student: owner/base}
+generation: {rows: 96, shard_rows: 24}
+training:
+  lora: {method: lora}
+  prompt_tuning: {method: prompt_tuning}
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "store"))
+
+
+def make(store: Store, *overrides: str, stages: tuple[str, ...] = specs.STAGES, seconds: float = 60.0) -> None:
+    """Makes a recipe's artifacts, hollow ones, as if each had taken so long and so many tokens."""
+    wanted = specs.of_recipe(loading.parse(RECIPE, overrides))
+    for stage in stages:
+        for spec in wanted.of(stage):
+            make_one(store, spec, seconds)
+
+
+def make_one(store: Store, spec: Spec, seconds: float = 60.0) -> None:
+    scratch = Path(store.root).parent / "scratch" / spec.fingerprint[:12]
+    scratch.mkdir(parents=True, exist_ok=True)
+    (scratch / "file").write_text("x")
+    metrics = {"tokens": 1000} if spec.stage in ("generate", "train") else {}
+    store._commit(spec, spec.fingerprint[:12], scratch, metrics, {"seconds": seconds})
+
+
+def data(store: Store, *overrides: str, until: str = "report") -> dict[str, Any]:
+    recipe = loading.parse(RECIPE, overrides)
+    return forecast.as_data(recipe, planning.plan(recipe, store, until), store)
+
+
+def stages(store: Store, *overrides: str) -> dict[str, dict[str, Any]]:
+    return {stage["stage"]: stage for stage in data(store, *overrides)["stages"]}
+
+
+def test_in_an_empty_store_everything_is_missing(store: Store) -> None:
+    found = data(store)
+    assert [stage["stage"] for stage in found["stages"]] == list(specs.STAGES)
+    assert [stage["total"] for stage in found["stages"]] == [4, 1, 1, 2, 1, 1]
+    for stage in found["stages"]:
+        assert (stage["status"], stage["cached"], stage["reason"]) == ("missing", 0, "never made in this store")
+
+
+def test_the_plan_is_plain_data(store: Store) -> None:
+    found = json.loads(json.dumps(data(store)))
+    assert {"stages", "estimate"} <= set(found)
+    wanted = specs.of_recipe(loading.parse(RECIPE))
+    for stage in found["stages"]:
+        assert {"stage", "status", "total", "cached", "fingerprints", "reason"} <= set(stage)
+        assert stage["fingerprints"] == [spec.fingerprint for spec in wanted.of(stage["stage"])]
+    assert {"minutes", "tokens", "basis"} <= set(found["estimate"])
+
+
+def test_in_a_full_store_everything_is_cached_and_costs_nothing(store: Store) -> None:
+    make(store)
+    found = data(store)
+    assert {stage["status"] for stage in found["stages"]} == {"cached"}
+    assert {stage["reason"] for stage in found["stages"]} == {""}
+    assert (found["estimate"]["minutes"], found["estimate"]["tokens"]) == (0, 0)
+    recipe = loading.parse(RECIPE)
+    assert planning.plan(recipe, store).complete
+    assert planning.plan(recipe, store).missing == []
+
+
+def test_more_rows_make_the_generation_partial(store: Store) -> None:
+    make(store)
+    generate = stages(store, "generation.rows=144")["generate"]
+    assert (generate["status"], generate["total"], generate["cached"]) == ("partial", 6, 4)
+    assert [artifact["status"] for artifact in generate["artifacts"]] == ["cached"] * 4 + ["missing"] * 2
+
+
+def test_a_reason_names_the_setting_that_differs(store: Store) -> None:
+    make(store)
+    found = stages(store, "training.lora.learning_rate=3e-4")
+    assert (found["train"]["status"], found["train"]["cached"]) == ("partial", 1)
+    assert found["train"]["reason"] == "learning_rate: 0.0002 -> 0.0003"
+    assert found["split"]["status"] == "cached"
+    assert found["evaluate"]["reason"] == "input adapters differs"
+    assert found["report"]["reason"].startswith("recipe.training.lora.learning_rate: 0.0002 -> 0.0003")
+
+
+def test_a_reason_is_judged_by_the_nearest_artifact(store: Store) -> None:
+    make(store, "curation.min_quality=0.1", "curation.max_repetition=0.1", stages=("curate",))
+    make(store, "curation.min_quality=0.4", stages=("curate",))
+    assert stages(store)["curate"]["reason"] == "min_quality: 0.4 -> 0.5"
+
+
+def test_a_new_version_of_a_stage_is_a_reason(store: Store) -> None:
+    spec = specs.of_recipe(loading.parse(RECIPE)).curate
+    make_one(store, Spec(spec.stage, spec.version - 1, spec.identity, spec.inputs))
+    assert stages(store)["curate"]["reason"] == f"stage version: {spec.version - 1} -> {spec.version}"
+
+
+def test_many_differences_are_cut_short(store: Store) -> None:
+    make(store, stages=("generate",))
+    changes = [f"generation.instruction.{key}=0.5" for key in ("temperature", "top_p", "min_p")]
+    reason = stages(store, *changes, "generation.response.top_p=0.5", "seed=1")["generate"]["artifacts"][0]["reason"]
+    assert reason.count("->") == 3
+    assert reason.endswith("and 2 more")
+
+
+def test_damage_is_a_reason(store: Store) -> None:
+    make(store)
+    wanted = specs.of_recipe(loading.parse(RECIPE))
+    curate = store.find("curate", wanted.curate.fingerprint)
+    split = store.find("split", wanted.split.fingerprint)
+    assert curate
+    assert split
+    Path(store.uri(curate, "file")).unlink()
+    (Path(store.uri(split)).parent / "manifest.json").write_text("{")
+    found = stages(store)
+    assert (found["curate"]["status"], found["curate"]["reason"]) == ("missing", "damaged: file is missing")
+    assert (found["split"]["status"], found["split"]["reason"]) == ("missing", "damaged: manifest.json is not readable")
+
+
+def test_a_plan_ends_with_the_stage_asked_for(store: Store) -> None:
+    found = data(store, until="split")
+    assert [stage["stage"] for stage in found["stages"]] == ["generate", "curate", "split"]
+    with pytest.raises(InputError, match=r"^--until ship: no such stage; one of generate, curate, "):
+        data(store, until="ship")
+
+
+class TestEstimate:
+    def test_without_history_there_is_none_and_it_says_why(self, store: Store) -> None:
+        make(store, "models.generator=owner/other", stages=("generate",))
+        estimate = data(store)["estimate"]
+        assert estimate["minutes"] is None
+        assert estimate["tokens"] is None
+        assert estimate["basis"] == f"nothing comparable was run for: {', '.join(specs.STAGES)}"
+
+    def test_part_of_a_history_names_what_lacks_one(self, store: Store) -> None:
+        make(store, stages=("generate", "curate"))
+        estimate = data(store, "curation.min_quality=0.6")["estimate"]
+        assert estimate["minutes"] is None
+        assert estimate["basis"] == "nothing comparable was run for: split, train, evaluate, report"
+        assert estimate["stages"]["curate"]["minutes"] == 1
+
+    def test_it_is_judged_by_what_like_steps_cost(self, store: Store) -> None:
+        make(store, seconds=60)
+        estimate = data(store, "generation.rows=144")["estimate"]
+        # Two shards, then curate, split, two trainings, evaluate and report, a minute each.
+        assert estimate["minutes"] == pytest.approx(8)
+        assert estimate["tokens"] == 2 * 1000 + 2 * 1000
+        assert estimate["basis"] == "past manifests in this store"
+
+    def test_it_grows_with_the_epochs_and_with_the_rows_of_a_shard(self, store: Store) -> None:
+        make(store, seconds=60)
+        longer = data(store, "training.lora.epochs=6")["estimate"]["stages"]
+        assert longer["train"]["minutes"] == pytest.approx(2)
+        assert longer["train"]["tokens"] == 2000
+        smaller = data(store, "generation.shard_rows=12")["estimate"]["stages"]
+        assert smaller["generate"]["minutes"] == pytest.approx(4)
+
+    def test_the_median_of_several_counts(self, store: Store) -> None:
+        for quality, seconds in (("0.1", 60), ("0.2", 120), ("0.3", 6000)):
+            make(store, f"curation.min_quality={quality}", stages=("curate",), seconds=seconds)
+        assert data(store)["estimate"]["stages"]["curate"]["minutes"] == pytest.approx(2)

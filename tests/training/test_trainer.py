@@ -1,0 +1,32 @@
+"""The trainer's loss on a CPU is TRL's, for both methods, packed or not."""
+
+import pytest
+import torch
+from trl.trainer.sft_trainer import SFTTrainer
+
+from tests.training.conftest import MakeJob
+from tuner.models import loading
+from tuner.training import methods, worker
+from tuner.training.trainer import AdapterTrainer
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [("lora", {"dropout": 0.0}), ("lora", {"dropout": 0.0, "packing": True}), ("prompt_tuning", {"init": "random"})],
+)
+def test_loss_equals_trls(make_job: MakeJob, method: str, options: dict[str, object]) -> None:
+    job = make_job("same", method, **options)
+    model = loading.load_model(job.student)
+    trainer = AdapterTrainer(
+        model=model,
+        args=worker.arguments(job),
+        train_dataset=worker.rows_of(job.data),
+        processing_class=loading.load_tokenizer(job.student),
+        peft_config=methods.peft_config(job.settings, model, job.student),
+    )
+    batch = next(iter(trainer.get_train_dataloader()))
+    count = (batch["labels"] != -100).sum()
+    with torch.no_grad():
+        ours = trainer.compute_loss(trainer.model, dict(batch), num_items_in_batch=count)
+        theirs = SFTTrainer.compute_loss(trainer, trainer.model, dict(batch), num_items_in_batch=count)
+    assert ours.item() == pytest.approx(theirs.item(), rel=1e-5)
