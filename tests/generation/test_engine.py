@@ -1,10 +1,13 @@
 """The engine: what a row becomes follows from its prompt and its seed, whatever it is computed beside."""
 
-from collections.abc import Sequence
+import itertools
+import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from tests.tiny import SENTENCES, make_tiny_model
 from tuner import loading as recipes
@@ -25,10 +28,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def exact(monkeypatch: pytest.MonkeyPatch) -> None:
+def exact(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("TUNER_DTYPE", "float32")
     monkeypatch.setenv("TUNER_DEVICE", "cpu")
     settings.cache_clear()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # two layers of 64 are faster so
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture
@@ -122,27 +129,18 @@ class TestEnds:
         self, engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch, texts: Sequence[str], stop: str = ""
     ) -> list[Completion]:
         """Has the model want to say these texts and nothing else, one for each row."""
-        import torch
-
-        ids = [engine._tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
-        prompt = engine.template.prefix
-        start = len(engine._tokenizer(prompt, add_special_tokens=False)["input_ids"])
-        forward = engine._model.forward
+        wanted = [engine._tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+        forward, steps = engine._model.forward, itertools.count()
 
         def told(*args: Any, **options: Any) -> Any:
-            output = forward(*args, **options)
-            step = told.step  # type: ignore[attr-defined]
-            scores = torch.full_like(output.logits, -1e4)
-            for row, wanted in enumerate(ids):
-                scores[row, -1, wanted[min(step, len(wanted) - 1)]] = 1e4
-            told.step += 1  # type: ignore[attr-defined]
-            output.logits = scores
+            output, step = forward(*args, **options), next(steps)
+            output.logits = torch.full_like(output.logits, -1e4)
+            for row, ids in enumerate(wanted):
+                output.logits[row, -1, ids[min(step, len(ids) - 1)]] = 1e4
             return output
 
-        told.step = 0  # type: ignore[attr-defined]
         monkeypatch.setattr(engine._model, "forward", told)
-        assert start
-        return complete(engine, [Request(prompt, i, 0) for i in range(len(texts))], stop=stop)
+        return complete(engine, [Request(engine.template.prefix, i, 0) for i in range(len(texts))], stop=stop)
 
     def test_the_end_token_is_counted_and_not_shown(
         self, engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch
@@ -169,8 +167,6 @@ class TestEnds:
 
 
 def test_a_model_without_a_chat_template_is_refused(folder: Path, tmp_path: Path) -> None:
-    import shutil
-
     base = shutil.copytree(folder, tmp_path / "base")
     (base / "chat_template.jinja").unlink(missing_ok=True)
     with pytest.raises(InputError, match="has no chat template"):
@@ -178,8 +174,6 @@ def test_a_model_without_a_chat_template_is_refused(folder: Path, tmp_path: Path
 
 
 def test_a_model_that_is_damaged_is_refused(folder: Path, tmp_path: Path) -> None:
-    import shutil
-
     broken = shutil.copytree(folder, tmp_path / "broken")
     (broken / "model.safetensors").write_bytes(b"x" * 100)
     with pytest.raises(InputError, match=f"model {broken} cannot be loaded: "):

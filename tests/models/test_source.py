@@ -34,7 +34,8 @@ def test_a_model_string_names_its_origin(text: str, source: Source, title: str) 
 
 
 @pytest.mark.parametrize(
-    "text", ["", "name", "pypi:", "pypi:x", "pypi:x>=1", "pypi:x==1 ", "a/b/c", "a/b@", "a b/c", "http://host/x", "a/b\n"]
+    "text",
+    ["", "name", "pypi:", "pypi:x", "pypi:x>=1", "pypi:x==1 ", "a/b/c", "a/b@", "a b/c", "http://host/x", "a/b\n"],
 )
 def test_anything_else_is_told_the_three_ways(text: str) -> None:
     with pytest.raises(InputError) as caught:

