@@ -149,7 +149,9 @@ class Store:
             if manifest := self.find(spec.stage, spec.fingerprint):
                 return manifest
             attempt = uuid.uuid4().hex[:12]
-            scratch = settings().folder("scratch") / attempt
+            scratch = settings().folder("scratch") / spec.fingerprint
+            if scratch.exists():  # left by an attempt that was killed
+                shutil.rmtree(scratch)
             scratch.mkdir()
             try:
                 with provenance.recording() as record:

@@ -19,7 +19,7 @@ from typing import IO, Any
 import tuner
 from tuner.errors import InputError, StageError
 from tuner.progress import Event, emit
-from tuner.training import exits
+from tuner.training import devices, exits
 from tuner.training.job import METRICS, Job
 
 LOG = "train.log"
@@ -78,7 +78,7 @@ def train(job: Job, timeout: float) -> dict[str, Any]:
     path = job.checkpoints / "job.json"
     job.write(path)
     log = job.checkpoints / LOG
-    with log.open("w") as stderr:
+    with log.open("w") as stderr, devices.one() as gpu:
         # -P and an explicit path: the working directory's files must not stand in for modules.
         child = subprocess.Popen(
             [sys.executable, "-P", "-m", "tuner.training.worker", str(path)],
@@ -86,7 +86,7 @@ def train(job: Job, timeout: float) -> dict[str, Any]:
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
-            env=_environment(),
+            env=_environment(gpu),
             start_new_session=True,
         )
         try:
@@ -98,7 +98,7 @@ def train(job: Job, timeout: float) -> dict[str, Any]:
     raise _explained(child.returncode, error, job, log)
 
 
-def _environment() -> dict[str, str]:
+def _environment(gpu: str) -> dict[str, str]:
     root = str(Path(tuner.__file__).parent.parent)
     inherited = os.environ.get("PYTHONPATH")
     environment = dict(os.environ)
@@ -109,7 +109,7 @@ def _environment() -> dict[str, str]:
     environment.setdefault("MALLOC_TRIM_THRESHOLD_", str(4 * 1024**3))
     environment["TOKENIZERS_PARALLELISM"] = "false"
     # One adapter, one GPU; with several in sight the trainer would spread a batch over all of them.
-    environment.setdefault("CUDA_VISIBLE_DEVICES", "0")
+    environment["CUDA_VISIBLE_DEVICES"] = gpu
     return environment
 
 

@@ -1,0 +1,25 @@
+"""Trainings that run at once get different GPUs."""
+
+import pytest
+
+from tuner.training import devices
+
+
+def test_each_takes_its_own_and_gives_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+    with devices.one() as first, devices.one() as second:
+        assert (first, second) == ("4", "7")
+    with devices.one() as again:
+        assert again == "4"
+
+
+def test_more_trainings_than_gpus_share_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4")
+    with devices.one(), devices.one() as second:
+        assert second == "4"
+
+
+def test_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with devices.one() as name:
+        assert name == ""
