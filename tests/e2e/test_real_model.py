@@ -12,10 +12,7 @@ from tests.e2e.conftest import Tuner
 pytestmark = pytest.mark.e2e
 
 SMALLER = [
-    "generation.rows=24",
-    "generation.shard_rows=12",
-    "generation.response.max_tokens=200",
-    "curation.max_ngram_repeats=50",
+    "generation.rows=48",
     "split.validation=0.3",
     "training.lora.epochs=1",
     "training.prompt_tuning.epochs=1",
