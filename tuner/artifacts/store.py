@@ -142,11 +142,14 @@ class Store:
             make: Called with an empty folder to fill; returns the metrics.
 
         Raises:
+            DamagedArtifactError: If it is there, but a file of it is missing or has another size.
             InputError: If the store cannot be written.
             Exception: Whatever `make` raises; nothing half-written is left where it could be read.
         """
         with FileLock(settings().folder("locks") / spec.fingerprint):
             if manifest := self.find(spec.stage, spec.fingerprint):
+                if problem := self.problem(manifest):
+                    raise self._damaged(manifest, problem)
                 return manifest
             attempt = uuid.uuid4().hex[:12]
             scratch = settings().folder("scratch") / spec.fingerprint
