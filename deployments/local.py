@@ -9,7 +9,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from importlib import resources
 from pathlib import Path
 
 from tuner.errors import InputError, StageError
@@ -42,7 +41,7 @@ def serve(port: int, server_file: Path, python: str) -> int:
     try:
         children.append(_start([*prefect, "server", "start", "--host", "127.0.0.1", "--port", str(port)], server_file))
         _wait(url, children[0])
-        register(prefect)
+        register(python)
         children.append(_start(worker_command(prefect), server_file))
         server_file.write_text(json.dumps({"url": url}))
         sys.stdout.write(
@@ -59,18 +58,19 @@ def serve(port: int, server_file: Path, python: str) -> int:
             _end(child)
 
 
-def register(prefect: list[str]) -> None:
-    """Makes the work pool and the deployments of `prefect.yaml`.
+def register(python: str) -> None:
+    """Makes the work pool and the deployments, in a process of its own, which reads `PREFECT_API_URL` afresh.
 
     Args:
-        prefect: The command `prefect`.
+        python: The interpreter.
 
     Raises:
         StageError: If the server refuses.
     """
-    _prefect([*prefect, "work-pool", "create", POOL, "--type", "process", "--overwrite"])
-    with resources.as_file(resources.files("deployments") / "prefect.yaml") as file:
-        _prefect([*prefect, "--no-prompt", "deploy", "--all", "--prefect-file", str(file)])
+    done = subprocess.run([python, "-m", "deployments.register"], capture_output=True, text=True)
+    if done.returncode:
+        lines = (done.stderr or done.stdout).strip().splitlines() or ["no output"]
+        raise StageError(f"the deployments cannot be registered: {lines[-1]}")
 
 
 def worker_command(prefect: list[str]) -> list[str]:
@@ -103,13 +103,6 @@ def _wait(url: str, child: subprocess.Popen[bytes]) -> None:
         except (urllib.error.URLError, OSError):
             time.sleep(0.3)
     raise StageError(f"the Prefect server at {url} did not start; see server.log in the home folder")
-
-
-def _prefect(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        lines = (done.stderr or done.stdout).strip().splitlines() or ["no output"]
-        raise StageError(f"{' '.join(command[2:6])}: {lines[-1]}")
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -19,9 +19,8 @@ def main() -> None:
         files = s3fs.S3FileSystem()
         if not files.exists(bucket):
             files.mkdir(bucket)
-    prefect = [sys.executable, "-m", "prefect"]
-    register(prefect)
-    command = worker_command(prefect)
+    register(sys.executable)
+    command = worker_command([sys.executable, "-m", "prefect"])
     os.execv(command[0], command)
 
 

@@ -12,7 +12,7 @@ def test_entrypoints_are_module_paths_that_import() -> None:
     deployments = yaml.safe_load((ROOT / "deployments" / "prefect.yaml").read_text())["deployments"]
     assert [each["name"] for each in deployments] == ["pipeline", "regenerate"]
     for each in deployments:
-        module, name = each["entrypoint"].split(":")
+        module, name = each["entrypoint"].rsplit(".", 1)
         assert getattr(import_module(module), name).name == each["name"]
 
 
