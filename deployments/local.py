@@ -37,7 +37,8 @@ def serve(port: int, server_file: Path, python: str) -> int:
     os.environ["PREFECT_API_URL"] = url
     prefect = [python, "-m", "prefect"]
     children: list[subprocess.Popen[bytes]] = []
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for sign in (signal.SIGINT, signal.SIGTERM):  # a shell may have started this with SIGINT ignored
+        signal.signal(sign, signal.default_int_handler)
     try:
         children.append(_start([*prefect, "server", "start", "--host", "127.0.0.1", "--port", str(port)], server_file))
         _wait(url, children[0])
