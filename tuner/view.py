@@ -79,14 +79,16 @@ class View:
 
     def __rich__(self) -> RenderableType:
         """The table as it stands now."""
+        # Fits a terminal of 80 columns with the longest names and figures there are.
         table = Table.grid(padding=(0, 2))
-        for _ in range(6):
+        for _ in range(5):
             table.add_column(no_wrap=True)
         for row in self._rows:
             mark, style = MARKS[row.state]
             name = f"{row.stage} {row.labels[0]}" if row.stage == "train" else row.stage
-            bar = ProgressBar(total=1.0, completed=row.share, width=16, complete_style=style, finished_style=style)
-            table.add_row(Text(mark, style), Text(name), bar, self._count(row), self._speed(row), self._time(row))
+            bar = ProgressBar(total=1.0, completed=row.share, width=8, complete_style=style, finished_style=style)
+            figures = "  ".join(text for text in (self._count(row), self._speed(row)) if text)
+            table.add_row(Text(mark, style), Text(name), bar, figures, self._time(row))
         elapsed = _clock(time.monotonic() - self._clock)
         return Group(table, Text(f"{elapsed} elapsed", style="dim"))
 
