@@ -290,3 +290,8 @@ def test_no_value_raises_anything_but_an_input_error(key: str, value: object) ->
         loading.parse(MINIMAL, [f"{key}={json.dumps(value)}"])
     except InputError as error:
         assert str(error)
+
+
+def test_an_adapter_cannot_be_called_what_the_untrained_model_is_called() -> None:
+    with pytest.raises(InputError, match="'base'"):
+        loading.load("quickstart", ["training.base={method: lora}"])

@@ -218,6 +218,12 @@ class Recipe(Section):
     training: dict[Name, Adapter] = Field(min_length=1)
     evaluation: Evaluation = Evaluation()
 
+    @model_validator(mode="after")
+    def _base_is_taken(self) -> "Recipe":
+        if "base" in self.training:
+            raise ValueError("training names an adapter 'base', which is what the untrained model is called; rename it")
+        return self
+
     def settings_of(self, section: str) -> dict[str, Any]:
         """One section as plain data, as it enters fingerprints."""
         return getattr(self, section).model_dump(mode="json")
