@@ -29,8 +29,8 @@ def test_quickstart_in_small(tuner: Tuner) -> None:
     result = tuner("run", *arguments)
 
     assert result.returncode == 0, result.stderr
-    name = re.search(r"run +(\S+)", result.stdout)[1]
-    report = Path(re.search(r"report +(\S+)", result.stdout)[1])
+    name = re.search(r"^run {2,}(\S+)", result.stdout, re.M)[1]
+    report = Path(re.search(r"^report {2,}(\S+)", result.stdout, re.M)[1])
     comparison = json.loads((report.parent / "comparison.json").read_text())
     assert report.stat().st_size > 50_000
     assert re.search(r"lora|prompt_tuning", result.stdout)
