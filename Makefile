@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK ?= requirements.lock
 
-.PHONY: setup run test check bench up clean
+.PHONY: setup run test check bench bench-shards bench-curation up screenshots clean
 
 setup: $(VENV)/.ready
 
@@ -30,8 +30,27 @@ check: setup
 bench: setup
 	$(BIN)/python -m benchmarks
 
+# Needs Debian's postgresql and redis-server.
+bench-shards: setup
+	$(BIN)/python -m benchmarks.shards $(or $(SHARDS),2000)
+
+# Other tools are measured beside ours; what they need stays out of our environment.
+bench-curation: .venv-bench/.ready
+	.venv-bench/bin/python -m benchmarks.curation --rows $(or $(ROWS),1000000)
+
+.venv-bench/.ready: pyproject.toml $(LOCK) benchmarks/requirements-curation.txt
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(LOCK)
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/requirements-curation.txt
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
 up: setup
 	$(BIN)/tuner up
+
+# The UI tests' story with the quickstart in small; needs chromium.
+screenshots: setup
+	$(BIN)/python -m pytest tests/e2e/test_browser.py -k report --screenshots docs/images
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info

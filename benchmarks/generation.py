@@ -11,6 +11,7 @@ from tuner import loading
 from tuner.generation import seeds
 from tuner.generation.engines import Request
 from tuner.generation.engines.transformers import TransformersEngine
+from tuner.models import precision
 from tuner.models.loading import load_model, load_tokenizer
 from tuner.recipe import Sampling
 
@@ -23,7 +24,7 @@ def measure() -> dict[str, float]:
     """Slots a second of both, medians, and their ratio."""
     model_name = loading.load("quickstart").models.generator
     engine = TransformersEngine(model_name)
-    tokenizer, model = load_tokenizer(model_name), load_model(model_name)
+    tokenizer, model = load_tokenizer(model_name), load_model(model_name, precision.inference())
     tokenizer.padding_side = "left"
     prompt = engine.template.prefix
     sampling = Sampling(temperature=1.0, top_p=0.95, max_tokens=TOKENS)

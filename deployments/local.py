@@ -1,4 +1,4 @@
-"""A Prefect server on loopback and a worker with the deployments, as `tuner up` runs them."""
+"""A Prefect server on loopback with a worker for each pool and the store's reports, as `tuner up` runs them."""
 
 import json
 import os
@@ -11,42 +11,55 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from deployments.settings import POOLS
 from tuner.errors import InputError, StageError
 
-POOL = "tuner"
 START_SECONDS = 180.0
 
 
 def serve(port: int, server_file: Path, python: str) -> int:
-    """Starts server and worker, registers the deployments, and waits until interrupted or one of them ends.
+    """Starts server, workers and reports, registers the deployments, and waits until interrupted or one of them ends.
 
     Args:
-        port: On 127.0.0.1.
-        server_file: Holds the server's URL while it runs, so that `tuner run` finds it.
+        port: The server's on 127.0.0.1; the next one is the reports'.
+        server_file: Tells `tuner run` of server and reports while they run; the logs lie beside it.
         python: The interpreter.
 
     Returns:
-        0 when interrupted, 1 if server or worker ended by itself.
+        0 when interrupted, 1 if one of the processes ended by itself.
 
     Raises:
-        InputError: If the port is taken.
+        InputError: If a port is taken.
         StageError: If the server does not start, or the deployments cannot be registered.
     """
     url = f"http://127.0.0.1:{port}/api"
-    _free(port)
+    for each in (port, port + 1):
+        _free(each)
     os.environ["PREFECT_API_URL"] = url
+    os.environ["PREFECT_UI_URL"] = f"http://127.0.0.1:{port}"  # for the links in notifications
+    os.environ["TUNER_REPORTS"] = f"http://127.0.0.1:{port + 1}"
+    # A person who presses Run is watching.
+    os.environ.setdefault("PREFECT_WORKER_QUERY_SECONDS", "2")
     prefect = [python, "-m", "prefect"]
     children: list[subprocess.Popen[bytes]] = []
     for sign in (signal.SIGINT, signal.SIGTERM):  # a shell may have started this with SIGINT ignored
         signal.signal(sign, signal.default_int_handler)
     try:
-        children.append(_start([*prefect, "server", "start", "--host", "127.0.0.1", "--port", str(port)], server_file))
+        logs = server_file.parent
+        server = [*prefect, "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+        children.append(_start(server, logs / "server.log"))
         _wait(url, children[0])
         register(python)
-        children.append(_start(worker_command(prefect), server_file))
-        server_file.write_text(json.dumps({"url": url}))
+        for pool in POOLS:
+            worker = [*prefect, "worker", "start", "--pool", pool, "--type", "process", "--limit", "1"]
+            children.append(_start(worker, logs / f"worker-{pool}.log"))
+        reports = [python, "-m", "deployments.reports", "--port", str(port + 1)]
+        children.append(_start(reports, logs / "reports.log"))
+        known = {"url": url, "reports": os.environ["TUNER_REPORTS"], "store": os.environ["TUNER_STORE"]}
+        server_file.write_text(json.dumps(known))
         sys.stdout.write(
-            f"Prefect UI  http://127.0.0.1:{port}\nstore       {os.environ['TUNER_STORE']}\nCtrl-C ends it\n"
+            f"Prefect UI  http://127.0.0.1:{port}\nreports     {os.environ['TUNER_REPORTS']}\n"
+            f"store       {os.environ['TUNER_STORE']}\nCtrl-C ends it\n"
         )
         while all(child.poll() is None for child in children):
             time.sleep(0.5)
@@ -60,7 +73,7 @@ def serve(port: int, server_file: Path, python: str) -> int:
 
 
 def register(python: str) -> None:
-    """Makes the work pool and the deployments, in a process of its own, which reads `PREFECT_API_URL` afresh.
+    """Makes pools, limit, automations and deployments, in a process of its own, which reads `PREFECT_API_URL` afresh.
 
     Args:
         python: The interpreter.
@@ -74,11 +87,6 @@ def register(python: str) -> None:
         raise StageError(f"the deployments cannot be registered: {lines[-1]}")
 
 
-def worker_command(prefect: list[str]) -> list[str]:
-    """The command that takes runs from the pool, one at a time."""
-    return [*prefect, "worker", "start", "--pool", POOL, "--type", "process", "--limit", "1"]
-
-
 def _free(port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -88,9 +96,8 @@ def _free(port: int) -> None:
             raise InputError(f"--port {port}: already in use on 127.0.0.1; choose another") from None
 
 
-def _start(command: list[str], server_file: Path) -> subprocess.Popen[bytes]:
+def _start(command: list[str], log: Path) -> subprocess.Popen[bytes]:
     """Starts a child in a group of its own, so that Ctrl-C reaches it through us, in order; it logs to a file."""
-    log = server_file.with_name(f"{command[3]}.log")
     with log.open("ab") as file:
         return subprocess.Popen(command, stdout=file, stderr=file, start_new_session=True)
 

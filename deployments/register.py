@@ -1,31 +1,54 @@
-"""Makes the work pool and the deployments of `prefect.yaml` on the server that `PREFECT_API_URL` names.
+"""Makes what the server that `PREFECT_API_URL` names has to know: pools, limit, automations, deployments.
 
-Through the client, not `prefect deploy`, which would switch a schedule off again that a person switched on in the UI.
+Safe to repeat, and kind to what a person changed in the UI: a schedule that was switched on, a pool that was paused, a
+limit that was raised, an automation that was switched off stay so. That is why it goes through the client and not
+through `prefect deploy`.
 """
 
+import sys
+from collections.abc import Callable
 from importlib import import_module, resources
 from typing import Any
 
 import yaml
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import DeploymentScheduleCreate, DeploymentScheduleUpdate, WorkPoolCreate
+from prefect.client.schemas.actions import DeploymentScheduleCreate, DeploymentScheduleUpdate
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.deployments.runner import RunnerDeployment
 from prefect.flows import Flow
-from prefect.workers.process import ProcessWorker
 
-from deployments.local import POOL
+from deployments import automations, limits, pools
+from tuner.errors import TunerError
 
 
 def register() -> None:
-    """Creates or updates pool and deployments; a schedule that a person switched on in the UI stays on."""
-    file = resources.files("deployments") / "prefect.yaml"
+    """Creates or updates everything.
+
+    Raises:
+        InputError: If a setting does not fit what the server has.
+    """
     with get_client(sync_client=True) as client:
-        template = ProcessWorker.get_default_base_job_template()
-        client.create_work_pool(WorkPoolCreate(name=POOL, type="process", base_job_template=template), overwrite=True)
+        pools.register(client)
+        limits.register(client)
+        automations.register(client)
         known = {deployment.name for deployment in client.read_deployments()}
-    for each in yaml.safe_load(file.read_text())["deployments"]:
+    for each in listed():
         _deployment(each, new=each["name"] not in known).apply()
+
+
+def listed() -> list[dict[str, Any]]:
+    """The deployments of `prefect.yaml`."""
+    return yaml.safe_load((resources.files("deployments") / "prefect.yaml").read_text())["deployments"]
+
+
+def command(*steps: Callable[[], None]) -> None:
+    """Runs steps as a command; what a person has to mend is one line on standard error."""
+    try:
+        for step in steps:
+            step()
+    except TunerError as error:
+        sys.stderr.write(f"tuner: {error}\n")
+        sys.exit(error.exit_code)
 
 
 def _deployment(named: dict[str, Any], new: bool) -> RunnerDeployment:
@@ -39,18 +62,22 @@ def _deployment(named: dict[str, Any], new: bool) -> RunnerDeployment:
     ]
     deployment = RunnerDeployment(
         name=named["name"],
+        version=named["version"],
         flow_name=flow.name,
         entrypoint=named["entrypoint"],
         description=named["description"],
         tags=named["tags"],
-        parameters=named["parameters"],
         work_pool_name=named["work_pool"]["name"],
     )
     if new:
         deployment.schedules = schedules
     deployment._set_defaults_from_flow(flow)
+    for field in deployment._parameter_openapi_schema.properties.values():
+        # The form sends a default back as it is, and the server takes the null of an empty number for a wrong one.
+        if "default" in field and field["default"] is None:
+            del field["default"]
     return deployment
 
 
 if __name__ == "__main__":
-    register()
+    command(register)

@@ -8,8 +8,8 @@ from tasks import stage
 from tasks.policy import OPTIONS
 
 
-@task(name="curate", task_run_name="curate", tags=["curate"], **OPTIONS)
-def curate(fingerprint: str, recipe: dict[str, Any], label: str = "") -> dict[str, Any]:
+@task(name="curate", task_run_name="curate", **OPTIONS)
+def curate(fingerprint: str, recipe: dict[str, Any], label: str = "") -> stage.Result:
     """Gives every row its verdict, reasons and scores.
 
     Args:
@@ -20,4 +20,4 @@ def curate(fingerprint: str, recipe: dict[str, Any], label: str = "") -> dict[st
     Returns:
         A reference to the artifact.
     """
-    return stage.run("curate", recipe, label)
+    return stage.run("curate", fingerprint, recipe, label)

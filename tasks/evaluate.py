@@ -8,8 +8,8 @@ from tasks import stage
 from tasks.policy import OPTIONS
 
 
-@task(name="evaluate", task_run_name="evaluate", tags=["evaluate"], **OPTIONS)
-def evaluate(fingerprint: str, recipe: dict[str, Any], label: str = "") -> dict[str, Any]:
+@task(name="evaluate", task_run_name="evaluate", **OPTIONS)
+def evaluate(fingerprint: str, recipe: dict[str, Any], label: str = "") -> stage.Result:
     """Measures the base model and all adapters with one evaluator.
 
     Args:
@@ -20,4 +20,4 @@ def evaluate(fingerprint: str, recipe: dict[str, Any], label: str = "") -> dict[
     Returns:
         A reference to the artifact.
     """
-    return stage.run("evaluate", recipe, label)
+    return stage.run("evaluate", fingerprint, recipe, label)

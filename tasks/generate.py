@@ -8,8 +8,8 @@ from tasks import stage
 from tasks.policy import OPTIONS
 
 
-@task(name="generate", task_run_name="generate {label}", tags=["generate"], **OPTIONS)
-def generate(fingerprint: str, recipe: dict[str, Any], label: str = "") -> dict[str, Any]:
+@task(name="generate", task_run_name="generate {label}", **OPTIONS)
+def generate(fingerprint: str, recipe: dict[str, Any], label: str = "") -> stage.Result:
     """Draws one shard of rows.
 
     Args:
@@ -20,4 +20,4 @@ def generate(fingerprint: str, recipe: dict[str, Any], label: str = "") -> dict[
     Returns:
         A reference to the artifact.
     """
-    return stage.run("generate", recipe, label)
+    return stage.run("generate", fingerprint, recipe, label)

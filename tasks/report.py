@@ -8,8 +8,8 @@ from tasks import stage
 from tasks.policy import OPTIONS
 
 
-@task(name="report", task_run_name="report", tags=["report"], **OPTIONS)
-def report(fingerprint: str, recipe: dict[str, Any], label: str = "") -> dict[str, Any]:
+@task(name="report", task_run_name="report", **OPTIONS)
+def report(fingerprint: str, recipe: dict[str, Any], label: str = "") -> stage.Result:
     """Writes the report.
 
     Args:
@@ -20,4 +20,4 @@ def report(fingerprint: str, recipe: dict[str, Any], label: str = "") -> dict[st
     Returns:
         A reference to the artifact.
     """
-    return stage.run("report", recipe, label)
+    return stage.run("report", fingerprint, recipe, label)

@@ -8,8 +8,8 @@ from tasks import stage
 from tasks.policy import OPTIONS
 
 
-@task(name="split", task_run_name="split", tags=["split"], **OPTIONS)
-def split(fingerprint: str, recipe: dict[str, Any], label: str = "") -> dict[str, Any]:
+@task(name="split", task_run_name="split", **OPTIONS)
+def split(fingerprint: str, recipe: dict[str, Any], label: str = "") -> stage.Result:
     """Divides the kept rows into training and validation.
 
     Args:
@@ -20,4 +20,4 @@ def split(fingerprint: str, recipe: dict[str, Any], label: str = "") -> dict[str
     Returns:
         A reference to the artifact.
     """
-    return stage.run("split", recipe, label)
+    return stage.run("split", fingerprint, recipe, label)

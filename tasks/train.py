@@ -8,8 +8,8 @@ from tasks import stage
 from tasks.policy import OPTIONS
 
 
-@task(name="train", task_run_name="train {label}", tags=["train"], **OPTIONS)
-def train(fingerprint: str, recipe: dict[str, Any], label: str = "") -> dict[str, Any]:
+@task(name="train", task_run_name="train {label}", **OPTIONS)
+def train(fingerprint: str, recipe: dict[str, Any], label: str = "") -> stage.Result:
     """Trains one adapter in a child process.
 
     Args:
@@ -20,4 +20,4 @@ def train(fingerprint: str, recipe: dict[str, Any], label: str = "") -> dict[str
     Returns:
         A reference to the artifact.
     """
-    return stage.run("train", recipe, label)
+    return stage.run("train", fingerprint, recipe, label)

@@ -1,20 +1,35 @@
 """What every test stands on: a home and a store of its own, and stores of both kinds."""
 
+import http.server
 import os
+import shutil
+import subprocess
+import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from tuner import settings as settings_module
-from tuner.models import loading as models_loading
+from tuner.models import precision
 from tuner.settings import settings
+
+# The first example of a test may pay for compiling or importing.
+hypothesis_settings.register_profile("unhurried", deadline=None)
+hypothesis_settings.load_profile("unhurried")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--screenshots FOLDER`: tests of the UI tell their story of a real model and leave pictures of it."""
+    parser.addoption("--screenshots", metavar="FOLDER", help="where tests of the UI leave pictures, for the docs")
 
 
 def _forget() -> None:
     settings_module.settings.cache_clear()
-    models_loading.dtype.cache_clear()
+    precision.inference.cache_clear()
 
 
 @pytest.fixture(autouse=True)
@@ -33,9 +48,28 @@ def own_places(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pyte
     _forget()
 
 
+@pytest.fixture
+def float32(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """float32 on the CPU."""
+    monkeypatch.setenv("TUNER_DEVICE", "cpu")
+    monkeypatch.setenv("TUNER_DTYPE", "float32")
+    _forget()
+    yield
+    monkeypatch.undo()
+    _forget()
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random chat model."""
+    from tests.tiny import make_tiny_model
+
+    return make_tiny_model(tmp_path_factory.mktemp("tiny") / "model")
+
+
 def s3_environment(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
     """Points whatever speaks S3 at an endpoint, with credentials that it accepts."""
-    import s3fs
+    from tuner.artifacts.s3 import Brief, Patient
 
     for key, value in {
         "AWS_ENDPOINT_URL": endpoint,
@@ -43,24 +77,43 @@ def s3_environment(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
         "AWS_SECRET_ACCESS_KEY": "secret",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_MAX_ATTEMPTS": "1",
     }.items():
         monkeypatch.setenv(key, value)
-    monkeypatch.setattr(s3fs.S3FileSystem, "retries", 1)
-    # Instances are shared by their arguments and remember the endpoint of an earlier test.
-    s3fs.S3FileSystem.clear_instance_cache()
+    for kind in (Brief, Patient):
+        monkeypatch.setattr(kind, "retries", 1)
+    _forget_connections()
+
+
+def _forget_connections() -> None:
+    """File systems are shared by their arguments and remember the endpoint of an earlier test."""
+    import s3fs
+
+    from tuner.artifacts.s3 import Brief, Patient
+
+    for kind in (s3fs.S3FileSystem, Brief, Patient):
+        kind.clear_instance_cache()
 
 
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
     """An S3 server on loopback."""
+    from moto.s3.responses import S3Response
     from moto.server import ThreadedMotoServer
 
+    # S3 judges `If-None-Match` and writes in one step, moto in two, between which another writer fits.
+    alone, put = threading.Lock(), S3Response.put_object
+
+    def put_alone(request: S3Response) -> Any:
+        with alone:
+            return put(request)
+
+    S3Response.put_object = put_alone
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
     server.stop()
+    S3Response.put_object = put
 
 
 @pytest.fixture
@@ -74,7 +127,7 @@ def s3_url(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("TUNER_STORE", f"s3://{bucket}/prefix")
     settings.cache_clear()
     yield f"s3://{bucket}/prefix"
-    s3fs.S3FileSystem.clear_instance_cache()
+    _forget_connections()
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -83,3 +136,56 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "folder":
         return str(tmp_path / "store")
     return str(request.getfixturevalue("s3_url"))
+
+
+class Refusing(http.server.BaseHTTPRequestHandler):
+    """Answers every request with 403, as S3 does to an unknown key."""
+
+    protocol_version = "HTTP/1.1"
+    body = b'<?xml version="1.0"?><Error><Code>InvalidAccessKeyId</Code><Message>No such key id</Message></Error>'
+
+    def refuse(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.send_response(403)
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Length", str(len(self.body)))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(self.body)
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = refuse  # noqa: N815
+
+    def log_message(self, *args: object) -> None:
+        return
+
+
+@pytest.fixture
+def refusing_s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An S3 endpoint that knows none of our credentials, in the environment too."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    endpoint = f"http://127.0.0.1:{server.server_port}"
+    s3_environment(monkeypatch, endpoint)
+    yield endpoint
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def tmpfs(tmp_path: Path) -> Iterator[Callable[[str], Path | None]]:
+    """Mounts a disk of a size such as `1m`, or resizes it; None where nothing may be mounted."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def sized(size: str) -> Path | None:
+        options = f"remount,size={size}" if folder.is_mount() else f"size={size}"
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+        done = shutil.which("mount") is not None and subprocess.run(command, capture_output=True).returncode == 0
+        return folder if done else None
+
+    yield sized
+    if folder.is_mount():
+        subprocess.run(["umount", "--lazy", str(folder)], check=True, capture_output=True)

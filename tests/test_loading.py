@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tuner import loading
 from tuner.errors import InputError
-from tuner.recipe import Lora, PromptTuning, Recipe
+from tuner.recipe import Recipe
 
 MINIMAL = """\
 name: small
@@ -60,10 +60,11 @@ def test_an_unknown_key_is_named_with_what_was_meant(override: str, key: str, ri
         ("generation.rows=2e-4", "generation.rows", "valid integer"),
         ("generation.rows=-5", "generation.rows", "greater than or equal to 1, not -5"),
         ("generation.rows=true", "generation", "rows must be a number, not true"),
+        ("generation.rounds=0", "generation.rounds", "greater than or equal to 1, not 0"),
         ("seed=-1", "seed", "greater than or equal to 0"),
         ("models.student=5", "models.student", "valid string, not 5"),
         ("curation=null", "curation", "not None"),
-        ("curation.instruction_words=[5, 3]", "curation", "instruction_words must be [fewest, most]"),
+        ("curation.form.instruction_words=[5, 3]", "curation.form", "instruction_words must be [fewest, most]"),
         ("training={}", "training", "give at least one, such as 'lora: {method: lora}'"),
         ("training=", "training", "valid dictionary"),
         ("training.lora={r: 8}", "training.lora", "needs a 'method': lora or prompt_tuning"),
@@ -93,7 +94,7 @@ def test_a_wrong_value_is_named_with_what_would_be_right(override: str, key: str
         "generation.instruction.temperature",
         "generation.response.top_p",
         "generation.response.min_p",
-        "curation.min_quality",
+        "curation.quality.minimum",
         "split.validation",
         "training.lora.learning_rate",
         "training.lora.weight_decay",
@@ -213,50 +214,9 @@ class TestFiles:
         path.write_text(MINIMAL)
         assert loading.load(str(path)) == parse()
 
-    def test_a_flow_takes_text_or_a_shipped_name(self) -> None:
-        assert loading.named(MINIMAL) == loading.parse(MINIMAL)
-        assert loading.named("quickstart").name == "quickstart"
+    def test_a_shipped_recipe_has_a_name_and_a_path(self) -> None:
+        assert loading.load("quickstart").name == "quickstart"
         assert loading.load("configs/quickstart.yaml") == loading.load("quickstart")
-
-
-@pytest.mark.parametrize("name", loading.shipped())
-def test_every_shipped_recipe_is_valid_and_named_as_its_file(name: str) -> None:
-    assert loading.load(name).name == name
-
-
-def test_the_original_recipe_holds_the_original_figures() -> None:
-    recipe = loading.load("original")
-    assert recipe.seed == 42
-    assert recipe.models.generator == "meta-llama/Llama-3.1-8B-Instruct"
-    assert recipe.models.student == "meta-llama/Llama-3.2-3B"
-    assert (recipe.generation.rows, recipe.generation.shard_rows) == (1500, 100)
-    for turn in (recipe.generation.instruction, recipe.generation.response):
-        assert (turn.temperature, turn.max_tokens) == (1.0, 512)
-    assert recipe.curation.instruction_words == (3, 500)
-    assert recipe.curation.response_words == (10, 2000)
-    assert (recipe.curation.min_quality, recipe.curation.max_repetition, recipe.curation.target) == (0.5, 0.3, 1000)
-    assert recipe.split.validation == 0.1
-    assert set(recipe.training) == {"lora", "prompt_tuning"}
-    for adapter in recipe.training.values():
-        assert (adapter.epochs, adapter.batch_size, adapter.gradient_accumulation) == (3, 12, 2)
-        assert (adapter.warmup, adapter.max_length, adapter.quantization) == (0.03, 2048, "nf4")
-    lora, prompt = recipe.training["lora"], recipe.training["prompt_tuning"]
-    assert isinstance(lora, Lora)
-    assert isinstance(prompt, PromptTuning)
-    assert (lora.r, lora.alpha, lora.dropout, lora.learning_rate) == (8, 16, 0.05, 2e-4)
-    assert lora.targets == ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-    assert (prompt.virtual_tokens, prompt.init, prompt.learning_rate) == (20, "random", 3e-4)
-
-
-def test_fair_differs_from_original_in_its_prompt_tuning_alone() -> None:
-    original, fair = (loading.load(name).model_dump() for name in ("original", "fair"))
-    changed = {"name": "original", "training": {**fair["training"]}}
-    changed["training"]["prompt_tuning"] = {
-        **fair["training"]["prompt_tuning"],
-        "init": "random",
-        "learning_rate": 3e-4,
-    }
-    assert {**fair, **changed} == original
 
 
 PIECES = st.sampled_from(
@@ -267,7 +227,7 @@ PIECES = st.sampled_from(
 @hypothesis_settings(max_examples=150, deadline=None)
 @given(st.one_of(st.text(max_size=80), st.lists(st.one_of(PIECES, st.text(max_size=5)), max_size=15).map("".join)))
 def test_no_text_raises_anything_but_an_input_error(text: str) -> None:
-    for attempt in (lambda: loading.parse(text), lambda: loading.parse(MINIMAL, [text]), lambda: loading.named(text)):
+    for attempt in (lambda: loading.parse(text), lambda: loading.parse(MINIMAL, [text])):
         try:
             attempt()
         except InputError as error:
@@ -290,6 +250,18 @@ def test_no_value_raises_anything_but_an_input_error(key: str, value: object) ->
         loading.parse(MINIMAL, [f"{key}={json.dumps(value)}"])
     except InputError as error:
         assert str(error)
+
+
+@hypothesis_settings(max_examples=60, deadline=None)
+@given(prefix=st.none() | st.text(max_size=20), name=st.sampled_from(["lora", "2e4", "1e-3", "null", "true", "1.0"]))
+@example(prefix="a\x85b", name="lora")
+@example(prefix="\u2028a\u2029", name="lora")
+def test_a_recipe_as_text_reads_as_the_same_recipe(prefix: str | None, name: str) -> None:
+    plain = loading.load("fair", ["generation.rounds=3"]).model_dump(mode="json")
+    plain["generation"]["prefix"] = prefix
+    plain["training"] = {name: plain["training"]["lora"]}
+    recipe = Recipe.model_validate(plain)
+    assert loading.parse(loading.text(recipe)) == recipe
 
 
 def test_an_adapter_cannot_be_called_what_the_untrained_model_is_called() -> None:

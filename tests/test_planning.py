@@ -54,7 +54,7 @@ def stages(store: Store, *overrides: str) -> dict[str, dict[str, Any]]:
 def test_in_an_empty_store_everything_is_missing(store: Store) -> None:
     found = data(store)
     assert [stage["stage"] for stage in found["stages"]] == list(specs.STAGES)
-    assert [stage["total"] for stage in found["stages"]] == [4, 1, 1, 2, 1, 1]
+    assert [stage["total"] for stage in found["stages"]] == [4, 4, 1, 1, 1, 2, 1, 1]
     for stage in found["stages"]:
         assert (stage["status"], stage["cached"], stage["reason"]) == ("missing", 0, "never made in this store")
 
@@ -98,9 +98,23 @@ def test_a_reason_names_the_setting_that_differs(store: Store) -> None:
 
 
 def test_a_reason_is_judged_by_the_nearest_artifact(store: Store) -> None:
-    make(store, "curation.min_quality=0.1", "curation.max_repetition=0.1", stages=("curate",))
-    make(store, "curation.min_quality=0.4", stages=("curate",))
-    assert stages(store)["curate"]["reason"] == "min_quality: 0.4 -> 0.5"
+    make(store, "curation.quality.target=8", "curation.duplicates.keep=2", stages=("curate",))
+    make(store, "curation.duplicates.keep=3", stages=("curate",))
+    assert stages(store)["curate"]["reason"] == "keep: 3 -> 1"
+
+
+def test_a_shard_is_compared_with_the_same_shard_of_other_settings(store: Store) -> None:
+    make(store, stages=("generate",))
+    found = stages(store, "generation.instruction.temperature=0.9")["generate"]
+    assert found["reason"] == "instruction.temperature: 1.0 -> 0.9"
+
+
+def test_of_many_reasons_three_are_shown_for_the_stage_and_each_for_its_artifact(store: Store) -> None:
+    make(store, "generation.rows=24", stages=("generate",))
+    found = stages(store, "generation.rows=144")["generate"]
+    each = [f"shard {number}: shard: 0 -> {number - 1}" for number in (2, 3, 4)]
+    assert found["reason"] == "; ".join([*each, "and 2 more"])
+    assert found["artifacts"][5]["reason"] == "shard: 0 -> 5"
 
 
 def test_a_new_version_of_a_stage_is_a_reason(store: Store) -> None:
@@ -133,8 +147,8 @@ def test_damage_is_a_reason(store: Store) -> None:
 
 def test_a_plan_ends_with_the_stage_asked_for(store: Store) -> None:
     found = data(store, until="split")
-    assert [stage["stage"] for stage in found["stages"]] == ["generate", "curate", "split"]
-    with pytest.raises(InputError, match=r"^--until ship: no such stage; one of generate, curate, "):
+    assert [stage["stage"] for stage in found["stages"]] == ["generate", "examine", "match", "curate", "split"]
+    with pytest.raises(InputError, match=r"^--until ship: no such stage; one of generate, examine, "):
         data(store, until="ship")
 
 
@@ -147,8 +161,8 @@ class TestEstimate:
         assert estimate["basis"] == f"nothing comparable was run for: {', '.join(specs.STAGES)}"
 
     def test_part_of_a_history_names_what_lacks_one(self, store: Store) -> None:
-        make(store, stages=("generate", "curate"))
-        estimate = data(store, "curation.min_quality=0.6")["estimate"]
+        make(store, stages=("generate", "examine", "match", "curate"))
+        estimate = data(store, "curation.duplicates.keep=2")["estimate"]
         assert estimate["minutes"] is None
         assert estimate["basis"] == "nothing comparable was run for: split, train, evaluate, report"
         assert estimate["stages"]["curate"]["minutes"] == 1
@@ -156,8 +170,8 @@ class TestEstimate:
     def test_it_is_judged_by_what_like_steps_cost(self, store: Store) -> None:
         make(store, seconds=60)
         estimate = data(store, "generation.rows=144")["estimate"]
-        # Two shards, then curate, split, two trainings, evaluate and report, a minute each.
-        assert estimate["minutes"] == pytest.approx(8)
+        # Two shards, drawn and examined, then match, curate, split, two trainings, evaluate, report: a minute each.
+        assert estimate["minutes"] == pytest.approx(11)
         assert estimate["tokens"] == 2 * 1000 + 2 * 1000
         assert estimate["basis"] == "past manifests in this store"
 
@@ -170,6 +184,35 @@ class TestEstimate:
         assert smaller["generate"]["minutes"] == pytest.approx(4)
 
     def test_the_median_of_several_counts(self, store: Store) -> None:
-        for quality, seconds in (("0.1", 60), ("0.2", 120), ("0.3", 6000)):
-            make(store, f"curation.min_quality={quality}", stages=("curate",), seconds=seconds)
+        for keep, seconds in ((2, 60), (3, 120), (4, 6000)):
+            make(store, f"curation.duplicates.keep={keep}", stages=("curate",), seconds=seconds)
         assert data(store)["estimate"]["stages"]["curate"]["minutes"] == pytest.approx(2)
+
+
+def test_from_a_stage_what_comes_before_has_to_be_there(store: Store) -> None:
+    recipe = loading.parse(RECIPE)
+    with pytest.raises(
+        InputError, match=r"^--from curate: generate is not complete in the store: 4 of 4 missing \(never"
+    ):
+        planning.plan(recipe, store, "split", "curate")
+    make(store, stages=("generate", "examine", "match"))
+    plan = planning.plan(recipe, store, "split", "curate")
+    assert [step.spec.stage for step in plan.missing] == ["curate", "split"]
+
+
+def test_from_a_stage_after_the_last_is_refused(store: Store) -> None:
+    with pytest.raises(InputError, match=r"^--from train: comes after --until split; the stages are generate, "):
+        planning.plan(loading.parse(RECIPE), store, "split", "train")
+    with pytest.raises(InputError, match=r"^--from ship: no such stage"):
+        planning.plan(loading.parse(RECIPE), store, since="ship")
+
+
+def test_steps_are_found_by_their_labels(store: Store) -> None:
+    recipe = loading.parse(RECIPE)
+    steps = planning.plan(recipe, store).steps["generate"]
+    assert planning.some(recipe, store, "generate") == steps
+    assert planning.some(recipe, store, "generate", ["shard 3", "shard 1"]) == [steps[2], steps[0]]
+    with pytest.raises(
+        InputError, match=r"^generate: the recipe has no shard 9; it has shard 1, shard 2, shard 3, shard 4"
+    ):
+        planning.some(recipe, store, "generate", ["shard 9"])

@@ -50,6 +50,8 @@ def line(view: View, start: str) -> str:
 def test_there_is_a_row_for_each_stage_and_each_adapter(view: View) -> None:
     assert [(r.stage, len(r.labels)) for r in view._rows] == [
         ("generate", 3),
+        ("examine", 3),
+        ("match", 1),
         ("curate", 1),
         ("split", 1),
         ("train", 1),

@@ -1,17 +1,17 @@
 """The command `tuner`. Exit codes: 0; 1 a run failed; 2 the user's input is wrong; 130 interrupted."""
 
-import json
 import sys
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from tuner import forecast, loading, planning, runs
+from tuner import forecast, loading, planning, runs, upkeep
 from tuner.artifacts.store import Store
 from tuner.errors import InputError, TunerError
 from tuner.settings import settings
+from tuner.terminal import JsonOption, out, print_json
 
 app = typer.Typer(
     help="Draws instruction data out of a chat model, trains adapters on it, and tells which is best.",
@@ -19,11 +19,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-out = Console(soft_wrap=True)
+app.add_typer(upkeep.app)
 
 RecipeArgument = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe's path, or the name of a shipped one.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="a.b=v", help="Change a setting; repeatable.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+FromOption = Annotated[str, typer.Option("--from", metavar="STAGE", help="The first stage that may compute.")]
 UntilOption = Annotated[str, typer.Option("--until", metavar="STAGE", help="The last stage to run.")]
 
 
@@ -32,6 +32,7 @@ def run(
     recipe: RecipeArgument,
     overrides: SetOption = None,
     name: Annotated[str | None, typer.Option(help="What to call the run.")] = None,
+    since: FromOption = "generate",
     until: UntilOption = "report",
 ) -> None:
     """Run a recipe; what the store already holds is not computed again."""
@@ -42,8 +43,8 @@ def run(
     text = loading.read(recipe)
     parsed = loading.parse(text, overrides or [], recipe)
     store = Store(settings().store)
-    with watching(planning.plan(parsed, store, until), out):
-        finished = launch.run(text, overrides or [], name, until, recipe)
+    with watching(planning.plan(parsed, store, until, since), out):
+        finished = launch.run(text, overrides or [], name, since, until, recipe)
     out.print(summary(store, runs.find(store, finished)), highlight=False)
 
 
@@ -54,7 +55,7 @@ def plan(recipe: RecipeArgument, overrides: SetOption = None, as_json: JsonOptio
     store = Store(settings().store)
     data = forecast.as_data(parsed, planning.plan(parsed, store), store)
     if as_json:
-        _print_json(data)
+        print_json(data)
         return
     table = Table(box=None, pad_edge=False)
     for column in ("stage", "there", "why the rest is not"):
@@ -80,7 +81,7 @@ def list_runs(as_json: JsonOption = False) -> None:
     store = Store(settings().store)
     records = [runs.find(store, name) for name in store.run_names()]
     if as_json:
-        _print_json(records)
+        print_json(records)
         return
     table = Table(box=None, pad_edge=False)
     for column in ("run", "state", "started", "ended", "made", "cached"):
@@ -104,7 +105,7 @@ def show(
     store = Store(settings().store)
     data = lineage(store, runs.find(store, name), row)
     if as_json:
-        _print_json(data)
+        print_json(data)
     else:
         from tuner.summary import walk
 
@@ -121,8 +122,43 @@ def report(name: Annotated[str, typer.Argument(metavar="RUN")]) -> None:
 
 
 @app.command()
+def curate(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Rows of your own: .parquet, .jsonl or .json.")],
+    recipe: Annotated[str | None, typer.Option(help="A recipe whose curation is applied; by default none's.")] = None,
+    overrides: SetOption = None,
+    to: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to; by default ./curated/FILE.")] = None,
+) -> None:
+    """Curate data of your own: every row gets a verdict, its reasons and its scores."""
+    from tuner.owndata.choosing import curation_of
+
+    chosen = curation_of(recipe, overrides or [])
+    place = to or Path("curated") / file.stem
+    from tuner.owndata import curate as own
+    from tuner.owndata import view
+
+    with view.watching(out):
+        metrics = own.run(file, chosen, place)
+    out.print(view.summary(metrics, place), highlight=False, markup=False)
+
+
+@app.command()
+def export(
+    name: Annotated[str, typer.Argument(metavar="RUN")],
+    to: Annotated[str, typer.Option(metavar="PLACE", help="A folder, s3://bucket/prefix or hf://datasets/owner/name.")],
+) -> None:
+    """Export a run's data as a dataset with its card: both sides of the split, and what was rejected."""
+    from tuner.export import places
+
+    store = Store(settings().store)
+    exported = places.export(store, runs.find(store, name), to)
+    for file, rows in exported["rows"].items():
+        out.print(f"{file:12}{rows:>11,} rows", highlight=False)
+    out.print(f"{name} lies in {exported['to']}", highlight=False, markup=False)
+
+
+@app.command()
 def up(port: Annotated[int, typer.Option(help="The server's port on 127.0.0.1.")] = 4200) -> None:
-    """Run a persistent local Prefect server with its UI and a worker with the deployments."""
+    """Run a persistent local Prefect server with its UI, workers with the deployments, and the reports."""
     from tuner import launch
 
     raise typer.Exit(launch.up(port))
@@ -166,10 +202,6 @@ def fetch(
     out.print(f"{model} is ready: {place(model)[0]}")
 
 
-def _print_json(data: Any) -> None:
-    sys.stdout.write(f"{json.dumps(data, indent=2)}\n")
-
-
 def main() -> None:
     """The entry point: every error that is meant for a person is one line on standard error."""
     try:
@@ -177,7 +209,8 @@ def main() -> None:
     except TunerError as error:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
-        _fail("interrupted; the same command goes on where this one stopped", 130)
+        # A run has its own words for this; what else is interrupted has left nothing half done.
+        _fail("interrupted", 130)
     except OSError as error:
         _fail(str(InputError(f"{error.filename or 'system'}: {error.strerror or error}")), 1)
 

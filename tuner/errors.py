@@ -17,6 +17,12 @@ class StageError(TunerError):
     """A stage could not do its work; what earlier stages made stays complete."""
 
 
+class UnreachableError(TunerError):
+    """The store does not answer just now: a cut connection, an overload, a time-out. The same can pass next time."""
+
+    retryable = True
+
+
 class DamagedArtifactError(TunerError):
     """A file of a complete artifact is missing or does not match its sha256.
 

@@ -10,6 +10,15 @@ from tuner.artifacts.store import Store
 from tuner.planning import Plan, Step
 from tuner.recipe import Recipe
 
+SHOWN = 3
+"""Reasons of a stage that are shown where they differ; each artifact has its own."""
+
+ALIKE = ("generator", "student", "method")
+"""Settings in which a past step has to agree for its cost to say something."""
+
+SIZES = ("shard_size", "epochs")
+"""Settings that a step's cost grows with."""
+
 
 def as_data(recipe: Recipe, plan: Plan, store: Store) -> dict[str, Any]:
     """The plan as plain data, as `tuner plan --json` prints it."""
@@ -25,13 +34,15 @@ def _stage_data(stage: str, steps: list[Step]) -> dict[str, Any]:
     cached = sum(step.manifest is not None for step in steps)
     reasons = [(step.spec.label, step.reason) for step in steps if step.reason]
     distinct = list(dict.fromkeys(reason for _, reason in reasons))
+    each = "; ".join(f"{label}: {why}" for label, why in reasons[:SHOWN])
+    more = f"; and {len(reasons) - SHOWN} more" if len(reasons) > SHOWN else ""
     return {
         "stage": stage,
         "status": "cached" if cached == len(steps) else "partial" if cached else "missing",
         "total": len(steps),
         "cached": cached,
         "fingerprints": [step.spec.fingerprint for step in steps],
-        "reason": distinct[0] if len(distinct) == 1 else "; ".join(f"{label}: {why}" for label, why in reasons),
+        "reason": distinct[0] if len(distinct) == 1 else each + more,
         "artifacts": [
             {
                 "label": step.spec.label,
@@ -68,26 +79,40 @@ def estimate(plan: Plan, store: Store) -> dict[str, Any]:
 
 
 def _stage_estimate(missing: list[Spec], past: list[Manifest]) -> dict[str, Any]:
-    seconds, tokens = [], []
-    for spec in missing:
-        alike = [manifest for manifest in past if _comparable(spec, manifest)]
-        if not alike:
-            return {"minutes": None, "tokens": None}
-        scale = statistics.median(_scale(spec, manifest) for manifest in alike)
-        seconds.append(scale * statistics.median(float(manifest.provenance["seconds"]) for manifest in alike))
-        tokens.append(scale * statistics.median(int(manifest.metrics.get("tokens", 0)) for manifest in alike))
-    return {"minutes": round(sum(seconds) / 60, 2), "tokens": round(sum(tokens))}
+    # Thousands of shards are of one or two kinds.
+    kinds = {_kind(spec): spec for spec in missing}
+    costs = {kind: _step_estimate(spec, past) for kind, spec in kinds.items()}
+    found = [cost for spec in missing if (cost := costs[_kind(spec)])]
+    if len(found) < len(missing):
+        return {"minutes": None, "tokens": None}
+    seconds, tokens = (sum(each) for each in zip(*found, strict=True))
+    return {"minutes": round(seconds / 60, 2), "tokens": round(tokens)}
+
+
+def _kind(spec: Spec) -> str:
+    """What an estimate depends on."""
+    return repr([spec.identity.get(key) for key in (*ALIKE, *SIZES)])
+
+
+def _step_estimate(spec: Spec, past: list[Manifest]) -> tuple[float, float] | None:
+    """Seconds and tokens; None where nothing comparable was run."""
+    alike = [manifest for manifest in past if _comparable(spec, manifest)]
+    if not alike:
+        return None
+    scale = statistics.median(_scale(spec, manifest) for manifest in alike)
+    seconds = statistics.median(float(manifest.provenance["seconds"]) for manifest in alike)
+    tokens = statistics.median(int(manifest.metrics.get("tokens", 0)) for manifest in alike)
+    return scale * seconds, scale * tokens
 
 
 def _comparable(spec: Spec, manifest: Manifest) -> bool:
     """Whether the same models did the same kind of work."""
-    keys = ("generator", "student", "method")
-    return all(spec.identity.get(key) == manifest.identity.get(key) for key in keys)
+    return all(spec.identity.get(key) == manifest.identity.get(key) for key in ALIKE)
 
 
 def _scale(spec: Spec, manifest: Manifest) -> float:
     """How much more work the step is than a past one, by rows of a shard or epochs of a training."""
-    for key in ("shard_size", "epochs"):
+    for key in SIZES:
         if key in spec.identity and key in manifest.identity:
             return float(spec.identity[key]) / float(manifest.identity[key])
     return 1.0

@@ -1,18 +1,17 @@
 """Starts a run: through Prefect where there is something to do or a server to show it, else straight from the store."""
 
+import base64
 import json
+import logging
 import os
-import signal
 import sys
 import urllib.error
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, cast
 
-import psutil
-
-from tuner import planning, progress, runs
+from tuner import interruption, planning, progress, runs
 from tuner.artifacts.store import Store
 from tuner.errors import DamagedArtifactError, InputError
 from tuner.loading import parse
@@ -22,38 +21,51 @@ from tuner.settings import settings
 SERVER_FILE = "server.json"
 """In the home folder while `tuner up` runs: the server's URL."""
 
+PREFECT = {
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
+    # The server's first start makes its database and takes 10 to 18 s on two cores, more when they are busy.
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    # A server that forgets the leases when it is restarted never frees the GPU slots that were held then.
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+    # Waits double from 2 s: a server that is restarted is waited for about four minutes.
+    "PREFECT_CLIENT_MAX_RETRIES": "7",
+    # By this a server's automation knows that a flow run lives; by default none is sent.
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+}
+"""What Prefect reads when it is imported, the server as well as its clients."""
+
 
 def environment() -> None:
-    """Sets what Prefect reads when it is imported: quiet on the terminal, everything kept under the home folder."""
+    """Sets what Prefect reads: quiet on the terminal, everything kept under the home folder."""
     home = settings().folder("prefect")
-    for key, value in {
-        "PREFECT_HOME": str(home),
-        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
-        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
-        # The server's first start makes its database and takes 10 to 18 s on two cores, more when they are busy.
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
-        "TQDM_DISABLE": "1",
-    }.items():
+    for key, value in {"PREFECT_HOME": str(home), **PREFECT, "DO_NOT_TRACK": "1", "TQDM_DISABLE": "1"}.items():
         os.environ.setdefault(key, value)
+    # What libraries deprecate is for their authors, not for whoever watches a run.
+    logging.captureWarnings(True)
 
 
 def server() -> str | None:
     """The API URL of the server to use: the one configured, or the one that `tuner up` runs; None if there is none.
 
     Raises:
-        InputError: If a server is configured that does not answer.
+        InputError: If a server is configured that does not answer, or refuses the password.
     """
     if url := os.environ.get("PREFECT_API_URL"):
         if not _answers(url):
             raise InputError(f"PREFECT_API_URL={url}: no Prefect server answers there; start it, or unset the variable")
+        if _refuses(url):
+            raise InputError(f"PREFECT_API_AUTH_STRING: {url} refuses it; set it to the server's own user:password")
         return url
     path = settings().folder("prefect") / SERVER_FILE
     if path.exists():
-        url = json.loads(path.read_text())["url"]
-        if _answers(url):
-            return url
+        local = json.loads(path.read_text())
+        if _answers(local["url"]):
+            if local["store"] == Store(settings().store).url:
+                os.environ.setdefault("TUNER_REPORTS", local["reports"])
+                settings.cache_clear()
+            return local["url"]
     return None
 
 
@@ -67,13 +79,34 @@ def _answers(url: str) -> bool:
         return False
 
 
-def run(text: str, overrides: list[str], name: str | None, until: str, source: str) -> str:
+def _refuses(url: str) -> bool:
+    """Whether a server wants another password than ours; its health it tells to everyone."""
+    try:
+        with urllib.request.urlopen(_request(url, "admin/version"), timeout=5):
+            return False
+    except urllib.error.HTTPError as error:
+        return error.code == 401 and "PREFECT_API_KEY" not in os.environ
+    except OSError:
+        return False
+
+
+def _request(url: str, path: str, data: object = None) -> urllib.request.Request:
+    """A request to a Prefect server, with the password of the environment; a POST if there are data."""
+    headers = {"Content-Type": "application/json"}
+    if password := os.environ.get("PREFECT_API_AUTH_STRING"):
+        headers["Authorization"] = f"Basic {base64.b64encode(password.encode()).decode()}"
+    body = None if data is None else json.dumps(data).encode()
+    return urllib.request.Request(f"{url.rstrip('/')}/{path}", body, headers)
+
+
+def run(text: str, overrides: list[str], name: str | None, since: str, until: str, source: str) -> str:
     """Runs a recipe to the end.
 
     Args:
         text: The recipe's YAML.
         overrides: `a.b=value` each.
         name: The run's name, or None for the recipe's own.
+        since: The first stage to run; what comes before it has to be there.
         until: The last stage.
         source: What to call the recipe in errors.
 
@@ -89,7 +122,7 @@ def run(text: str, overrides: list[str], name: str | None, until: str, source: s
         check_name(name)
     store = Store(settings().store)
     url = server()
-    plan = planning.plan(recipe, store, until)
+    plan = planning.plan(recipe, store, until, since)
     if plan.complete and url is None and not _damaged(plan, store):
         return _nothing_to_do(store, plan, Run.start(store, recipe, name, until))
     # Started here already, so that a store that cannot be written says so before a server is started.
@@ -97,31 +130,19 @@ def run(text: str, overrides: list[str], name: str | None, until: str, source: s
     environment()
     if url:
         os.environ["PREFECT_API_URL"] = url
-    _stoppable(store, run.name)
+    interruption.on_signals(store, run.name)
+    interruption.on_end(lambda: _cancel(runs.find(store, run.name)["flow_run"]))
 
     from flows.pipeline import pipeline
 
-    return pipeline(recipe=text, overrides=overrides, name=run.name, until=until)
-
-
-def _stoppable(store: Store, name: str) -> None:
-    """Makes SIGINT and SIGTERM end this run at once: whatever is complete is kept, the rest is begun anew next time."""
-
-    def stop(*_: object) -> NoReturn:
-        record = runs.find(store, name)
-        Run(store, record).end("interrupted")
-        _cancel(record["flow_run"])
-        # The training child and the temporary server would outlive a process that leaves like this.
-        for child in psutil.Process().children(recursive=True):
-            with suppress(psutil.NoSuchProcess):
-                child.kill()
-        sys.stderr.write("tuner: interrupted; the same command goes on where this one stopped\n")
-        sys.stderr.flush()
-        # Threads that compute cannot be interrupted in any other way.
-        os._exit(130)
-
-    for sign in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(sign, stop)
+    return pipeline(
+        recipe_yaml=text,
+        overrides=tuple(overrides),
+        name=run.name,
+        # Checked by the plan above, to which these are plain strings.
+        from_stage=cast(Any, since),
+        until_stage=cast(Any, until),
+    )
 
 
 def _cancel(flow_run: str | None) -> None:
@@ -130,10 +151,8 @@ def _cancel(flow_run: str | None) -> None:
     if not (url and flow_run):
         return
     state = {"state": {"type": "CANCELLED", "message": "interrupted in the terminal"}, "force": True}
-    request = urllib.request.Request(
-        f"{url}/flow_runs/{flow_run}/set_state", json.dumps(state).encode(), {"Content-Type": "application/json"}
-    )
-    with suppress(OSError), urllib.request.urlopen(request, timeout=5):
+    request = _request(url, f"flow_runs/{flow_run}/set_state", state)
+    with suppress(OSError), urllib.request.urlopen(request, timeout=2):
         pass
 
 
@@ -160,7 +179,7 @@ def _nothing_to_do(store: Store, plan: planning.Plan, run: Run) -> str:
 
 
 def up(port: int) -> int:
-    """Runs a persistent Prefect server on loopback and a worker with the deployments, until interrupted.
+    """Runs a persistent Prefect server on loopback, workers with the deployments and the reports, until interrupted.
 
     Returns:
         The exit code.

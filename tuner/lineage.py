@@ -19,7 +19,7 @@ def lineage(store: Store, record: dict[str, Any], row: str | None = None) -> dic
         row: A row's id; its whole history is added.
 
     Returns:
-        The run, its artifacts with their metrics and, for each adapter, the training rows.
+        The run, its artifacts with their metrics and, for each adapter, where it lies and its training rows.
 
     Raises:
         InputError: If there is no such row in the run.
@@ -45,24 +45,28 @@ def lineage(store: Store, record: dict[str, Any], row: str | None = None) -> dic
     split = store.find("split", wanted.split.fingerprint)
     if split:
         ids = parquet.read(store.fetch(split, "train.parquet"))["row_id"].to_pylist()
-        data["adapters"] = {name: {"training_rows": ids} for name in recipe.training}
+        for name, spec in wanted.training.items():
+            trained = store.find("train", spec.fingerprint)
+            uri = store.uri(trained, "adapter") if trained else None
+            data["adapters"][name] = {"uri": uri, "training_rows": ids}
     if row is not None:
         data["row"] = _history(store, wanted, row)
     return data
 
 
 def _history(store: Store, wanted: specs.Specs, row: str) -> dict[str, Any]:
-    import pyarrow.compute as pc
+    import polars as pl
 
-    curated = parquet.read(store.fetch(present(store, wanted.curate), "rows.parquet"))
-    found = curated.filter(pc.equal(curated["row_id"], row)).to_pylist()  # pyright: ignore[reportAttributeAccessIssue]
+    paths = store.fetch_all(present(store, wanted.curate), "rows")
+    found = pl.scan_parquet(paths, include_file_paths="file").filter(pl.col("row_id") == row).collect().to_dicts()
     if not found:
         raise InputError(f"--row {row}: this run has no such row")
+    # One file a shard, in their order; the column `shard` counts within a round.
+    shard = wanted.shards[[str(path) for path in paths].index(found[0].pop("file"))]
     split = present(store, wanted.split)
     sides = [
         side
         for side in ("train", "validation")
         if row in parquet.read(store.fetch(split, f"{side}.parquet"))["row_id"].to_pylist()
     ]
-    shard = wanted.shards[found[0]["shard"]]
     return {**found[0], "side": sides[0] if sides else None, "shard_fingerprint": shard.fingerprint}

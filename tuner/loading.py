@@ -35,12 +35,24 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+class _Dumper(yaml.SafeDumper):
+    """Writes what `_Loader` reads: a string that it would take for a number is quoted."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        # Reading makes one line feed of these unless they are written as escapes, which only double quotes have.
+        style = '"' if any(character in data for character in "\x85\u2028\u2029") else None
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
+
 # YAML 1.1 reads 2e-4 as a string; in a recipe it is a number.
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
-    list("-+0123456789."),
-)
+for _each in (_Loader, _Dumper):
+    _each.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
+        list("-+0123456789."),
+    )
 
 
 def shipped() -> list[str]:
@@ -117,13 +129,9 @@ def load(source: str, overrides: Sequence[str] = ()) -> Recipe:
     return parse(read(source), overrides, source)
 
 
-def named(recipe: str, overrides: Sequence[str] = ()) -> Recipe:
-    """A recipe as a flow is given it: the name of a shipped one, or YAML text.
-
-    Raises:
-        InputError: If it is neither, or wrong.
-    """
-    return parse(recipe, overrides) if "\n" in recipe else load(recipe, overrides)
+def text(recipe: Recipe) -> str:
+    """A recipe as YAML that reads as the same recipe."""
+    return yaml.dump(recipe.model_dump(mode="json"), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 def _override(data: dict[str, Any], override: str) -> None:

@@ -3,7 +3,7 @@
 Every fingerprint follows from the recipe alone, so a plan reads manifests and computes nothing.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -15,6 +15,12 @@ from tuner.artifacts.store import Store
 from tuner.errors import DamagedArtifactError, InputError
 from tuner.recipe import Recipe
 from tuner.specs import STAGES
+
+OWN = ("shard", "part", "input rows")
+"""What tells artifacts of one stage and the same settings apart."""
+
+Kind = dict[str, dict[str, Any]]
+"""Artifacts of the same settings, flat, by what is their own."""
 
 
 @dataclass(frozen=True)
@@ -49,46 +55,99 @@ class Plan:
         return [step for steps in self.steps.values() for step in steps if not step.manifest]
 
 
-def plan(recipe: Recipe, store: Store, until: str = STAGES[-1]) -> Plan:
+def plan(recipe: Recipe, store: Store, until: str = STAGES[-1], since: str = STAGES[0]) -> Plan:
     """Looks up every artifact of a recipe.
 
     Args:
         recipe: The recipe.
         store: Where to look.
         until: The last stage wanted.
+        since: The first stage that may compute anything; what comes before has to be there.
 
     Raises:
-        InputError: If `until` is no stage, or a model string means nothing.
+        InputError: If `until` or `since` is no stage or they are in the wrong order, if something before `since` is
+            missing, or if a model string means nothing.
     """
-    if until not in STAGES:
-        raise InputError(f"--until {until}: no such stage; one of {', '.join(STAGES)}")
+    for option, stage in (("--until", until), ("--from", since)):
+        if stage not in STAGES:
+            raise InputError(f"{option} {stage}: no such stage; one of {', '.join(STAGES)}")
+    if STAGES.index(since) > STAGES.index(until):
+        raise InputError(f"--from {since}: comes after --until {until}; the stages are {', '.join(STAGES)}")
     wanted = specs.of_recipe(recipe)
-    steps = {}
-    for stage in STAGES[: STAGES.index(until) + 1]:
-        # Listed once a stage, and only if something is missing.
-        others = cache(lambda stage=stage: list(store.manifests(stage)))
-        steps[stage] = [_step(spec, store, others) for spec in wanted.of(stage)]
+    # A recipe that looks for no near duplicates has nothing to match.
+    steps = {
+        stage: found for stage in STAGES[: STAGES.index(until) + 1] if (found := _steps(stage, wanted.of(stage), store))
+    }
+    for stage in STAGES[: STAGES.index(since)]:
+        if lacking := [step for step in steps.get(stage, []) if not step.manifest]:
+            raise InputError(
+                f"--from {since}: {stage} is not complete in the store: {len(lacking)} of {len(steps[stage])} missing "
+                f"({lacking[0].reason}); begin with --from {stage}"
+            )
     return Plan(steps)
 
 
-def _step(spec: Spec, store: Store, others: Callable[[], list[Manifest]]) -> Step:
+def some(recipe: Recipe, store: Store, stage: str, labels: Sequence[str] = ()) -> list[Step]:
+    """Looks up artifacts of one stage.
+
+    Args:
+        recipe: The recipe.
+        store: Where to look.
+        stage: The stage.
+        labels: Which of the stage's artifacts; all of them if none is given.
+
+    Raises:
+        InputError: If a label belongs to none of them, or a model string means nothing.
+    """
+    known = {spec.label: spec for spec in specs.of_recipe(recipe).of(stage)}
+    for label in labels:
+        if label not in known:
+            there = list(known) if len(known) < 6 else [*list(known)[:2], "...", list(known)[-1]]
+            raise InputError(f"{stage}: the recipe has no {label}; it has {', '.join(there)}")
+    return _steps(stage, [known[label] for label in labels or known], store)
+
+
+def _steps(stage: str, wanted: Sequence[Spec], store: Store) -> list[Step]:
+    # Listed once, and only if something is missing.
+    kinds = cache(lambda: _kinds(store.manifests(stage)))
+    return [_step(spec, store, kinds) for spec in wanted]
+
+
+def _step(spec: Spec, store: Store, kinds: Callable[[], list[Kind]]) -> Step:
     try:
         manifest = store.find(spec.stage, spec.fingerprint)
     except DamagedArtifactError as error:
         return Step(spec, None, f"damaged: {error.problem}")
     if manifest is None:
-        return Step(spec, None, _why(spec, others()))
+        return Step(spec, None, _why(spec, kinds()))
     if problem := store.problem(manifest):
         return Step(spec, None, f"damaged: {problem}")
     return Step(spec, manifest)
 
 
-def _why(spec: Spec, others: Iterable[Manifest]) -> str:
+def _kinds(manifests: Iterable[Manifest]) -> list[Kind]:
+    """Artifacts of a stage by their settings.
+
+    Where there are thousands of shards, each that is missing is compared with one of every kind, not with all.
+    """
+    kinds: dict[str, Kind] = {}
+    for manifest in manifests:
+        flat = _flat(manifest)
+        settings = sorted((key, value) for key, value in flat.items() if key not in OWN)
+        kinds.setdefault(repr(settings), {})[_own(flat)] = flat
+    return list(kinds.values())
+
+
+def _own(flat: Mapping[str, Any]) -> str:
+    return repr([flat.get(key) for key in OWN])
+
+
+def _why(spec: Spec, kinds: Iterable[Kind]) -> str:
     """Which settings differ from the nearest existing artifact."""
     wanted = _flat(spec)
     best: list[str] | None = None
-    for other in others:
-        had = _flat(other)
+    for kind in kinds:
+        had = kind.get(_own(wanted)) or next(iter(kind.values()))
         differing = [key for key in sorted({*wanted, *had}) if wanted.get(key) != had.get(key)]
         if best is None or len(differing) < len(best):
             best = [_change(key, had.get(key), wanted.get(key)) for key in differing]

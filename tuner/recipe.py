@@ -2,26 +2,13 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from tuner.curation.settings import Curation
+from tuner.section import Section
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Probability = Annotated[float, Field(gt=0, le=1)]
-WordRange = Annotated[tuple[int, int], Field(description="fewest and most words allowed")]
-
-
-class Section(BaseModel):
-    """A part of a recipe: frozen, strict about its keys, and of finite numbers only."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _no_truth_as_number(cls, data: Any) -> Any:
-        # pydantic would read `rows: true` as one row.
-        for key, value in data.items() if isinstance(data, dict) else ():
-            if isinstance(value, bool) and key in cls.model_fields and cls.model_fields[key].annotation in (int, float):
-                raise ValueError(f"{key} must be a number, not {str(value).lower()}")
-        return data
 
 
 class Models(Section):
@@ -56,7 +43,8 @@ class Generation(Section):
     """Magpie in two turns.
 
     Attributes:
-        rows: Rows to draw in all.
+        rows: Rows to draw in each round.
+        rounds: How often they are drawn, each time under a seed of its own: the recipe's, the one after it, and so on.
         shard_rows: Rows in a shard, the unit that is cached and retried.
         prefix: What the generator continues with an instruction; by default what its chat template renders before
             the user's words.
@@ -65,38 +53,12 @@ class Generation(Section):
     """
 
     rows: int = Field(ge=1, le=100_000_000)
+    # Not written where it says nothing, so that the fingerprints of recipes of one round do not hang on it.
+    rounds: int = Field(default=1, ge=1, le=10_000, exclude_if=lambda rounds: rounds == 1)
     shard_rows: int = Field(default=100, ge=1, le=100_000)
     prefix: str | None = None
     instruction: Sampling = Sampling()
     response: Sampling = Sampling()
-
-
-class Curation(Section):
-    """What a row has to be to be kept.
-
-    Attributes:
-        instruction_words: Bounds on the instruction's words, both inclusive.
-        response_words: Bounds on the response's words, both inclusive.
-        min_quality: The lowest six-part quality score that passes.
-        max_repetition: The highest share of one content word in the response that passes.
-        max_ngram_repeats: A 3-, 4- or 5-gram that occurs more often than this fails.
-        target: If more than 1.2 times as many rows survive, only this many are kept, the best by quality.
-    """
-
-    instruction_words: WordRange = (3, 500)
-    response_words: WordRange = (10, 2000)
-    min_quality: float = Field(default=0.5, ge=0, le=1)
-    max_repetition: float = Field(default=0.3, ge=0, le=1)
-    max_ngram_repeats: int = Field(default=3, ge=1)
-    target: int | None = Field(default=None, ge=1)
-
-    @model_validator(mode="after")
-    def _ranges_rise(self) -> "Curation":
-        for key in ("instruction_words", "response_words"):
-            low, high = getattr(self, key)
-            if not 0 <= low <= high:
-                raise ValueError(f"{key} must be [fewest, most] with 0 <= fewest <= most, not [{low}, {high}]")
-        return self
 
 
 class Split(Section):
@@ -104,9 +66,15 @@ class Split(Section):
 
     Attributes:
         validation: The share of instructions, by hash, that is held out.
+        similarity: Instructions whose sets of word n-grams overlap so much (Jaccard) never stand on both sides.
+        ngram: Words in such an n-gram; a shorter instruction is one n-gram.
+        former: The fingerprint of an earlier split in the store, whose rows keep their sides.
     """
 
     validation: float = Field(default=0.1, gt=0, lt=1)
+    similarity: float = Field(default=0.5, ge=0.3, le=1)
+    ngram: int = Field(default=5, ge=1, le=20)
+    former: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
 
 
 class _Training(Section):
@@ -223,6 +191,10 @@ class Recipe(Section):
         if "base" in self.training:
             raise ValueError("training names an adapter 'base', which is what the untrained model is called; rename it")
         return self
+
+    def __hash__(self) -> int:
+        # pydantic's own would need the mapping of adapters to be hashable.
+        return hash(self.model_dump_json())
 
     def settings_of(self, section: str) -> dict[str, Any]:
         """One section as plain data, as it enters fingerprints."""

@@ -1,11 +1,14 @@
 """Runs: what ties a recipe to the artifacts it used or made, by name."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
+from tuner import specs
 from tuner.artifacts.fingerprint import Spec
 from tuner.artifacts.store import Store
 from tuner.errors import InputError
@@ -67,6 +70,19 @@ class Run:
         run.save()
         return run
 
+    @classmethod
+    def referring(cls, store: Store, recipe: Recipe, until: str) -> AbstractContextManager[None]:
+        """A block that makes artifacts of a recipe, recorded as a run of its own if the recipe has none yet.
+
+        What no run refers to is garbage.
+
+        Raises:
+            InputError: If the store cannot be written.
+        """
+        if store.read_run(run_name(recipe)):
+            return nullcontext()
+        return cls.start(store, recipe, None, until).recorded()
+
     def note(self, spec: Spec, outcome: Literal["cached", "made"]) -> None:
         """Records an artifact that the run used or made."""
         entry = {"stage": spec.stage, "label": spec.label, "fingerprint": spec.fingerprint, "outcome": outcome}
@@ -95,15 +111,19 @@ class Run:
         self.store.write_run(self.name, self.record)
 
 
-def check_name(name: str) -> str:
+def check_name(name: str, given: str = "--name") -> str:
     """A name that is safe as a folder.
+
+    Args:
+        name: The name.
+        given: What it was given as, for the error.
 
     Raises:
         InputError: If it is a path or holds other signs than letters, digits, `.`, `_` and `-`.
     """
     plain = name.replace(".", "").replace("_", "").replace("-", "")
     if not (plain.isascii() and plain.isalnum() and name[0].isalnum() and len(name) <= 100):
-        raise InputError(f"--name {name}: a name has letters, digits, '.', '_' and '-' only, at most 100")
+        raise InputError(f"{given} {name}: a name has letters, digits, '.', '_' and '-' only, at most 100")
     return name
 
 
@@ -119,3 +139,40 @@ def find(store: Store, name: str) -> dict[str, Any]:
         known = ", ".join(near[-5:]) or "none yet"
         raise InputError(f"{name}: no such run in {store.url}; there are: {known}")
     return record
+
+
+@dataclass(frozen=True)
+class Named:
+    """An artifact as a run names it.
+
+    Attributes:
+        stage: Its stage.
+        label: Which of the stage's.
+        fingerprint: Its name in the store, where it need not be.
+    """
+
+    stage: str
+    label: str
+    fingerprint: str
+
+
+def listed(record: Mapping[str, Any]) -> list[Named]:
+    """The artifacts that a run's record lists: all that it used or made, once it has completed."""
+    return [Named(each["stage"], each["label"], each["fingerprint"]) for each in record["artifacts"]]
+
+
+def refers_to(record: Mapping[str, Any]) -> list[Named]:
+    """Every artifact that a run's record lists or its recipe names; one may come up twice.
+
+    A recipe of an older schema names nothing any more: what the record lists is then all.
+
+    Raises:
+        InputError: If the recipe cannot be followed here, as its model's folder is not there.
+    """
+    try:
+        recipe = Recipe.model_validate(record["recipe"])
+    except ValidationError:
+        return listed(record)
+    wanted = specs.of_recipe(recipe)
+    named = [Named(spec.stage, spec.label, spec.fingerprint) for stage in specs.STAGES for spec in wanted.of(stage)]
+    return listed(record) + named

@@ -16,10 +16,12 @@ class Settings(BaseSettings):
     Attributes:
         store: Where artifacts and runs lie: a folder, or `s3://bucket/prefix`.
         home: What this machine keeps for itself: converted models, checkpoints, the Prefect server's database.
+        placement: Where a pipeline computes: `local`, on workers of the Prefect `pools`, or on a `ray` cluster.
         device: `auto` takes the GPUs there are, else the CPU.
-        dtype: `auto` takes bfloat16 where the processor computes in it, else float32.
+        dtype: `auto` trains in bfloat16 where the processor computes in it, else in float32; see `models.precision`.
         batch_size: Rows generated at once.
         workers: Trainings that run at once; by default one for each GPU, and one on a CPU.
+        reports: Where the store's reports are served, such as `http://127.0.0.1:4201`; `tuner up` sets it.
         train_timeout: Seconds after which a training is stopped; its checkpoints stay.
     """
 
@@ -27,10 +29,12 @@ class Settings(BaseSettings):
 
     store: str = "./store"
     home: Path = Path("~/.tuner")
+    placement: Literal["local", "pools", "ray"] = "local"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     batch_size: int = Field(default=32, ge=1)
     workers: int = Field(default_factory=lambda: len(list(Path("/dev").glob("nvidia[0-9]*"))) or 1, ge=1)
+    reports: str = ""
     train_timeout: float = Field(default=24 * 3600, gt=0)
 
     def folder(self, name: str) -> Path:

@@ -1,5 +1,6 @@
 """What the terminal says of a run when it is over."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,11 @@ def summary(store: Store, record: dict[str, Any]) -> str:
     for name, spec in wanted.training.items():
         if trained := store.find("train", spec.fingerprint):
             lines.append(f"adapter   {name}: {store.uri(trained, 'adapter')}")
-    flow = record["flow_run"]
-    seen = f"http://127.0.0.1:4200/runs/flow-run/{flow}" if flow else "http://127.0.0.1:4200"
-    lines.append(f"Prefect   tuner up, then {seen}")
+    # Set where a server is running; else `tuner up` starts one.
+    api = os.environ.get("PREFECT_API_URL")
+    server = api.rstrip("/").removesuffix("/api") if api else "http://127.0.0.1:4200"
+    page = f"{server}/runs/flow-run/{record['flow_run']}" if record["flow_run"] else server
+    lines.append(f"Prefect   {'' if api else 'tuner up, then '}{page}")
     return "\n".join(lines)
 
 
@@ -56,6 +59,8 @@ def walk(data: dict[str, Any]) -> str:
         state = artifact["uri"] or "missing"
         lines.append(f"  {artifact['stage']:9}{artifact['label']:15}{artifact['fingerprint'][:12]}  {state}")
     for name, adapter in data["adapters"].items():
+        if adapter["uri"]:
+            lines.append(f"adapter {name} lies in {adapter['uri']}")
         rows = adapter["training_rows"]
         lines.append(f"adapter {name} learned from {len(rows)} rows: {', '.join(rows[:6])}{', ...' * (len(rows) > 6)}")
     if row := data.get("row"):

@@ -1,15 +1,12 @@
 """The store: complete artifacts never change, unfinished ones are never read, and trouble is told in one line."""
 
 import errno
-import http.server
 import multiprocessing
 import os
-import shutil
 import socket
-import subprocess
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +18,7 @@ from tuner.artifacts import parquet
 from tuner.artifacts.fingerprint import Spec
 from tuner.artifacts.manifest import Manifest
 from tuner.artifacts.store import MANIFEST, Store
-from tuner.errors import DamagedArtifactError, InputError
+from tuner.errors import DamagedArtifactError, InputError, UnreachableError
 
 SPEC = Spec("curate", 1, {"min_quality": 0.5}, {"shards": ["a", "b"]}, "")
 TABLE = pa.table({"row_id": ["x", "y"], "quality": [0.5, 1.0]})
@@ -285,24 +282,19 @@ class TestFolder:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def small_disk(tmpfs: Callable[[str], Path | None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A disk of 1 MB where one may be mounted, else a file system that says so."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    mounted = shutil.which("mount") is not None and subprocess.run(command, capture_output=True).returncode == 0
-    if not mounted:
-        from fsspec.implementations.local import LocalFileSystem
+    if mounted := tmpfs("1m"):
+        return mounted
+    from fsspec.implementations.local import LocalFileSystem
 
-        def put_half(self: LocalFileSystem, source: str, target: str, **options: Any) -> None:
-            Path(target).parent.mkdir(parents=True, exist_ok=True)
-            Path(target).write_bytes(Path(source).read_bytes()[:1000])
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    def put_half(self: LocalFileSystem, source: str, target: str, **options: Any) -> None:
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        Path(target).write_bytes(Path(source).read_bytes()[:1000])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-        monkeypatch.setattr(LocalFileSystem, "put_file", put_half)
-    yield folder
-    if mounted:
-        subprocess.run(["umount", str(folder)], check=True, capture_output=True)
+    monkeypatch.setattr(LocalFileSystem, "put_file", put_half)
+    return tmp_path / "disk"
 
 
 def test_a_full_disk_is_told_and_leaves_nothing_half_written(small_disk: Path) -> None:
@@ -317,28 +309,6 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(small_disk: Path) -
     assert line.startswith(f"store {store.url}: the disk is full; free space and run the same command again")
     assert store.find("curate", SPEC.fingerprint) is None
     assert everything(store) == []
-
-
-class _Refusing(http.server.BaseHTTPRequestHandler):
-    """Answers every request with 403, as S3 does to an unknown key."""
-
-    protocol_version = "HTTP/1.1"
-    body = b'<?xml version="1.0"?><Error><Code>InvalidAccessKeyId</Code><Message>No such key id</Message></Error>'
-
-    def refuse(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.send_response(403)
-        self.send_header("Content-Type", "application/xml")
-        self.send_header("Content-Length", str(len(self.body)))
-        self.send_header("Connection", "close")
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(self.body)
-
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = refuse  # noqa: N815
-
-    def log_message(self, *args: object) -> None:
-        return
 
 
 class TestS3:
@@ -362,9 +332,10 @@ class TestS3:
             port = probe.getsockname()[1]
         s3_environment(monkeypatch, f"http://127.0.0.1:{port}")
         store = Store("s3://bucket/prefix")
-        line = refused(lambda: store.find("curate", "0"))
-        assert line.startswith("store s3://bucket/prefix: not reachable (")
-        assert line.endswith("check AWS_ENDPOINT_URL")
+        with pytest.raises(UnreachableError) as caught:
+            store.find("curate", "0")
+        assert str(caught.value).startswith("store s3://bucket/prefix: not reachable (")
+        assert str(caught.value).endswith("); try again, or check AWS_ENDPOINT_URL")
 
     def test_an_endpoint_that_is_no_url(self, monkeypatch: pytest.MonkeyPatch) -> None:
         s3_environment(monkeypatch, "nonsense")
@@ -373,19 +344,10 @@ class TestS3:
                 "store s3://bucket/prefix: not reachable (Invalid endpoint: nonsense); check AWS_ENDPOINT_URL"
             )
 
-    def test_credentials_that_are_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Refusing)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        s3_environment(monkeypatch, f"http://127.0.0.1:{server.server_port}")
-        try:
-            for line in self.every_line("s3://bucket/prefix"):
-                assert line.startswith("store s3://bucket/prefix: access refused (")
-                assert line.endswith("check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
+    def test_credentials_that_are_refused(self, refusing_s3: str) -> None:
+        for line in self.every_line("s3://bucket/prefix"):
+            assert line.startswith("store s3://bucket/prefix: access refused (")
+            assert line.endswith("check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
 
     def test_credentials_that_are_missing(
         self, s3_endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -1,11 +1,18 @@
 """Generated rows for the tests of what comes after generation."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from tuner.artifacts import parquet
+from tuner.curation.duplicates.partitions import parts
+from tuner.curation.examine import examine
+from tuner.curation.match import match
+from tuner.curation.settings import Curation
+from tuner.curation.stage import curate
+from tuner.curation.texts import Shard
 
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 SCHEMA = pa.schema(
@@ -54,3 +61,36 @@ def shard(rows: list[dict[str, Any]], path: Path) -> Path:
     """Writes rows as generation leaves them."""
     parquet.write(pa.Table.from_pylist(rows, schema=SCHEMA), path)
     return path
+
+
+def curated(
+    shards: Sequence[Path], curation: Curation, folder: Path, rounds: Sequence[int] | None = None
+) -> dict[str, Any]:
+    """Takes shards through the three stages of curation, each in a folder of its own; returns the last metrics.
+
+    Args:
+        shards: As generation leaves them.
+        curation: What a row has to be.
+        folder: Gets everything.
+        rounds: Which round drew each shard, rising; by default all are of one.
+    """
+    examined = []
+    for number, path in enumerate(shards):
+        into = folder / f"examine-{number}"
+        examine(path, curation, into)
+        drawn = rounds[number] if rounds else 0
+        examined.append(Shard(path, into / "checks.parquet", into / "signatures.parquet", drawn))
+    edges, unfinished = [], 0
+    for last in sorted({shard.round for shard in examined}):
+        there = [shard for shard in examined if shard.round <= last]
+        rows = sum(parquet.read(shard.rows).num_rows for shard in there)
+        for part in range(parts(rows, curation.duplicates)):
+            into = folder / f"match-{last}-{part}"
+            unfinished += match(there, curation.duplicates, part, rows, into)["unfinished_buckets"]
+            edges.append(into / "edges.parquet")
+    return curate(examined, edges, unfinished, curation, folder / "curate")
+
+
+def table(folder: Path, name: str = "rows") -> pa.Table:
+    """What `curated` left of all shards."""
+    return pa.concat_tables([parquet.read(path) for path in sorted((folder / "curate" / name).glob("*.parquet"))])

@@ -1,38 +1,53 @@
-"""The files that deploy: what they name exists, what they open is on loopback, what they use is pinned."""
+"""The files that deploy: what they name exists, and what they use is pinned."""
 
+import re
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
-import yaml
+from deployments.automations import TAG
+from deployments.register import listed
+from deployments.settings import POOLS
 
 ROOT = Path(__file__).parents[2]
 
+NAMES = ["pipeline", "generate", "tune", "evaluate", "compare", "report", "regenerate", "collect-garbage"]
+
 
 def test_entrypoints_are_module_paths_that_import() -> None:
-    deployments = yaml.safe_load((ROOT / "deployments" / "prefect.yaml").read_text())["deployments"]
-    assert [each["name"] for each in deployments] == ["pipeline", "regenerate"]
-    for each in deployments:
+    assert [each["name"] for each in listed()] == NAMES
+    for each in listed():
         module, name = each["entrypoint"].rsplit(".", 1)
         assert getattr(import_module(module), name).name == each["name"]
 
 
-def test_regenerate_is_weekly_and_off() -> None:
-    deployments = yaml.safe_load((ROOT / "deployments" / "prefect.yaml").read_text())["deployments"]
-    (schedule,) = deployments[1]["schedules"]
-    assert (schedule["cron"].split()[-1], schedule["active"]) == ("1", False)
+def test_what_computes_on_a_gpu_goes_to_its_pool() -> None:
+    assert {each["name"]: each["work_pool"]["name"] for each in listed()} == {
+        name: "gpu" if name in ("generate", "tune", "evaluate", "compare") else "cpu" for name in NAMES
+    }
+    assert set(POOLS) == {"cpu", "gpu"}
 
 
-def test_compose_is_pinned_on_loopback_and_without_a_password_of_its_own() -> None:
-    text = (ROOT / "docker-compose.yml").read_text()
-    services = yaml.safe_load(text)["services"]
-    for name, service in services.items():
-        assert "build" in service or ":" in service["image"], name
-        assert not service.get("image", "").endswith(":latest")
-        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
-    example = (ROOT / ".env.example").read_text()
-    for variable in ("POSTGRES_PASSWORD", "S3_ACCESS_KEY", "S3_SECRET_KEY"):
-        assert f"${{{variable}:?" in text
-        assert f"{variable}=\n" in example
+def test_each_says_what_it_is() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    for each in listed():
+        assert each["description"].endswith(".")
+        assert (each["tags"], each["version"]) == ([TAG], version)
+
+
+def test_regeneration_is_weekly_and_off_and_garbage_is_collected_nightly() -> None:
+    found = {each["name"]: each["schedules"] for each in listed() if "schedules" in each}
+    assert set(found) == {"regenerate", "collect-garbage"}
+    (weekly,), (nightly,) = found["regenerate"], found["collect-garbage"]
+    assert (weekly["cron"], weekly["timezone"], weekly["active"]) == ("0 3 * * 1", "UTC", False)
+    assert (nightly["cron"], nightly["timezone"], nightly["active"]) == ("0 1 * * *", "UTC", True)
+
+
+def test_the_image_is_pinned_and_runs_as_nobody_in_particular() -> None:
+    text = (ROOT / "deployments" / "Dockerfile").read_text()
+    assert re.match(r"FROM python:\d+\.\d+\.\d+-", text)
+    assert "--constraint requirements.lock" in text
+    assert "\nUSER tuner\n" in text
 
 
 def test_the_lock_pins_everything_exactly() -> None:

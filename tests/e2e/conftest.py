@@ -2,19 +2,31 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.e2e.words import RECIPE, make_word_model
 
+if TYPE_CHECKING:
+    from tests.e2e.cluster import Cluster
+
 TUNER = [sys.executable, "-c", "from tuner.cli import main; main()"]
+
+SLOT_HOLDER = (
+    "import sys\nfrom tasks.slots import slot\nwith slot('train'):\n    print('held', flush=True)\n    sys.stdin.read()"
+)
 
 Tuner = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -41,6 +53,13 @@ def tuner() -> Tuner:
         return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
 
     return run
+
+
+def holder(environment: dict[str, str]) -> "subprocess.Popen[str]":
+    """A process that takes the slot, says so, and holds it until its standard input is closed."""
+    return subprocess.Popen(
+        [sys.executable, "-c", SLOT_HOLDER], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
 
 
 def free_port() -> int:
@@ -77,6 +96,34 @@ def prefect_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.wait(30)
 
 
+@pytest.fixture
+def up() -> Iterator[str]:
+    """`tuner up`, by its API's URL."""
+    port = free_port()
+    process = start(["up", "--port", str(port)], TUNER_GPU_SLOTS="2")
+    for line in process.stdout:
+        if "Ctrl-C" in line:
+            break
+    else:
+        raise AssertionError(process.stderr.read())
+    yield f"http://127.0.0.1:{port}/api"
+    os.kill(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Cluster"]:
+    """A server with workers, on which pipelines place their work; it has a store and a home of its own."""
+    from tests.e2e.cluster import Cluster
+
+    cluster = Cluster(tmp_path_factory.mktemp("cluster"))
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.processes.end()
+
+
 @pytest.fixture(scope="session")
 def word_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model that speaks in words."""
@@ -102,5 +149,54 @@ def data_bytes(store: Path) -> dict[tuple[str, str], list]:
     return {
         key: [(file["name"], file["sha256"]) for file in manifest["files"]]
         for key, manifest in manifests(store).items()
-        if key[0] in ("generate", "curate", "split")
+        if key[0] in ("generate", "examine", "match", "curate", "split")
     }
+
+
+def call(url: str, data: dict[str, Any] | None = None, method: str | None = None) -> Any:
+    """GETs, or POSTs JSON, unless another method is given; again where the server says that its database is busy."""
+    body = None if data is None else json.dumps(data).encode()
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"}, method=method)
+    for attempt in count():
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:
+                return json.loads(response.read() or "null")
+        except urllib.error.HTTPError as error:
+            if error.code != HTTPStatus.SERVICE_UNAVAILABLE or attempt == 10:
+                raise
+            time.sleep(0.5)
+    raise AssertionError
+
+
+def trigger(url: str, deployment: str, parameters: dict[str, Any]) -> str:
+    """Triggers a deployment as the UI does; returns the flow run's id."""
+    identifier = call(f"{url}/deployments/name/{deployment}")["id"]
+    return call(f"{url}/deployments/{identifier}/create_flow_run", {"parameters": parameters})["id"]
+
+
+def wait(url: str, flow_run: str, seconds: float = 300) -> dict[str, Any]:
+    """Waits for a flow run to end."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        run = call(f"{url}/flow_runs/{flow_run}")
+        if run["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
+            return run
+        time.sleep(0.5)
+    raise TimeoutError(flow_run)
+
+
+def states(url: str, flow_run: str) -> dict[str, str]:
+    """The state's name of every task run of a flow run that has ended; the server hears of the last ones later."""
+    end = time.monotonic() + 20
+    while True:
+        runs = call(f"{url}/task_runs/filter", {"flow_runs": {"id": {"any_": [flow_run]}}})
+        found = {run["name"]: run["state_name"] for run in runs}
+        if not {"Pending", "Running"} & set(found.values()) or time.monotonic() > end:
+            return found
+        time.sleep(0.5)
+
+
+def artifacts(url: str, flow_run: str) -> dict[str, Any]:
+    """What a flow run posted, by key."""
+    found = call(f"{url}/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [flow_run]}}})
+    return {artifact["key"]: artifact["data"] for artifact in found}

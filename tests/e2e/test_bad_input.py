@@ -1,11 +1,12 @@
 """Bad input ends in one line that says what would be right, and exit code 2."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Tuner
+from tests.e2e.conftest import Tuner, manifests
 
 pytestmark = pytest.mark.e2e
 
@@ -40,6 +41,29 @@ def test_a_store_that_cannot_be_written(recipe: Path, tuner: Tuner, tmp_path: Pa
     refused(tuner("run", str(recipe), TUNER_STORE=str(tmp_path / "file" / "store")), "store", "TUNER_STORE")
 
 
+def test_wrong_credentials(recipe: Path, tuner: Tuner, refusing_s3: str) -> None:
+    refused(tuner("run", str(recipe), TUNER_STORE="s3://bucket/prefix"), "access refused", "AWS_SECRET_ACCESS_KEY")
+
+
+def test_a_full_disk_keeps_what_is_complete(
+    recipe: Path, tuner: Tuner, prefect_url: str, tmpfs: Callable[[str], Path | None]
+) -> None:
+    disk = tmpfs("90k")
+    if disk is None:
+        pytest.skip("a file system can be filled to the brim only where one may be mounted")
+    environment = {"PREFECT_API_URL": prefect_url, "TUNER_STORE": str(disk / "store")}
+
+    refused(tuner("run", str(recipe), **environment), "the disk is full", "same command")
+
+    complete = manifests(disk / "store")
+    assert complete
+    tmpfs("50m")
+    finished = tuner("run", str(recipe), **environment)
+    assert finished.returncode == 0, finished.stderr
+    after = manifests(disk / "store")
+    assert all(after[key]["attempt"] == manifest["attempt"] for key, manifest in complete.items())
+
+
 def test_a_prefect_server_that_is_configured_but_not_there(recipe: Path, tuner: Tuner) -> None:
     refused(tuner("run", str(recipe), PREFECT_API_URL="http://127.0.0.1:9/api"), "PREFECT_API_URL", "127.0.0.1:9")
 
@@ -70,7 +94,7 @@ def test_a_damaged_model_file(recipe: Path, tuner: Tuner, word_model: Path, pref
 
 
 def test_too_few_rows_kept_says_how_many_and_why(recipe: Path, tuner: Tuner, prefect_url: str) -> None:
-    result = tuner("run", str(recipe), "--set", "curation.min_quality=1.0", PREFECT_API_URL=prefect_url)
+    result = tuner("run", str(recipe), "--set", "curation.quality.minimum=1.0", PREFECT_API_URL=prefect_url)
     assert result.returncode == 1
     assert len(result.stderr.strip().splitlines()) == 1
     assert "low_quality" in result.stderr

@@ -1,5 +1,6 @@
 """`kill -9` at any moment, then the same command: it finishes, repeats nothing complete, and leaves the same bytes."""
 
+import json
 import os
 import random
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.e2e.conftest import Tuner, data_bytes, manifests, start
@@ -80,6 +82,32 @@ def test_killed_as_each_stage_begins(recipe: Path, tmp_path: Path, tuner: Tuner,
     after = manifests(store)
     assert all(after[key]["attempt"] == manifest["attempt"] for key, manifest in complete.items())
     assert {key[0] for key in after} == set(STAGES)
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(
+    sign: signal.Signals, recipe: Path, tmp_path: Path, tuner: Tuner, prefect_url: str
+) -> None:
+    process = start(["run", str(recipe), "--name", "mine"], PREFECT_API_URL=prefect_url)
+    leader = psutil.Process(process.pid)
+    while not any("tuner.training.worker" in child.cmdline() for child in leader.children(recursive=True)):
+        assert process.poll() is None, "ended before a training was seen"
+        time.sleep(0.05)
+    children = leader.children(recursive=True)
+
+    os.killpg(process.pid, sign)
+    _, stderr = process.communicate(timeout=30)
+
+    assert process.returncode == 130
+    assert stderr == "tuner: interrupted; the same command goes on where this one stopped\n"
+    assert psutil.wait_procs(children, timeout=5)[1] == []
+    record = json.loads((tmp_path / "store" / "runs" / "mine" / "run.json").read_text())
+    assert record["state"] == "interrupted"
+    complete = manifests(tmp_path / "store")
+    finished = tuner("run", str(recipe), "--name", "mine", PREFECT_API_URL=prefect_url)
+    assert finished.returncode == 0, finished.stderr
+    after = manifests(tmp_path / "store")
+    assert all(after[key]["attempt"] == manifest["attempt"] for key, manifest in complete.items())
 
 
 def test_two_runs_at_once_on_one_store(recipe: Path, tmp_path: Path, prefect_url: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Tuner
+from tuner.specs import STAGES
 
 pytestmark = pytest.mark.e2e
 
@@ -22,14 +23,12 @@ def test_run_again_change_and_grow(recipe: Path, tuner: Tuner, prefect_url: str,
         given = [part for override in overrides for part in ("--set", override)]
         return json.loads(tuner("plan", str(recipe), *given, "--json", **environment).stdout)
 
-    assert {stage["stage"]: stage["status"] for stage in plan()["stages"]} == dict.fromkeys(
-        ["generate", "curate", "split", "train", "evaluate", "report"], "cached"
-    )
+    assert {stage["stage"]: stage["status"] for stage in plan()["stages"]} == dict.fromkeys(STAGES, "cached")
     changed = plan("training.lora.learning_rate=1e-3")["stages"]
-    assert [stage["status"] for stage in changed] == ["cached"] * 3 + ["partial", "missing", "missing"]
-    assert "learning_rate: 0.0002 -> 0.001" in changed[3]["reason"]
+    assert [stage["status"] for stage in changed] == ["cached"] * 5 + ["partial", "missing", "missing"]
+    assert "learning_rate: 0.0002 -> 0.001" in changed[5]["reason"]
     grown = plan("generation.rows=40")
-    assert (grown["stages"][0]["cached"], grown["stages"][0]["total"]) == (3, 5)
+    assert [(stage["cached"], stage["total"]) for stage in grown["stages"][:2]] == [(3, 5), (3, 5)]
     assert grown["estimate"]["minutes"] > 0
 
     again = tuner("run", str(recipe), **environment)
@@ -53,16 +52,15 @@ def test_a_damaged_file_is_named_and_its_stage_computed_again(
 ) -> None:
     environment = {"PREFECT_API_URL": prefect_url}
     assert tuner("run", str(recipe), **environment).returncode == 0
-    (rows,) = (tmp_path / "store").glob("artifacts/curate/*/*/rows.parquet")
+    (rows,) = (tmp_path / "store").glob("artifacts/curate/*/*/rows/00000.parquet")
     whole = rows.read_bytes()
     rows.write_bytes(whole[:-100])
 
     plan = json.loads(tuner("plan", str(recipe), "--json", **environment).stdout)
-    assert "rows.parquet" in plan["stages"][1]["reason"]
+    assert "rows/00000.parquet" in plan["stages"][3]["reason"]
     assert tuner("run", str(recipe), **environment).returncode == 0
-    assert [path.read_bytes() for path in (tmp_path / "store").glob("artifacts/curate/*/*/rows.parquet")].count(
-        whole
-    ) == 1
+    copies = (tmp_path / "store").glob("artifacts/curate/*/*/rows/00000.parquet")
+    assert [path.read_bytes() for path in copies].count(whole) == 1
 
 
 def test_altered_bytes_of_the_same_length_are_never_used(recipe: Path, tuner: Tuner, tmp_path: Path) -> None:

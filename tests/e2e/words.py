@@ -66,7 +66,10 @@ generation:
   shard_rows: 8
   instruction: {{max_tokens: 250}}
   response: {{max_tokens: 250}}
-curation: {{max_repetition: 1.0, min_quality: 0.0, max_ngram_repeats: 50}}
+curation:
+  repetition: {{max_word_share: 1.0, max_phrase_repeats: 50}}
+  quality: {{minimum: 0.0}}
+  language: null
 split: {{validation: 0.3}}
 training:
   lora: {{method: lora, r: 2, targets: [q_proj, v_proj], epochs: 4, batch_size: 4, max_length: 256}}

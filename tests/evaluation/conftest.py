@@ -1,39 +1,25 @@
 """A tiny student in float32 on the CPU, and adapters on it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from tests.tiny import make_tiny_model, write_rows
+from tests.tiny import write_rows
 from tuner.artifacts import parquet
 from tuner.evaluation import loss
 from tuner.models import loading
-from tuner.settings import settings
-
-
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_model(tmp_path_factory.mktemp("tiny") / "model")
 
 
 @pytest.fixture(autouse=True)
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TUNER_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("TUNER_DEVICE", "cpu")
-    monkeypatch.setenv("TUNER_DTYPE", "float32")
-    settings.cache_clear()
-    loading.dtype.cache_clear()
-    yield
-    monkeypatch.undo()
-    settings.cache_clear()
-    loading.dtype.cache_clear()
+def exact(float32: None) -> None:
+    """Figures can be compared closely."""
 
 
 @pytest.fixture
 def model(tiny: Path) -> Any:
-    return loading.load_model(str(tiny))
+    return loading.load_model(str(tiny), torch.float32)
 
 
 @pytest.fixture

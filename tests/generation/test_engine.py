@@ -208,6 +208,12 @@ class TestStage:
         assert self.shard(folder, tmp_path / "d", 1)[0] != first
         assert self.shard(folder, tmp_path / "e", 0, "seed=1")[0] != first
 
+    def test_a_later_round_draws_what_the_recipe_with_its_seed_draws(self, folder: Path, tmp_path: Path) -> None:
+        # Two shards a round.
+        second, metrics = self.shard(folder, tmp_path / "a", 3, "generation.rounds=2")
+        assert second == self.shard(folder, tmp_path / "b", 1, "seed=43")[0]
+        assert metrics["rows"] == 3
+
     def test_the_metrics_say_what_was_drawn(self, folder: Path, tmp_path: Path) -> None:
         from tuner.artifacts import parquet
 

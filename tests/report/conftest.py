@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +13,12 @@ import pytest
 from tuner.artifacts import parquet
 from tuner.artifacts.manifest import Manifest
 from tuner.recipe import Recipe
-from tuner.report.inputs import Inputs
+from tuner.report.stage import Inputs, report
 
-HOSTILE = "<script>alert(1)</script> & </script><!-- <img src=x onerror=alert(2)>"
-FUNNEL = {
-    "incomplete": 9,
-    "instruction_too_short": 4,
-    "instruction_too_long": 0,
-    "response_too_short": 7,
-    "repetitive": 3,
-    "low_quality": 0,
-    "duplicate": 5,
-}
-ROWS, KEPT, HELD_OUT = 96, 68, 14
+from . import curated_rows
+from .curated_rows import FILES, HOSTILE, KEPT, ROWS
+
+HELD_OUT = 14
 
 
 def manifest(stage: str, number: int, metrics: dict[str, Any], seconds: float) -> Manifest:
@@ -96,47 +90,6 @@ MEASURED: dict[str, Any] = {
 }
 
 
-def curated() -> pa.Table:
-    generator = np.random.default_rng(7)
-    verdicts = [("kept", [])] * KEPT
-    for reason, taken in FUNNEL.items():
-        verdicts += [("rejected", [reason] if index else [reason, "low_quality"]) for index in range(taken)]
-    order = generator.permutation(ROWS)
-    rows = []
-    for index in range(ROWS):
-        verdict, reasons = verdicts[order[index]]
-        empty = "incomplete" in reasons and index % 2 == 0
-        words = 0 if empty else int(generator.lognormal(4.3, 0.7))
-        rows.append(
-            {
-                "row_id": f"42-{index // 24}-{index % 24}",
-                "verdict": verdict,
-                "reasons": reasons,
-                "quality": None if empty else float(np.clip(generator.normal(0.82, 0.08), 0, 1)),
-                "instruction": HOSTILE if index == 0 else f"Test instruction {index}: name three made-up rivers.",
-                "response": "" if empty else "The Ypsil, the Quor and the Lend. " * (words // 7 + 1),
-                "instruction_words": int(generator.lognormal(2.7, 0.7)),
-                "response_words": words,
-                "duplicate_of": "42-0-0" if "duplicate" in reasons else None,
-            }
-        )
-    return pa.Table.from_pylist(rows).cast(
-        pa.schema(
-            [
-                ("row_id", pa.string()),
-                ("verdict", pa.string()),
-                ("reasons", pa.list_(pa.string())),
-                ("quality", pa.float64()),
-                ("instruction", pa.string()),
-                ("response", pa.string()),
-                ("instruction_words", pa.int32()),
-                ("response_words", pa.int32()),
-                ("duplicate_of", pa.string()),
-            ]
-        )
-    )
-
-
 def curve(start: float, end: float) -> pa.Table:
     steps = np.arange(1, 22)
     noise = np.random.default_rng(3).normal(0, 0.04, len(steps))
@@ -188,54 +141,79 @@ def samples(subjects: list[str]) -> pa.Table:
 Build = Callable[..., Inputs]
 
 
+def make(
+    folder: Path,
+    measured: dict[str, Any] | None = None,
+    adapters: tuple[str, ...] = ("lora", "prompt_tuning"),
+    curation: dict[str, Any] | None = None,
+    rows: pa.Table | None = None,
+) -> Inputs:
+    """Makes inputs.
+
+    Args:
+        folder: Gets their files.
+        measured: Replaces the evaluation's metrics.
+        adapters: Who was trained.
+        curation: The recipe's section.
+        rows: The curated rows.
+    """
+    settings: dict[str, Any] = {"lora": {"method": "lora"}, "prompt_tuning": {"method": "prompt_tuning"}}
+    recipe = Recipe.model_validate(
+        {
+            "name": "invented",
+            "models": {"generator": "test/generator", "student": "test/student"},
+            "generation": {"rows": ROWS, "shard_rows": ROWS // FILES},
+            "curation": curation or {},
+            "training": {name: settings[name] for name in adapters},
+        }
+    )
+    everyone = {
+        "lora": trained("lora", 2_442_240, 91.3, 1.402),
+        "prompt_tuning": trained("prompt_tuning", 11_520, 78.6, 1.713),
+    }
+    rows = curated_rows.table(curated_rows.rows()) if rows is None else rows
+    counted = curated_rows.metrics(rows)
+    parquet.write(losses(["base", *adapters]), folder / "losses.parquet")
+    parquet.write(samples(["base", *adapters]), folder / "samples.parquet")
+    for name in adapters:
+        parquet.write(curve(2.1 if name == "lora" else 2.6, 1.3 if name == "lora" else 1.6), folder / f"{name}.parquet")
+    shard = {"rows": 24, "outcomes": {"complete": 24}, "tokens": 4000, "seconds": 50.0, "tokens_per_second": 80.0}
+    sides = {
+        "train": KEPT - HELD_OUT - 1,
+        "validation": HELD_OUT,
+        "left_out": 1,
+        "former_rows": 0,
+        "clusters": 2,
+        "clustered_rows": 5,
+        "largest_cluster": 3,
+        "check": {"exact_overlap": 0, "near_overlap": 0, "similarity": 0.5, "ngram": 5, "pairs_compared": 31},
+    }
+    return Inputs(
+        recipe=recipe,
+        parts=[manifest("generate", 11 + index, shard, 51.0) for index in range(4)],
+        curate=manifest("curate", 21, counted, 1.2),
+        split=manifest("split", 31, sides, 0.1),
+        training={name: manifest("train", 41 + i, everyone[name], 99.0) for i, name in enumerate(adapters)},
+        evaluate=manifest("evaluate", 51, measured or only(adapters), 61.2),
+        rows=curated_rows.write(rows, folder / "rows"),
+        curves={name: folder / f"{name}.parquet" for name in adapters},
+        losses=folder / "losses.parquet",
+        samples=folder / "samples.parquet",
+    )
+
+
 @pytest.fixture
 def build(tmp_path: Path) -> Build:
-    """Makes inputs; `measured` replaces the evaluation's metrics, `adapters` names who was trained."""
+    """Makes inputs as `make` does, in a folder of the test's own."""
+    return partial(make, tmp_path)
 
-    def make(measured: dict[str, Any] | None = None, adapters: tuple[str, ...] = ("lora", "prompt_tuning")) -> Inputs:
-        settings: dict[str, Any] = {"lora": {"method": "lora"}, "prompt_tuning": {"method": "prompt_tuning"}}
-        recipe = Recipe.model_validate(
-            {
-                "name": "invented",
-                "models": {"generator": "test/generator", "student": "test/student"},
-                "generation": {"rows": ROWS, "shard_rows": 24},
-                "training": {name: settings[name] for name in adapters},
-            }
-        )
-        everyone = {
-            "lora": trained("lora", 2_442_240, 91.3, 1.402),
-            "prompt_tuning": trained("prompt_tuning", 11_520, 78.6, 1.713),
-        }
-        counted = {
-            "rows": ROWS,
-            "kept": KEPT,
-            "rejected": ROWS - KEPT,
-            "reasons": {**FUNNEL, "low_quality": 5},
-            "funnel": FUNNEL,
-        }
-        parquet.write(curated(), tmp_path / "rows.parquet")
-        parquet.write(losses(["base", *adapters]), tmp_path / "losses.parquet")
-        parquet.write(samples(["base", *adapters]), tmp_path / "samples.parquet")
-        for name in adapters:
-            parquet.write(
-                curve(2.1 if name == "lora" else 2.6, 1.3 if name == "lora" else 1.6), tmp_path / f"{name}.parquet"
-            )
-        shard = {"rows": 24, "outcomes": {"complete": 24}, "tokens": 4000, "seconds": 50.0, "tokens_per_second": 80.0}
-        sides = {"train": KEPT - HELD_OUT, "validation": HELD_OUT, "instructions_on_both_sides": 0}
-        return Inputs(
-            recipe=recipe,
-            shards=[manifest("generate", 11 + index, shard, 51.0) for index in range(4)],
-            curate=manifest("curate", 21, counted, 1.2),
-            split=manifest("split", 31, sides, 0.1),
-            training={name: manifest("train", 41 + i, everyone[name], 99.0) for i, name in enumerate(adapters)},
-            evaluate=manifest("evaluate", 51, measured or only(adapters), 61.2),
-            rows=tmp_path / "rows.parquet",
-            curves={name: tmp_path / f"{name}.parquet" for name in adapters},
-            losses=tmp_path / "losses.parquet",
-            samples=tmp_path / "samples.parquet",
-        )
 
-    return make
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A whole report, which takes seconds, and its metrics."""
+    folder = tmp_path_factory.mktemp("built")
+    (folder / "report").mkdir()
+    return folder / "report", report(make(folder), folder / "report")
 
 
 def only(adapters: tuple[str, ...]) -> dict[str, Any]:

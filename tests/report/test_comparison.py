@@ -47,7 +47,7 @@ def test_json_holds_the_numbers_that_were_measured(contents):
 
 def test_json_names_every_artifact(contents):
     artifacts = as_json(contents)["artifacts"]
-    assert [a["label"] for a in artifacts[:2]] == ["generate, shard 0", "generate, shard 1"]
+    assert [a["label"] for a in artifacts[:2]] == ["generate", "generate"]
     assert [a["stage"] for a in artifacts[4:]] == ["curate", "split", "train", "train", "evaluate"]
     assert len({a["fingerprint"] for a in artifacts}) == len(artifacts) == 9
 
@@ -62,6 +62,12 @@ def test_what_is_not_finite_becomes_null_with_a_reason(build):
         "unit": "nats per token",
         "reason": comparison.UNMEASURED,
     }
+
+
+def test_json_holds_what_curation_and_the_split_counted_as_it_was(contents):
+    found = as_json(contents)
+    assert found["curation"] == contents.curation
+    assert found["split"]["check"] == contents.split["check"]
 
 
 def test_every_empty_cell_has_a_footnote(contents):

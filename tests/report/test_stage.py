@@ -8,10 +8,11 @@ import pytest
 
 from tuner.report import browser
 from tuner.report.contents import gather
-from tuner.report.figures import FIGURES
+from tuner.report.figures import FIGURES, drawn
 from tuner.report.stage import report
 
-from .conftest import FUNNEL, HELD_OUT, HOSTILE, KEPT, ROWS
+from .conftest import HELD_OUT
+from .curated_rows import FIRST, HOSTILE, KEPT, LONELY, ROWS, rows, table
 
 
 class Page(HTMLParser):
@@ -38,17 +39,28 @@ class Page(HTMLParser):
             self.text.append(data)
 
 
-@pytest.fixture
-def built(build, tmp_path):
-    folder = tmp_path / "report"
-    folder.mkdir()
-    metrics = report(build(), folder)
-    return folder, metrics
+def read(folder):
+    return Page((folder / "report.html").read_text(encoding="utf-8"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def page(built):
-    return Page((built[0] / "report.html").read_text(encoding="utf-8"))
+    return read(built[0])
+
+
+@pytest.fixture
+def made(build, tmp_path):
+    """Makes a report from what `build` is given, with metrics changed on the way; returns its page."""
+
+    def make_page(change=lambda inputs: None, **given):
+        inputs = build(**given)
+        change(inputs)
+        folder = tmp_path / "report"
+        folder.mkdir()
+        report(inputs, folder)
+        return read(folder)
+
+    return make_page
 
 
 def words(page):
@@ -71,21 +83,43 @@ def test_the_page_loads_nothing(page, built):
     assert not re.search(r"https?://|@import|url\((?!#)", html)
 
 
-def test_what_a_model_wrote_is_text_and_never_markup(page, built):
+def test_what_a_model_wrote_is_text_and_never_markup(page):
     assert len(page.scripts) == 2
     assert not [attributes for tag, attributes in page.elements if tag == "img" or "onerror" in attributes]
     assert words(page).count("<script>alert(1)</script>") == 4  # the instruction, and three completions
-    rows = json.loads(page.scripts[0])
-    assert HOSTILE in {row["instruction"] for row in rows}
+    shown = json.loads(page.scripts[0])["rows"]
+    assert {HOSTILE, LONELY} <= {row["instruction"] for row in shown}
     assert "<" not in page.scripts[0]
+    assert "innerHTML" not in page.scripts[1]
+
+
+def test_what_a_model_wrote_stays_text_in_clusters_and_openings(made, monkeypatch):
+    monkeypatch.setattr(browser, "MOST_ROWS", 20)
+    hostile = [row | ({"instruction": HOSTILE} if row["cluster"] == "42-0-1" else {}) for row in rows()]
+
+    def opening(inputs):
+        inputs.curate.metrics["diversity"]["openings"] = {"<script>alert(1)</script>": 1.0}
+
+    page = made(opening, rows=table(hostile))
+    assert len(page.scripts) == 2
+    assert words(page).count("<script>alert(1)</script>") == 4 + 3 + 1  # and the winner, two losers, the opening
+    shown = json.loads(page.scripts[0])["rows"]
+    assert 20 <= len(shown) < 25
+    assert f"{len(shown)} of {ROWS} rows can be read here: an even choice" in words(page)
+    assert {row["twin"] for row in shown if "twin" in row} <= {row["id"] for row in shown}
 
 
 def test_counts_on_the_page_add_up(page):
     text = words(page)
     assert f"{ROWS} rows were drawn, {KEPT} were kept and {ROWS - KEPT} rejected" in text
-    assert sum(FUNNEL.values()) + KEPT == ROWS
-    assert f"{ROWS} of {ROWS} rows shown" in text
-    assert len(json.loads(page.scripts[0])) == ROWS
+    assert sum(FIRST.values()) + KEPT == ROWS
+    assert f"{ROWS} of {ROWS} rows can be read here" in text
+    assert len(json.loads(page.scripts[0])["rows"]) == ROWS
+
+
+def test_the_check_of_the_split_is_shown(page):
+    assert "leaks found by the check 0" in words(page)
+    assert "the instruction of no held-out row equals one to train on" in words(page)
 
 
 def test_few_held_out_rows_are_said_to_widen_the_intervals(page):
@@ -96,15 +130,28 @@ def test_long_texts_are_cut_and_say_so(page):
     assert "[…cut here, 1,000 more characters]" in words(page)
 
 
-def test_every_panel_is_drawn_inline_and_labelled(page):
+def test_every_panel_is_drawn_inline_and_labelled(page, build):
     labels = [attributes["aria-label"] for tag, attributes in page.elements if tag == "svg"]
-    assert sorted(labels) == sorted(panel.title for panels in FIGURES.values() for panel in panels)
+    panels = [panel.title for panels in drawn(gather(build())).values() for panel in panels]
+    assert sorted(labels) == sorted(panels)
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
 
 
+def test_every_link_within_the_page_leads_somewhere(page):
+    ids = {attributes["id"] for _, attributes in page.elements if "id" in attributes}
+    links = {attributes["href"] for tag, attributes in page.elements if tag == "a"}
+    assert {link.removeprefix("#") for link in links} <= ids
+
+
+def test_every_row_that_a_cluster_names_is_among_those_to_read(page):
+    named = {attributes["data-row"] for _, attributes in page.elements if "data-row" in attributes}
+    assert len(named) == 3
+    assert named <= {row["id"] for row in json.loads(page.scripts[0])["rows"]}
+
+
 def test_every_figure_is_a_png(built):
-    for name in FIGURES:
+    for name in [*FIGURES, "score_distributions"]:
         assert (built[0] / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
 
 
@@ -113,47 +160,43 @@ def test_two_builds_give_equal_bytes(build, built, tmp_path):
     again.mkdir()
     report(build(), again)
     files = sorted(path.relative_to(again) for path in again.rglob("*") if path.is_file())
-    assert len(files) == 3 + len(FIGURES)
+    assert len(files) == 3 + len(FIGURES) + 1
     assert all((again / file).read_bytes() == (built[0] / file).read_bytes() for file in files)
 
 
 @pytest.mark.filterwarnings("error")
-def test_one_adapter_without_intervals_speeds_or_rejections_still_makes_a_report(build, tmp_path):
-    inputs = build(adapters=("lora",))
-    measured = inputs.evaluate.metrics
-    measured["speed"] = []
-    for entry in [*measured["subjects"].values(), *measured["differences"]]:
-        entry.update(low=None, high=None)
-    inputs.curate.metrics.update(kept=ROWS, rejected=0, funnel={}, reasons={})
-    folder = tmp_path / "report"
-    folder.mkdir()
-    assert report(inputs, folder)["winner"] == "lora"
+def test_one_adapter_without_intervals_speeds_or_rejections_still_makes_a_report(made):
+    kept = [
+        row | {"verdict": "kept", "reasons": [], "marks": [], "cluster": row["row_id"], "duplicate_of": None}
+        for row in rows()
+    ]
+
+    def poorer(inputs):
+        measured = inputs.evaluate.metrics
+        measured["speed"] = []
+        for entry in [*measured["subjects"].values(), *measured["differences"]]:
+            entry.update(low=None, high=None)
+
+    text = words(made(poorer, adapters=("lora",), rows=table(kept)))
+    assert "no check rejected anything" in text
+    assert "No two rows were called the same." in text
 
 
-def test_the_browser_gives_every_reason_the_same_number_of_places(build, monkeypatch):
-    monkeypatch.setattr(browser, "MOST_ROWS", 24)
-    rows = browser.chosen_rows(gather(build()))
-    groups = {}
-    for row in rows:
-        groups.setdefault(row["reasons"][0] if row["reasons"] else "kept", []).append(row)
-    assert len(rows) == 24
-    assert {name: len(found) for name, found in groups.items()} == {
-        "repetitive": 3,
-        "instruction too short": 4,
-        "duplicate": 4,
-        "response too short": 4,
-        "incomplete": 4,
-        "kept": 5,
-    }
+@pytest.mark.filterwarnings("error")
+def test_rows_with_no_scores_and_metrics_with_no_more_than_counts_still_make_a_report(made):
+    bare = ["row_id", "instruction", "response", "verdict", "reasons"]
 
+    def poorer(inputs):
+        for key in ("marks", "clusters", "unfinished_buckets", "diversity"):
+            del inputs.curate.metrics[key]
 
-def test_embedded_json_cannot_end_its_script():
-    text = browser.embeddable([HOSTILE, "\u2028", "a & b"])
-    assert not set(text) & set("<>&\u2028")
-    assert json.loads(text) == [HOSTILE, "\u2028", "a & b"]
+    page = made(poorer, rows=table(rows()).select(bare))
+    assert "Quality score: the rows have no column quality." in words(page)
+    assert "Diversity was not measured" in words(page)
+    assert len(json.loads(page.scripts[0])["rows"]) == ROWS
 
 
 def test_naming_the_stage_loads_nothing_heavy():
-    heavy = ["matplotlib", "pyarrow", "jinja2", "numpy", "prefect"]
+    heavy = ["matplotlib", "pyarrow", "polars", "jinja2", "numpy", "prefect"]
     code = f"import sys, tuner.report.stage; assert not set({heavy}) & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

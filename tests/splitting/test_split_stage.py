@@ -1,50 +1,31 @@
-"""Sides depend on the instruction's text and on nothing else."""
+"""Sides depend on the instructions' texts alone; what is equal or near stands together; leaks are found."""
 
-import itertools
 import tempfile
 from pathlib import Path
 
-import pyarrow as pa
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.splitting.rows import MESSAGES, near_pairs, row, rows, write
+from tests.splitting.test_join import templated
 from tuner.artifacts import parquet
-from tuner.curation.text import normalise
+from tuner.curation.columns.text import normalise
 from tuner.errors import StageError
 from tuner.recipe import Split
-from tuner.splitting import stage
-from tuner.splitting.stage import side, split
+from tuner.splitting import placement, writing
+from tuner.splitting.sides import side
+from tuner.splitting.stage import split
 
-MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
-SCHEMA = pa.schema(
-    [
-        ("row_id", pa.string()),
-        ("instruction", pa.string()),
-        ("messages", MESSAGES),
-        ("verdict", pa.string()),
-        ("reasons", pa.list_(pa.string())),
-        ("quality", pa.float64()),
-    ]
-)
+CURATION = {"rows": 6, "kept": 3, "funnel": {"empty": 0, "short_response": 1, "toxic": 2}}
+ENOUGH = rows([f"Instruction number {i}" for i in range(40)], "enough")
 
 
-def row(row_id, instruction, *reasons):
-    messages = [{"role": "user", "content": instruction}, {"role": "assistant", "content": f"answer {row_id}"}]
-    return {
-        "row_id": row_id,
-        "instruction": instruction,
-        "messages": messages,
-        "verdict": "rejected" if reasons else "kept",
-        "reasons": list(reasons),
-        "quality": 0.9,
-    }
-
-
-def divided(rows, folder, validation=0.5):
-    path = folder / "rows.parquet"
-    parquet.write(pa.Table.from_pylist(rows, schema=SCHEMA), path)
-    metrics = split(path, Split(validation=validation), folder)
+def divided(kept, folder, former=None, shards=1, **settings):
+    size = -(-len(kept) // shards)
+    paths = [write(kept[at : at + size], folder / f"{at}.parquet") for at in range(0, len(kept), size)]
+    metrics = split(paths, Split(**{"validation": 0.5} | settings), former, CURATION, folder)
     return metrics, *(parquet.read(folder / f"{name}.parquet").to_pylist() for name in ("train", "validation"))
 
 
@@ -52,33 +33,35 @@ def ids(rows):
     return {row["row_id"] for row in rows}
 
 
-ENOUGH = [row(f"enough-{i}", f"Instruction number {i}") for i in range(40)]
+def instructions(rows):
+    return [row["prompt"][0]["content"] for row in rows]
 
 
-def test_kept_rows_stand_on_one_side_each_and_rejected_ones_on_none(tmp_path):
-    rejected = row("bad", "Instruction number 1", "toxic")
-    metrics, train, validation = divided([*ENOUGH, rejected], tmp_path)
+def test_every_kept_row_stands_on_one_side(tmp_path):
+    metrics, train, validation = divided(ENOUGH, tmp_path)
     assert ids(train) | ids(validation) == ids(ENOUGH)
     assert not ids(train) & ids(validation)
-    assert metrics == {"train": len(train), "validation": len(validation), "instructions_on_both_sides": 0}
+    assert parquet.read(tmp_path / "left_out.parquet").num_rows == 0
+    assert metrics == {
+        "train": len(train),
+        "validation": len(validation),
+        "left_out": 0,
+        "former_rows": 0,
+        "clusters": 0,
+        "clustered_rows": 0,
+        "largest_cluster": 1,
+        "check": {"exact_overlap": 0, "near_overlap": 0, "similarity": 0.5, "ngram": 5, "pairs_compared": 0},
+    }
 
 
-def test_prompt_and_completion_make_the_messages(tmp_path):
+def test_rows_are_written_as_they_came(tmp_path):
     _, train, _ = divided(ENOUGH, tmp_path)
-    wanted = {row["row_id"]: row["messages"] for row in ENOUGH}
+    wanted = {row["row_id"]: row for row in ENOUGH}
     for found in train:
         assert list(found) == ["row_id", "prompt", "completion", "messages"]
-        assert found["prompt"] == wanted[found["row_id"]][:1]
-        assert found["completion"] == wanted[found["row_id"]][1:]
-        assert found["messages"] == wanted[found["row_id"]]
+        assert found == {key: wanted[found["row_id"]][key] for key in found}
+    assert [row["row_id"] for row in train] == [row["row_id"] for row in ENOUGH if row["row_id"] in ids(train)]
     assert parquet.read(tmp_path / "train.parquet").schema.field("prompt").type.value_type == MESSAGES.value_type
-
-
-def test_instructions_on_both_sides_are_counted(tmp_path, monkeypatch):
-    sides = itertools.cycle(["train", "validation"])
-    monkeypatch.setattr(stage, "side", lambda instruction, share: next(sides))
-    texts = ["Bake bread", " bake BREAD", "Sing", "Dance"]
-    assert divided([row(text, text) for text in texts], tmp_path)[0]["instructions_on_both_sides"] == 1
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
@@ -88,8 +71,10 @@ def test_the_share_is_met(share):
     assert held_out == pytest.approx(share, abs=0.024)
 
 
-def test_sides_stay_where_earlier_versions_put_them():
-    assert [i for i in range(40) if side(f"Instruction number {i}", 0.1) == "validation"] == [1, 10, 11, 12, 23, 32, 33]
+def test_sides_stay_where_earlier_versions_put_them(tmp_path):
+    held_out = [1, 10, 11, 12, 23, 32, 33]
+    assert [i for i in range(40) if side(f"Instruction number {i}", 0.1) == "validation"] == held_out
+    assert ids(divided(ENOUGH, tmp_path, validation=0.1)[2]) == {f"enough-{i}" for i in held_out}
 
 
 @given(st.text(st.characters(codec="utf-8")), st.floats(0.01, 0.98))
@@ -98,36 +83,112 @@ def test_a_larger_share_moves_rows_one_way_only(instruction, share):
         assert side(instruction, share + 0.01) == "validation"
 
 
+def test_large_clusters_are_held_out_no_more_often_than_single_rows(tmp_path):
+    # 400 clusters of 20: were a cluster held out as soon as one of its hashes is low, 88 % of them would be.
+    texts = [f"a{i} b{i} c{i} d{i} e{i} f{i} g{i} {j}" for i in range(400) for j in range(20)]
+    metrics, _, validation = divided(rows(texts), tmp_path, validation=0.1)
+    assert metrics["clusters"] == 400
+    assert metrics["clustered_rows"] == 8000
+    assert metrics["largest_cluster"] == 20
+    assert len(validation) / 8000 == pytest.approx(0.1, abs=3 * (0.1 * 0.9 / 400) ** 0.5)
+
+
 INSTRUCTIONS = st.one_of(
     st.sampled_from(
         ["Bake bread", " bake  BREAD", "Bake\u00a0bread\n", "Stra\u00dfe", "STRASSE", "caf\u00e9", "Cafe\u0301"]
     ),
     st.text(st.characters(codec="utf-8"), max_size=20),
+    st.integers(0, 9).map(lambda seed: templated(1, seed)[0]),
 )
 
 
-@settings(max_examples=50, deadline=None)
-@given(st.lists(INSTRUCTIONS, max_size=20), st.lists(INSTRUCTIONS, max_size=20), st.sampled_from([0.2, 0.5, 0.8]))
-def test_equal_instructions_stand_together_and_more_rows_move_none(some, more, share):
-    rows = [*ENOUGH, *(row(f"some-{i}", text) for i, text in enumerate(some))]
-    added = [row(f"more-{i}", text) for i, text in enumerate(more)]
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(INSTRUCTIONS, max_size=20), st.integers(0, 99), st.sampled_from([0.2, 0.8]), st.sampled_from([0.3, 0.5])
+)
+def test_nothing_equal_or_near_stands_on_both_sides(some, seed, share, similarity):
+    kept = [*ENOUGH, *rows([*some, *templated(20, seed)])]
     with tempfile.TemporaryDirectory() as name:
-        metrics, train, validation = divided([*added, *rows], Path(name), share)
-        sides = [{normalise(row["messages"][0]["content"]) for row in rows} for rows in (train, validation)]
-        assert metrics["instructions_on_both_sides"] == 0
-        assert not sides[0] & sides[1]
-        _, before, held_out = divided(rows, Path(name), share)
-        assert ids(before) <= ids(train)
-        assert ids(held_out) <= ids(validation)
+        try:
+            _, train, validation = divided(kept, Path(name), validation=share, similarity=similarity, ngram=2)
+        except StageError as error:
+            # `Instruction number` is one cluster here; it may take everything with it.
+            assert "at least 2 each are needed" in str(error)
+            return
+    assert ids(train) | ids(validation) == ids(kept)
+    assert not {normalise(text) for text in instructions(train)} & {
+        normalise(text) for text in instructions(validation)
+    }
+    assert not near_pairs(instructions(train), instructions(validation), similarity, 2)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.permutations([*ENOUGH[:10], *rows(templated(30, 1))]), st.integers(1, 4))
+def test_order_and_shards_do_not_matter(kept, shards):
+    with tempfile.TemporaryDirectory() as name:
+        _, train, validation = divided(kept, Path(name), shards=shards, ngram=2)
+        ordered = sorted(kept, key=lambda row: row["row_id"])
+        _, *wanted = divided(ordered, Path(name), ngram=2)
+    assert [ids(train), ids(validation)] == [ids(rows) for rows in wanted]
+
+
+def test_conversations_are_compared_by_what_the_user_asks_first(tmp_path):
+    def conversation(row_id, system, instruction, *more):
+        turns = [("system", system), ("user", instruction), *(("user", turn) for turn in more)]
+        made = row(row_id, instruction)
+        made["prompt"] = [{"role": role, "content": content} for role, content in turns]
+        return made
+
+    kept = [conversation(f"c{i}", "You are a pirate.", f"Instruction number {i}", "Go on") for i in range(40)]
+    kept += [conversation(f"d{i}", f"You are pirate {i}.", f" INSTRUCTION number {i}") for i in range(40)]
+    metrics, _, validation = divided(kept, tmp_path, validation=0.1)
+    assert ids(validation) == {f"{name}{i}" for name in "cd" for i in (1, 10, 11, 12, 23, 32, 33)}
+    assert metrics["clusters"] == 40
+
+
+def test_rows_without_a_prompt_are_one_instruction(tmp_path):
+    kept = [*ENOUGH, *({**row(f"empty{i}", ""), "prompt": []} for i in range(3)), row("blank", " \n")]
+    metrics, train, validation = divided(kept, tmp_path)
+    assert metrics["largest_cluster"] == 4
+    assert len(train) + len(validation) == len(kept)
+
+
+def test_bytes_do_not_depend_on_shards(tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, "_GROUP", 7)
+    files = []
+    for shards in (1, 3, 40):
+        folder = tmp_path / str(shards)
+        divided(ENOUGH, folder, shards=shards)
+        files.append([(folder / f"{name}.parquet").read_bytes() for name in ("train", "validation", "left_out")])
+    assert files[0] == files[1] == files[2]
+
+
+def test_a_leak_that_broken_clusters_make_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(placement, "components", lambda sets, similarity: np.arange(len(sets)))
+    texts = [f"Tell me all about the great river number {i} of the world" for i in range(10)]
+    with pytest.raises(
+        StageError, match=r"0 validation rows equal to and [1-9] near to training rows, such as r-"
+    ) as e:
+        divided(rows(texts), tmp_path, ngram=2)
+    assert "\n" not in str(e.value)
+    assert not (tmp_path / "train.parquet").exists()
+    assert not (tmp_path / "validation.parquet").exists()
+
+
+def test_a_leak_of_equal_rows_is_found(tmp_path, monkeypatch):
+    def alternating(clusters, rows, share):
+        return (np.arange(clusters.size) % 2).astype(np.int8)
+
+    monkeypatch.setattr(placement, "_fallen", alternating)
+    with pytest.raises(StageError, match="1 validation rows equal to and 1 near"):
+        divided(rows(["Bake bread", " bake BREAD", "Sing", "Dance"]), tmp_path)
 
 
 def test_too_few_rows_are_explained_in_one_line(tmp_path):
-    kept = [row(f"k{i}", text) for i, text in enumerate(["Bake bread"] * 3)]
-    fallen = [row("a", "x", "toxic", "duplicate"), row("b", "x", "toxic"), row("c", "x", "short_response")]
     with pytest.raises(StageError) as raised:
-        divided([*kept, *fallen], tmp_path)
+        divided(rows(["Bake bread"] * 3), tmp_path)
     line = str(raised.value)
-    assert "of 6 rows 3 were kept; rejected: 2 toxic, 1 short_response." in line
+    assert "of 6 rows 3 were kept; rejected: 2 toxic, 1 short_response; 3 have instructions that are near" in line
     assert "\n" not in line
     assert not (tmp_path / "train.parquet").exists()
 
@@ -137,9 +198,13 @@ def test_each_side_needs_two_rows(tmp_path, train, validation, fails):
     texts = {"train": [], "validation": []}
     for i in range(40):
         texts[side(f"text {i}", 0.5)].append(f"text {i}")
-    rows = [row(text, text) for text in texts["train"][:train] + texts["validation"][:validation]]
-    if fails:
+    kept = [row(text, text) for text in texts["train"][:train] + texts["validation"][:validation]]
+    if not kept:
+        kept_path = write([], tmp_path / "none.parquet")
+        with pytest.raises(StageError, match="0 rows for training and 0 for validation"):
+            split([kept_path], Split(), None, CURATION, tmp_path)
+    elif fails:
         with pytest.raises(StageError, match=f"{train} rows for training and {validation} for validation"):
-            divided(rows, tmp_path)
+            divided(kept, tmp_path)
     else:
-        assert divided(rows, tmp_path)[0]["train"] == 2
+        assert divided(kept, tmp_path)[0]["train"] == 2

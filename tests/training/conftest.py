@@ -1,37 +1,21 @@
 """A tiny student, training rows and jobs on them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter
 
-from tests.tiny import make_tiny_model, write_rows
-from tuner.models import loading
+from tests.tiny import write_rows
 from tuner.recipe import Adapter
-from tuner.settings import settings
 from tuner.training.job import Job
 
 MakeJob = Callable[..., Job]
 
 
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_model(tmp_path_factory.mktemp("tiny") / "model")
-
-
 @pytest.fixture(autouse=True)
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A home of its own, and float32 on the CPU, so that figures can be compared closely."""
-    monkeypatch.setenv("TUNER_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("TUNER_DEVICE", "cpu")
-    monkeypatch.setenv("TUNER_DTYPE", "float32")
-    settings.cache_clear()
-    loading.dtype.cache_clear()
-    yield
-    monkeypatch.undo()
-    settings.cache_clear()
-    loading.dtype.cache_clear()
+def exact(float32: None) -> None:
+    """Figures can be compared closely."""
 
 
 @pytest.fixture

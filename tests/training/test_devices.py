@@ -1,5 +1,8 @@
 """Trainings that run at once get different GPUs."""
 
+import subprocess
+import sys
+
 import pytest
 
 from tuner.training import devices
@@ -9,6 +12,19 @@ def test_each_takes_its_own_and_gives_it_back(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
     with devices.one() as first, devices.one() as second:
         assert (first, second) == ("4", "7")
+    with devices.one() as again:
+        assert again == "4"
+
+
+def test_another_process_takes_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+    command = "from tuner.training import devices\nwith devices.one() as name: print(name, flush=True); input()"
+    other = subprocess.Popen([sys.executable, "-c", command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert other.stdout.readline() == "4\n"
+    with devices.one() as mine:
+        assert mine == "7"
+    other.kill()
+    other.wait()
     with devices.one() as again:
         assert again == "4"
 

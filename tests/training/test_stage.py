@@ -1,11 +1,16 @@
 """The stage: results moved, checkpoints gone, metrics as the contract says."""
 
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.tiny import write_rows
-from tuner.recipe import Recipe
+from tuner.errors import StageError
+from tuner.recipe import Recipe, Split
 from tuner.settings import settings
-from tuner.training.stage import train
+from tuner.training import process
+from tuner.training.stage import leak, train
 
 METRICS = (
     "method trainable_parameters total_parameters trainable_ratio steps epochs train_loss tokens seconds "
@@ -13,8 +18,11 @@ METRICS = (
 )
 
 
-def test_stage_leaves_the_artifact_and_nothing_else(tiny: Path, tmp_path: Path) -> None:
-    recipe = Recipe.model_validate(
+CHECK = {"exact_overlap": 0, "near_overlap": 0, "similarity": 0.5, "ngram": 5, "pairs_compared": 12}
+
+
+def a_recipe(tiny: Path) -> Recipe:
+    return Recipe.model_validate(
         {
             "name": "t",
             "models": {"generator": str(tiny), "student": str(tiny)},
@@ -22,8 +30,12 @@ def test_stage_leaves_the_artifact_and_nothing_else(tiny: Path, tmp_path: Path) 
             "training": {"pt": {"method": "prompt_tuning", "virtual_tokens": 3, "epochs": 1, "batch_size": 6}},
         }
     )
+
+
+def test_stage_leaves_the_artifact_and_nothing_else(tiny: Path, tmp_path: Path) -> None:
     folder = tmp_path / "attempt"
-    metrics = train("pt", recipe, write_rows(tmp_path / "train.parquet"), "f" * 64, folder)
+    data = write_rows(tmp_path / "train.parquet")
+    metrics = train("pt", a_recipe(tiny), data, {"check": CHECK}, "f" * 64, folder)
     assert sorted(path.name for path in folder.iterdir()) == ["adapter", "curve.parquet"]
     assert not (settings().folder("checkpoints") / ("f" * 64)).exists()
     assert list(metrics) == METRICS.split()
@@ -31,3 +43,36 @@ def test_stage_leaves_the_artifact_and_nothing_else(tiny: Path, tmp_path: Path) 
     assert metrics["steps"] == 2
     assert metrics["adapter_bytes"] >= 3 * 64 * 4
     assert metrics["peak_memory_of"] == "process"
+
+
+@pytest.mark.parametrize("divided", [{}, {"check": CHECK | {"near_overlap": 3}}])
+def test_nothing_is_trained_on_data_that_may_leak(
+    divided: dict[str, Any], tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "train", lambda *_: pytest.fail("a worker was started"))
+    with pytest.raises(StageError, match=r"^train pt: .*; nothing was trained: make the split anew$"):
+        train("pt", a_recipe(tiny), write_rows(tmp_path / "train.parquet"), divided, "f" * 64, tmp_path / "attempt")
+    assert not (tmp_path / "attempt").exists()
+
+
+@pytest.mark.parametrize(
+    ("divided", "fault"),
+    [
+        ({}, "never checked"),
+        ({"check": None}, "never checked"),
+        ({"instructions_on_both_sides": 0}, "never checked"),
+        ({"check": {}}, "not complete"),
+        ({"check": {key: CHECK[key] for key in ("exact_overlap", "similarity", "ngram")}}, "not complete"),
+        ({"check": CHECK | {"near_overlap": None}}, "not complete"),
+        ({"check": CHECK | {"similarity": None}}, "not complete"),
+        ({"check": CHECK | {"exact_overlap": 1, "near_overlap": 2}}, "1 validation rows are equal to and 2 near"),
+        ({"check": CHECK | {"near_overlap": 1}}, "0 validation rows are equal to and 1 near"),
+        ({"check": CHECK | {"similarity": 0.6}}, "checked for leaks at similarity 0.6 of 5-grams"),
+        ({"check": CHECK | {"ngram": 8}}, "the recipe wants 0.5 of 5-grams"),
+        ({"check": CHECK}, None),
+        ({"check": CHECK | {"similarity": 0.4}}, None),
+    ],
+)
+def test_a_split_is_trusted_by_its_check_alone(divided: dict[str, Any], fault: str | None) -> None:
+    found = leak(divided, Split(similarity=0.5, ngram=5))
+    assert found is None if fault is None else fault in str(found)

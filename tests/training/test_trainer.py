@@ -16,7 +16,7 @@ from tuner.training.trainer import AdapterTrainer
 )
 def test_loss_equals_trls(make_job: MakeJob, method: str, options: dict[str, object]) -> None:
     job = make_job("same", method, **options)
-    model = loading.load_model(job.student)
+    model = loading.load_model(job.student, torch.float32)
     trainer = AdapterTrainer(
         model=model,
         args=worker.arguments(job),

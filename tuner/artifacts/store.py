@@ -3,56 +3,36 @@
     artifacts/<stage>/<fingerprint>/manifest.json        written last, create-only: the artifact is complete
     artifacts/<stage>/<fingerprint>/<attempt>/<file>     the files of one attempt
     runs/<name>/run.json                                 replaced whole at every change
+    aliases/<alias>/<number>.json                        create-only: a name for an adapter, moved by adding a number
 
 Every attempt writes into a folder of its own, so two writers of one artifact never touch each other's files; the
 first manifest wins and the other writer adopts it.
 """
 
-import errno
 import hashlib
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import fsspec
 from filelock import FileLock
-from fsspec.implementations.local import LocalFileSystem
 from pydantic import ValidationError
 
 from tuner.artifacts import provenance
+from tuner.artifacts.files import Files
 from tuner.artifacts.fingerprint import Spec
 from tuner.artifacts.manifest import File, Manifest
-from tuner.errors import DamagedArtifactError, InputError
+from tuner.errors import DamagedArtifactError, InputError, TunerError
 from tuner.settings import settings
 
 MANIFEST = "manifest.json"
 
 
-class Store:
-    """Artifacts and runs below one folder or S3 prefix.
-
-    Args:
-        url: A folder, or `s3://bucket/prefix`; credentials and endpoint come from the AWS_* environment.
-
-    Raises:
-        InputError: If the URL has a scheme that is neither.
-    """
-
-    def __init__(self, url: str) -> None:
-        scheme = url.partition("://")[0] if "://" in url else "file"
-        if scheme not in ("file", "s3"):
-            raise InputError(f"TUNER_STORE: {url}: a store is a folder or s3://bucket/prefix, not {scheme}://")
-        options = {"use_listings_cache": False} if scheme == "s3" else {"auto_mkdir": True}
-        with self._explained(url):
-            self._fs, root = fsspec.url_to_fs(url, **options)
-        self.is_local = isinstance(self._fs, LocalFileSystem)
-        self.root = root.rstrip("/")
-        self.url = self.root if self.is_local else f"s3://{self.root}"
+class Store(Files):
+    """Artifacts and runs below one folder or S3 prefix, given as to `Files`."""
 
     def find(self, stage: str, fingerprint: str) -> Manifest | None:
         """The manifest of a complete artifact, or None.
@@ -60,25 +40,16 @@ class Store:
         Raises:
             DamagedArtifactError: If the manifest itself cannot be read as one.
         """
-        with self._explained(self.url):
-            try:
-                text = self._fs.cat_file(self._at(stage, fingerprint, MANIFEST))
-            except (FileNotFoundError, NotADirectoryError):
-                return None
+        text = self.read(_at(stage, fingerprint, MANIFEST))
         try:
-            return Manifest.model_validate_json(text)
+            return None if text is None else Manifest.model_validate_json(text)
         except ValidationError:
             raise DamagedArtifactError(stage, fingerprint, f"{MANIFEST} is not readable") from None
 
     def problem(self, manifest: Manifest) -> str | None:
         """What is wrong with an artifact's files, judged by their presence and size; None if nothing is."""
-        folder = self._at(manifest.stage, manifest.fingerprint, manifest.attempt)
-        with self._explained(self.url):
-            try:
-                found = self._fs.find(folder, detail=True)
-            except (FileNotFoundError, NotADirectoryError):
-                found = {}
-        sizes = {path[len(folder) + 1 :]: info["size"] for path, info in found.items()}
+        folder = _at(manifest.stage, manifest.fingerprint, manifest.attempt)
+        sizes = {path[len(folder) + 1 :]: file.bytes for path, file in self.listing(folder).items()}
         for file in manifest.files:
             if file.name not in sizes:
                 return f"{file.name} is missing"
@@ -94,25 +65,24 @@ class Store:
             KeyError: If the artifact has no such file.
         """
         file = manifest.file(name)
-        remote = self._at(manifest.stage, manifest.fingerprint, manifest.attempt, name)
+        stored = _at(manifest.stage, manifest.fingerprint, manifest.attempt, name)
         if self.is_local:
-            path = Path(remote)
+            path = Path(self.root, stored)
         else:
             path = settings().folder("cache/objects") / file.sha256
-            if not (path.exists() and sha256_of(path) == file.sha256):
-                partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
-                with self._explained(self.url):
-                    try:
-                        self._fs.get_file(remote, str(partial))
-                    except FileNotFoundError:
-                        raise self._damaged(manifest, f"{name} is missing") from None
-                partial.replace(path)
+            here = path.exists() and sha256_of(path) == file.sha256
+            if not here and not self.download(stored, path):
+                raise self._damaged(manifest, f"{name} is missing")
         try:
             if sha256_of(path) != file.sha256:
                 raise self._damaged(manifest, f"{name} does not match its sha256")
         except FileNotFoundError:
             raise self._damaged(manifest, f"{name} is missing") from None
         return path
+
+    def fetch_all(self, manifest: Manifest, prefix: str) -> list[Path]:
+        """Every file below a prefix of an artifact, checked, in the order of their names."""
+        return [self.fetch(manifest, file.name) for file in manifest.files if file.name.startswith(f"{prefix}/")]
 
     def fetch_folder(self, manifest: Manifest, prefix: str, into: Path) -> Path:
         """Copies every file below a prefix of an artifact, checked, into a local folder.
@@ -129,8 +99,7 @@ class Store:
 
     def uri(self, manifest: Manifest, name: str = "") -> str:
         """Where a file of an artifact lies, or the folder of all of them."""
-        path = self._at(manifest.stage, manifest.fingerprint, manifest.attempt, *([name] if name else []))
-        return path if self.is_local else f"s3://{path}"
+        return f"{self.url}/{_at(manifest.stage, manifest.fingerprint, manifest.attempt, *([name] if name else []))}"
 
     def build(self, spec: Spec, make: Callable[[Path], Mapping[str, Any]]) -> Manifest:
         """Makes an artifact, unless it is there: then it is adopted.
@@ -165,19 +134,16 @@ class Store:
 
     def invalidate(self, damaged: DamagedArtifactError) -> None:
         """Takes a damaged artifact's manifest away, so that its stage is computed again. Its files stay."""
-        with self._explained(self.url):
-            try:
-                self._fs.rm_file(self._at(damaged.stage, damaged.fingerprint, MANIFEST))
-            except FileNotFoundError:
-                return
+        self.remove([_at(damaged.stage, damaged.fingerprint, MANIFEST)])
 
     def manifests(self, stage: str) -> Iterator[Manifest]:
         """All complete artifacts of a stage, in no order; unreadable manifests are passed over."""
-        with self._explained(self.url):
-            paths = self._fs.glob(f"{self.root}/artifacts/{stage}/*/{MANIFEST}")
-        for path in paths:
+        for path in self.listing(f"artifacts/{stage}"):
+            _, _, fingerprint, name = path.split("/", 3)
+            if name != MANIFEST:
+                continue
             try:
-                manifest = self.find(stage, path.split("/")[-2])
+                manifest = self.find(stage, fingerprint)
             except DamagedArtifactError:
                 continue
             if manifest:
@@ -185,13 +151,12 @@ class Store:
 
     def read_run(self, name: str) -> dict[str, Any] | None:
         """The record of a run, or None if there is none."""
-        with self._explained(self.url):
-            try:
-                return json.loads(self._fs.cat_file(f"{self.root}/runs/{name}/run.json"))
-            except (FileNotFoundError, NotADirectoryError):
-                return None
-            except ValueError:
-                raise InputError(f"{self.url}/runs/{name}/run.json is not readable; remove it to start anew") from None
+        path = f"runs/{name}/run.json"
+        text = self.read(path)
+        try:
+            return None if text is None else json.loads(text)
+        except ValueError:
+            raise InputError(f"{self.url}/{path} is not readable; remove it to start anew") from None
 
     def write_run(self, name: str, record: Mapping[str, Any]) -> None:
         """Replaces the record of a run, whole or not at all.
@@ -199,21 +164,12 @@ class Store:
         Raises:
             InputError: If the store cannot be written.
         """
-        path = f"{self.root}/runs/{name}/run.json"
-        text = json.dumps(record, indent=2).encode()
-        with self._explained(self.url):
-            if self.is_local:
-                partial = Path(f"{path}.{uuid.uuid4().hex}")
-                partial.parent.mkdir(parents=True, exist_ok=True)
-                _write(partial, text)
-                partial.replace(path)
-            else:
-                self._fs.pipe_file(path, text)
+        self.replace(f"runs/{name}/run.json", json.dumps(record, indent=2).encode())
 
     def run_names(self) -> list[str]:
         """The names of all runs, sorted."""
-        with self._explained(self.url):
-            return sorted(path.split("/")[-2] for path in self._fs.glob(f"{self.root}/runs/*/run.json"))
+        parts = [path.split("/") for path in self.listing("runs")]
+        return sorted(part[1] for part in parts if part[2:] == ["run.json"])
 
     def _commit(
         self, spec: Spec, attempt: str, scratch: Path, metrics: Mapping[str, Any], record: Mapping[str, Any]
@@ -230,94 +186,41 @@ class Store:
             metrics=dict(metrics),
             provenance=dict(record),
         )
-        folder = self._at(spec.stage, spec.fingerprint, attempt)
+        stored = [_at(spec.stage, spec.fingerprint, attempt, file.name) for file in manifest.files]
         try:
-            with self._explained(self.url):
-                for path, file in zip(paths, manifest.files, strict=True):
-                    self._fs.put_file(str(path), f"{folder}/{file.name}")
-                created = self._create(f"{self._at(spec.stage, spec.fingerprint)}/{MANIFEST}", manifest)
+            for source, path in zip(paths, stored, strict=True):
+                self.upload(source, path)
         except BaseException:
-            self._discard(folder)
+            self._discard(stored)
             raise
+        try:
+            created = self.create(
+                _at(spec.stage, spec.fingerprint, MANIFEST), manifest.model_dump_json(indent=2).encode()
+            )
+        except InputError:
+            self._discard(stored)
+            raise
+        # Any other failure may have left the manifest there, its answer lost; then its files have to be there too.
         if created:
             return manifest
-        self._discard(folder)
+        self._discard(stored)
         winner = self.find(spec.stage, spec.fingerprint)
         if winner is None:
             raise DamagedArtifactError(spec.stage, spec.fingerprint, "its manifest was taken away while it was adopted")
         return winner
 
-    def _create(self, path: str, manifest: Manifest) -> bool:
-        """Writes a manifest whole, or returns False if there is one already."""
-        text = manifest.model_dump_json(indent=2).encode()
-        if not self.is_local:
-            try:
-                self._fs.pipe_file(path, text, mode="create")  # If-None-Match: *
-            except FileExistsError:
-                return False
-            return True
-        partial = Path(f"{path}.{manifest.attempt}")
-        _write(partial, text)
-        try:
-            os.link(partial, path)
-        except FileExistsError:
-            return False
-        finally:
-            partial.unlink()
-        return True
-
-    def _discard(self, folder: str) -> None:
+    def _discard(self, paths: list[str]) -> None:
         """Removes an attempt that lost or failed; what cannot be removed is garbage, never read."""
-        try:
-            self._fs.rm(folder, recursive=True)
-        except (OSError, ValueError):
-            return
-
-    def _at(self, stage: str, fingerprint: str, *parts: str) -> str:
-        return "/".join((self.root, "artifacts", stage, fingerprint, *parts))
+        with suppress(TunerError):
+            self.remove(paths)
 
     @staticmethod
     def _damaged(manifest: Manifest, problem: str) -> DamagedArtifactError:
         return DamagedArtifactError(manifest.stage, manifest.fingerprint, problem)
 
-    @staticmethod
-    @contextmanager
-    def _explained(url: str) -> Iterator[None]:
-        """Turns what a file system throws into a line that says what to mend."""
-        try:
-            yield
-        except (FileNotFoundError, NotADirectoryError, PermissionError, OSError) as error:
-            raise InputError(f"store {url}: {_reason(error, url)}") from error
-        except Exception as error:
-            # botocore's exceptions have no base in common with OSError, and importing it costs what a plan may take.
-            foreign = type(error).__module__.partition(".")[0] in ("botocore", "aiobotocore", "aiohttp")
-            # A malformed AWS_ENDPOINT_URL is a bare ValueError.
-            if not foreign and not (isinstance(error, ValueError) and url.startswith("s3://")):
-                raise
-            raise InputError(f"store {url}: {_reason(error, url)}") from error
 
-
-def _reason(error: Exception, url: str) -> str:
-    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
-        return "the disk is full; free space and run the same command again, what is complete is kept"
-    if url.startswith("s3://"):
-        if isinstance(error, PermissionError) or type(error).__name__ in ("NoCredentialsError", "ClientError"):
-            return f"access refused ({error}); check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-        if isinstance(error, FileNotFoundError):
-            return "there is no such bucket; create it first"
-        return f"not reachable ({error}); check AWS_ENDPOINT_URL"
-    return f"cannot be used ({getattr(error, 'strerror', None) or error}); set TUNER_STORE to a folder you can write"
-
-
-def _write(path: Path, data: bytes) -> None:
-    try:
-        with path.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        path.unlink(missing_ok=True)
-        raise
+def _at(stage: str, fingerprint: str, *parts: str) -> str:
+    return "/".join(("artifacts", stage, fingerprint, *parts))
 
 
 def _entry(path: Path, name: str) -> File:

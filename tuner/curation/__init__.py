@@ -1,4 +1,4 @@
 """Which rows are kept, and why the others are not."""
 
-VERSION = 1
-"""Raised whenever this stage would make something else from the same settings and inputs."""
+VERSIONS = {"examine": 1, "match": 1, "curate": 2}
+"""Of each stage; raised whenever it would make something else from the same settings and inputs."""

@@ -1,81 +1,85 @@
-"""The stage `curate`: gives every generated row a verdict, the reasons for it and its scores. Nothing is deleted."""
+"""The stage `curate`: gives every row a verdict, all reasons for it and its scores. Nothing is deleted."""
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import polars as pl
 import pyarrow as pa
 
 from tuner.artifacts import parquet
-from tuner.curation import duplicates, rules
-from tuner.curation.quality import Quality, assess
-from tuner.curation.text import Pair
+from tuner.curation import diversity, verdicts
+from tuner.curation.cleaning import cleaned_messages
+from tuner.curation.columns import bits
+from tuner.curation.duplicates.matching import EDGES
+from tuner.curation.settings import Curation
+from tuner.curation.texts import INSTRUCTION, RESPONSE, Shard, as_checked
+from tuner.curation.verdicts import Verdicts
 from tuner.errors import StageError
 from tuner.progress import Event, emit
-from tuner.recipe import Curation
 
-_READ = ("row_id", "shard", "index", "instruction", "response", "instruction_finish", "response_finish")
+THREADS = 2
+"""Shards that are written at once: each takes the memory of its rows."""
 
+LARGEST = 20
+"""Clusters that the metrics name."""
 
-@dataclass
-class _Row:
-    """What is known of one row while its verdict is being reached.
-
-    Attributes:
-        position: Shard, index and row_id: the order of drawing, whatever order the files are read in.
-        reasons: Names of `rules.REASONS`, in their order; none means kept.
-        quality: None if a text is missing.
-        key: What its duplicates share; None if a text is missing: such rows have nothing that could be doubled.
-    """
-
-    position: tuple[int, int, str]
-    reasons: list[str]
-    quality: Quality | None
-    key: bytes | None
-    repetition_ratio: float | None
-    instruction_words: int
-    response_words: int
-    duplicate_of: str | None = None
-
-    @property
-    def row_id(self) -> str:
-        return self.position[2]
-
-    @property
-    def verdict(self) -> str:
-        return "rejected" if self.reasons else "kept"
+_CHECKS_ONLY = {"row_id", "reason_bits", "mark_bits", INSTRUCTION, RESPONSE}
 
 
-def curate(shards: list[Path], curation: Curation, folder: Path) -> dict[str, Any]:
-    """Judges the rows of all shards and writes them to `rows.parquet`, in order, with what was found.
+def curate(
+    shards: Sequence[Shard], edges: Sequence[Path], unfinished: int, curation: Curation, folder: Path
+) -> dict[str, Any]:
+    """Judges the rows of all shards.
 
     Args:
-        shards: The `rows.parquet` of every generation shard, at least one.
+        shards: The files of every shard, at least one.
+        edges: `edges.parquet` of every partition of the search for duplicates.
+        unfinished: Buckets that this search left unfinished.
         curation: What a row has to be to be kept.
-        folder: Where to write.
+        folder: Gets `rows/<shard>.parquet`, every row that came in, and `kept/<shard>.parquet`.
 
     Returns:
-        `rows`, `kept`, `rejected`; `reasons` (rows by reason) and `funnel` (rows by first reason), both with every
-        reason of `rules.REASONS` in that order, zeros included: that a rule never fires is worth knowing.
+        `rows`, `kept`, `rejected`; `reasons` and `marks` (rows by reason) and `funnel` (rows by first reason), with
+        every reason of `REASONS` in that order, zeros included; `clusters` (of duplicates: how many, rows in them, the
+        largest, how many of each size) and `unfinished_buckets`; `diversity`.
 
     Raises:
         StageError: If two rows have one row_id, or the counts do not add up.
     """
-    tables = [parquet.read(path) for path in shards]
-    total = sum(table.num_rows for table in tables)
-    rows: list[_Row] = []
-    for table in tables:
-        columns = (table.column(name).to_pylist() for name in _READ)
-        rows += [_examined(*values, curation=curation) for values in zip(*columns, strict=True)]
-        emit(Event("curate", done=len(rows), total=total))
-    if len({row.row_id for row in rows}) != total:
-        raise StageError(f"curate: {total:,} rows came in, but some share a row_id; is a shard given twice?")
-    _mark_duplicates(rows)
-    _mark_below_target(rows, curation.target)
-    parquet.write(_with_verdicts(pa.concat_tables(tables), rows), folder / "rows.parquet")
-    return check(_metrics(rows))
+    found = verdicts.read(shards, curation)
+    if found.row_ids.n_unique() != len(found.row_ids):
+        raise StageError(
+            f"curate: {len(found.row_ids):,} rows came in, but some share a row_id; is a shard given twice?"
+        )
+    table = pa.concat_tables([EDGES.empty_table(), *(parquet.read(path) for path in edges)])
+    verdicts.decide(found, table, shards, curation)
+    begins = np.concatenate([[0], np.cumsum(found.sizes)])
+    with ThreadPoolExecutor(THREADS) as pool:
+        jobs = [
+            pool.submit(
+                _write, shards[number], found, slice(begins[number], begins[number + 1]), curation, folder, number
+            )
+            for number in range(len(shards))
+        ]
+        for done, job in enumerate(jobs, 1):
+            job.result()
+            emit(Event("curate", done=done, total=len(jobs)))
+    kept = int(np.count_nonzero(found.passes))
+    metrics = {
+        "rows": len(found.row_ids),
+        "kept": kept,
+        "rejected": int(np.count_nonzero(~found.passes)),
+        "reasons": bits.counts(found.reasons),
+        "marks": bits.counts(found.marks),
+        "funnel": bits.firsts(found.reasons),
+        "clusters": _clusters(found),
+        "unfinished_buckets": unfinished,
+        "diversity": diversity.measure(_sample(found, folder), kept),
+    }
+    return check(metrics)
 
 
 def check(metrics: dict[str, Any]) -> dict[str, Any]:
@@ -94,84 +98,84 @@ def check(metrics: dict[str, Any]) -> dict[str, Any]:
     return metrics
 
 
-def _examined(
-    row_id: str,
-    shard: int,
-    index: int,
-    instruction: str,
-    response: str,
-    instruction_finish: str,
-    response_finish: str,
-    *,
-    curation: Curation,
-) -> _Row:
-    pair = Pair(instruction, response)
-    finding = rules.examine(pair, instruction_finish, response_finish, curation)
-    quality = assess(pair, finding) if pair.is_whole else None
-    reasons = list(finding.reasons)
-    if quality is not None and quality.score < curation.min_quality:
-        reasons.append("low_quality")
-    return _Row(
-        position=(shard, index, row_id),
-        reasons=reasons,
-        quality=quality,
-        key=duplicates.key(pair) if pair.is_whole else None,
-        repetition_ratio=finding.repetition_ratio,
-        instruction_words=len(pair.instruction_words),
-        response_words=len(pair.response_words),
-    )
-
-
-def _mark_duplicates(rows: Sequence[_Row]) -> None:
-    doubled = duplicates.winners(
-        duplicates.Candidate(row.row_id, row.key, not row.reasons, row.quality.score, row.position)
-        for row in rows
-        if row.key is not None and row.quality is not None
-    )
-    for row in rows:
-        row.duplicate_of = doubled.get(row.row_id)
-        if row.duplicate_of is not None:
-            row.reasons.append("duplicate")
-
-
-def _mark_below_target(rows: Sequence[_Row], target: int | None) -> None:
-    survivors = [(row.quality.score, row) for row in rows if not row.reasons and row.quality is not None]
-    # In integers, so that 1.2 has no rounding.
-    if target is None or 5 * len(survivors) <= 6 * target:
-        return
-    survivors.sort(key=lambda scored: (-scored[0], scored[1].position))
-    for _, row in survivors[target:]:
-        row.reasons.append("below_target")
-
-
-def _with_verdicts(table: pa.Table, rows: Sequence[_Row]) -> pa.Table:
-    columns: dict[str, tuple[list[Any], pa.DataType]] = {
-        "verdict": ([row.verdict for row in rows], pa.string()),
-        "reasons": ([row.reasons for row in rows], pa.list_(pa.string())),
-        "quality": ([row.quality and row.quality.score for row in rows], pa.float64()),
+def _write(shard: Shard, found: Verdicts, here: slice, curation: Curation, folder: Path, number: int) -> None:
+    rows, checks = parquet.read(shard.rows), pl.read_parquet(shard.checks)
+    checked = as_checked(pl.DataFrame(rows.select(["instruction", "response"])), checks)
+    rows = _with_texts(rows, checked, checks, curation)
+    beaten_by = found.beaten_by[here]
+    winners = pl.Series(beaten_by).replace(-1, None)
+    columns: dict[str, Any] = {
+        "verdict": pl.Series(np.where(found.passes[here], "kept", "rejected")),
+        "reasons": bits.names(found.reasons[here]),
+        "marks": bits.names(found.marks[here]),
+        **{name: checks[name] for name in checks.columns if name not in _CHECKS_ONLY},
+        "cluster": found.row_ids.gather(found.cluster[here]),
+        "duplicate_of": found.row_ids.gather(winners),
+        "similarity": pl.Series(found.similarity[here], nan_to_null=True),
     }
-    for part in fields(Quality):
-        values = [row.quality and getattr(row.quality, part.name) for row in rows]
-        columns[f"quality_{part.name}"] = (values, pa.float64())
-    columns |= {
-        "repetition_ratio": ([row.repetition_ratio for row in rows], pa.float64()),
-        "instruction_words": ([row.instruction_words for row in rows], pa.int32()),
-        "response_words": ([row.response_words for row in rows], pa.int32()),
-        "duplicate_of": ([row.duplicate_of for row in rows], pa.string()),
-    }
-    for name, (values, kind) in columns.items():
-        table = table.append_column(name, pa.array(values, kind))
-    return table
+    for name, column in columns.items():
+        array = column.to_arrow(compat_level=pl.CompatLevel.oldest()) if isinstance(column, pl.Series) else column
+        rows = rows.append_column(name, array)
+    parquet.write(rows, folder / "rows" / f"{number:05}.parquet")
+    kept = rows.filter(pa.array(found.passes[here]))
+    examples = kept.select(["row_id", "messages"])
+    for name, column in zip(("prompt", "completion"), _divided(kept["messages"]), strict=True):
+        examples = examples.append_column(name, column)
+    for name in ("instruction", "quality"):
+        examples = examples.append_column(name, kept[name])
+    parquet.write(examples, folder / "kept" / f"{number:05}.parquet")
 
 
-def _metrics(rows: Sequence[_Row]) -> dict[str, Any]:
-    reasons = Counter(reason for row in rows for reason in row.reasons)
-    first = Counter(row.reasons[0] for row in rows if row.reasons)
-    verdicts = Counter(row.verdict for row in rows)
+def _with_texts(rows: pa.Table, checked: pl.DataFrame, checks: pl.DataFrame, curation: Curation) -> pa.Table:
+    """The rows with their texts and messages as they were checked."""
+    changed = np.flatnonzero(checks.select(pl.any_horizontal(pl.col(INSTRUCTION, RESPONSE).is_not_null())).to_series())
+    if not changed.size:
+        return rows
+    messages = rows["messages"].to_pylist()
+    for row, instruction, response in zip(changed.tolist(), *checked[changed].get_columns(), strict=True):
+        messages[row] = cleaned_messages(messages[row], instruction, response, curation)
+    for name, column in (
+        ("instruction", checked["instruction"].to_arrow(compat_level=pl.CompatLevel.oldest())),
+        ("response", checked["response"].to_arrow(compat_level=pl.CompatLevel.oldest())),
+        ("messages", pa.array(messages, rows.schema.field("messages").type)),
+    ):
+        rows = rows.set_column(rows.schema.get_field_index(name), name, column)
+    return rows
+
+
+def _divided(messages: pa.ChunkedArray) -> tuple[pa.ListArray, pa.ListArray]:
+    """Every conversation without its last message, and the last message alone."""
+    lists = messages.combine_chunks()
+    flat = lists.flatten()
+    ends = np.cumsum(lists.value_lengths().to_numpy(zero_copy_only=False)).astype(np.int32)
+    last = np.zeros(len(flat), np.bool_)
+    last[ends - 1] = True
+    numbers = np.arange(len(lists) + 1, dtype=np.int32)
+    before = np.concatenate([[0], ends]).astype(np.int32) - numbers
+    prompts = pa.ListArray.from_arrays(pa.array(before), flat.filter(pa.array(~last)))
+    return prompts, pa.ListArray.from_arrays(pa.array(numbers), flat.filter(pa.array(last)))
+
+
+def _clusters(found: Verdicts) -> dict[str, Any]:
+    sizes = np.bincount(found.cluster, minlength=1)
+    together = sizes[sizes > 1]
+    order = np.argsort(-sizes, kind="stable")[: min(LARGEST, together.size)]
+    counts = np.bincount(together) if together.size else np.zeros(0, np.int64)
     return {
-        "rows": len(rows),
-        "kept": verdicts["kept"],
-        "rejected": verdicts["rejected"],
-        "reasons": {name: reasons[name] for name, _ in rules.REASONS},
-        "funnel": {name: first[name] for name, _ in rules.REASONS},
+        "number": int(together.size),
+        "rows": int(together.sum()),
+        "largest": {found.row_ids[int(at)]: int(sizes[at]) for at in order},
+        "sizes": {str(size): int(counts[size]) for size in np.flatnonzero(counts)},
     }
+
+
+def _sample(found: Verdicts, folder: Path) -> pl.Series:
+    """Instructions of the kept rows with the smallest keys: a choice that no order of rows changes."""
+    rows = np.flatnonzero(found.passes)
+    chosen = rows[np.argsort(found.keys[rows], kind="stable")[: diversity.SAMPLE]]
+    wanted = pl.DataFrame({"row_id": found.row_ids.gather(chosen)})
+    kept = [
+        pl.read_parquet(path, columns=["row_id", "instruction"]).join(wanted, on="row_id", how="semi")
+        for path in sorted((folder / "kept").glob("*.parquet"))
+    ]
+    return wanted.join(pl.concat(kept), on="row_id", how="left", maintain_order="left")["instruction"]

@@ -1,6 +1,5 @@
 """Loads tokenizers and models from wherever the recipe's model string says. Heavy; imported where it is used."""
 
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,22 +25,6 @@ def device() -> str:
     return chosen
 
 
-@lru_cache(maxsize=1)
-def dtype() -> "torch.dtype":
-    """The type to compute in: `TUNER_DTYPE`, or bfloat16 where the hardware multiplies in it, else float32."""
-    import torch
-
-    chosen = settings().dtype
-    if chosen == "auto":
-        if device() == "cuda":
-            native = torch.cuda.is_bf16_supported(including_emulation=False)
-        else:
-            # Without these instructions bfloat16 on a CPU is emulated and slower than float32.
-            native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-        chosen = "bfloat16" if native else "float32"
-    return getattr(torch, chosen)
-
-
 def load_tokenizer(model: str) -> "PreTrainedTokenizerBase":
     """The tokenizer of a model, with a padding token.
 
@@ -63,11 +46,12 @@ def load_tokenizer(model: str) -> "PreTrainedTokenizerBase":
     return tokenizer
 
 
-def load_model(model: str, quantization: str | None = None) -> "PreTrainedModel":
-    """The model, on the device and in the type of this machine.
+def load_model(model: str, dtype: "torch.dtype", quantization: str | None = None) -> "PreTrainedModel":
+    """The model, on the device of this machine.
 
     Args:
         model: As in a recipe.
+        dtype: What it computes in; see `precision`.
         quantization: `nf4` loads the linear layers in 4 bit with bitsandbytes.
 
     Raises:
@@ -85,7 +69,7 @@ def load_model(model: str, quantization: str | None = None) -> "PreTrainedModel"
         return AutoModelForCausalLM.from_pretrained(
             path,
             revision=revision,
-            dtype=dtype(),
+            dtype=dtype,
             device_map=device(),
             quantization_config=config,
             use_safetensors=True,

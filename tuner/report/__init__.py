@@ -1,4 +1,4 @@
 """What a person looks at in the end."""
 
-VERSION = 1
+VERSION = 2
 """Raised whenever this stage would make something else from the same settings and inputs."""

@@ -1,35 +1,58 @@
-"""The rows that the page lets one leaf through: an even choice over what was kept and every reason to reject."""
+"""The rows that the page lets one leaf through: an even choice over what was kept and every reason and mark."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tuner.report.contents import Contents
+import numpy as np
+
+from tuner.report.curated import Curated, Positions, Row
+from tuner.report.why import causes, relation
 from tuner.report.wording import finite, plain
 
-MOST_ROWS = 400
+MOST_ROWS = 800
+"""Rows to choose; the winners of duplicates among them come on top."""
+
 MOST_CHARACTERS = 1500
 
-_COLUMNS = ["row_id", "verdict", "reasons", "quality", "instruction", "response", "duplicate_of"]
 
+def chosen(curated: Curated) -> list[int]:
+    """The rows to show, rising.
 
-def chosen_rows(contents: Contents) -> list[dict[str, Any]]:
-    """The rows to show, in their order of generation, long texts cut.
+    Every reason, every mark, and `kept` gets the same number of places, and what one does not need goes to the others.
+    A row with several reasons takes a place of each; what that leaves is spread over all rows.
 
     Args:
-        contents: What the report is made of.
+        curated: The rows.
 
     Returns:
-        At most `MOST_ROWS` rows: each reason, and `kept`, gets the same number of places, and what one does not need
-        goes to the others.
+        `MOST_ROWS` positions; all there are, if there are no more.
     """
-    groups: dict[str, list[int]] = {}
-    verdicts, reasons = contents.rows["verdict"].to_pylist(), contents.rows["reasons"].to_pylist()
-    for index, (verdict, why) in enumerate(zip(verdicts, reasons, strict=True)):
-        groups.setdefault(why[0] if verdict == "rejected" and why else verdict, []).append(index)
-    places = _shared({name: len(indices) for name, indices in groups.items()}, MOST_ROWS)
-    chosen = sorted(index for name, indices in groups.items() for index in _spread(indices, places[name]))
-    return [_row(row) for row in contents.rows.select(_COLUMNS).take(chosen).to_pylist()]
+    if len(curated) <= MOST_ROWS:
+        return list(range(len(curated)))
+    groups: list[Positions] = [*curated.reasons.values(), *curated.marks.values(), np.flatnonzero(curated.kept)]
+    taken = np.zeros(len(curated), np.bool_)
+    left = MOST_ROWS
+    # The smallest first, so that what it does not need is left to the rest.
+    for done, rows in enumerate(sorted(groups, key=len)):
+        free = rows[~taken[rows]]
+        wanted = left // (len(groups) - done) - (rows.size - free.size)
+        added = _spread(free, min(free.size, max(wanted, 0)))
+        taken[added] = True
+        left -= added.size
+    taken[_spread(np.flatnonzero(~taken), left)] = True
+    return np.flatnonzero(taken).tolist()
+
+
+def described(rows: Mapping[int, Row], also: Iterable[int] = ()) -> list[dict[str, Any]]:
+    """Rows as the page's script reads them, in order of position, long texts cut, without what does not apply.
+
+    Args:
+        rows: By position.
+        also: Positions that were not chosen for themselves: the winners of others.
+    """
+    beside = set(also)
+    return [_row(rows[position], position in beside) for position in sorted(rows)]
 
 
 def cut(text: str | None) -> str:
@@ -46,27 +69,24 @@ def embeddable(value: Any) -> str:
     return text.translate(str.maketrans(escapes))
 
 
-def _shared(wanted: Mapping[str, int], places: int) -> dict[str, int]:
-    """Shares places out evenly, smallest wish first, so that what is not wanted is left to the rest."""
-    given = {}
-    for position, (name, size) in enumerate(sorted(wanted.items(), key=lambda item: item[1])):
-        given[name] = min(size, places // (len(wanted) - position))
-        places -= given[name]
-    return given
+def _spread(rows: Positions, places: int) -> Positions:
+    return rows[np.arange(places) * rows.size // places] if places else rows[:0]
 
 
-def _spread(indices: list[int], places: int) -> list[int]:
-    return [indices[place * len(indices) // places] for place in range(places)]
-
-
-def _row(row: dict[str, Any]) -> dict[str, Any]:
-    quality = finite(row["quality"])
-    return {
+def _row(row: Row, beside: bool) -> dict[str, Any]:
+    quality = finite(row.get("quality"))
+    beaten_by = row.get("duplicate_of")
+    shown = {
         "id": row["row_id"],
         "verdict": row["verdict"],
-        "reasons": [plain(reason) for reason in row["reasons"] or []],
+        "reasons": [plain(reason) for reason in row.get("reasons") or []],
+        "marks": [plain(mark) for mark in row.get("marks") or []],
         "quality": None if quality is None else round(quality, 3),
-        "instruction": cut(row["instruction"]),
-        "response": cut(row["response"]),
-        "twin": row["duplicate_of"],
+        "instruction": cut(row.get("instruction")),
+        "response": cut(row.get("response")),
+        "twin": beaten_by,
+        "relation": relation(row) if beaten_by else None,
+        "why": [[name, cut(text)] for name, text in causes(row)],
+        "beside": beside,
     }
+    return {key: value for key, value in shown.items() if value is not None and value is not False and value != []}

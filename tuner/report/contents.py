@@ -9,7 +9,10 @@ import pyarrow as pa
 from tuner.artifacts import parquet as tables
 from tuner.artifacts.manifest import Manifest
 from tuner.recipe import Recipe
+from tuner.report import clusters, thresholds
+from tuner.report.curated import Curated, read
 from tuner.report.inputs import Inputs
+from tuner.report.thresholds import Score
 from tuner.report.wording import Estimate, finite
 
 BASE = "base"
@@ -46,16 +49,6 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Distributions:
-    """What curation measured, an entry a row; NaN where a row has no such measure."""
-
-    kept: np.ndarray
-    quality: np.ndarray
-    instruction_words: np.ndarray
-    response_words: np.ndarray
-
-
-@dataclass(frozen=True)
 class Contents:
     """A report before it has a form.
 
@@ -73,8 +66,9 @@ class Contents:
         curves: Steps and losses of training, by adapter.
         curation: What curation counted.
         split: What the split counted.
-        distributions: What curation measured.
-        rows: The curated rows, for the browser to choose from.
+        curated: The curated rows.
+        scores: Histograms of what curation measured.
+        unscored: Why there are no others, a sentence each.
         samples: Answers side by side.
         artifacts: Every artifact the report rests on, with a label, in the order of the stages.
     """
@@ -92,8 +86,9 @@ class Contents:
     curves: dict[str, tuple[np.ndarray, np.ndarray]]
     curation: dict[str, Any]
     split: dict[str, Any]
-    distributions: Distributions
-    rows: pa.Table
+    curated: Curated
+    scores: tuple[Score, ...]
+    unscored: tuple[str, ...]
     samples: tuple[Sample, ...]
     artifacts: tuple[tuple[str, Manifest], ...]
 
@@ -125,7 +120,9 @@ def gather(inputs: Inputs) -> Contents:
     adapters = [name for name in inputs.recipe.training if name in inputs.training]
     subjects = (BASE, *adapters)
     counted = measured["subjects"][BASE]
-    rows = tables.read(inputs.rows)
+    metrics = inputs.curate.metrics
+    curated = read(inputs.rows, clusters.largest(metrics))
+    scores, unscored = thresholds.scores(curated, metrics, inputs.recipe.curation)
     return Contents(
         recipe=inputs.recipe,
         subjects=subjects,
@@ -138,10 +135,11 @@ def gather(inputs: Inputs) -> Contents:
         speed=tuple(_speed(entry) for entry in measured["speed"]),
         better_rows=_better_rows(tables.read(inputs.losses), adapters),
         curves={name: _curve(tables.read(inputs.curves[name])) for name in adapters},
-        curation=inputs.curate.metrics,
+        curation=metrics,
         split=inputs.split.metrics,
-        distributions=_distributions(rows),
-        rows=rows,
+        curated=curated,
+        scores=scores,
+        unscored=unscored,
         samples=_samples(tables.read(inputs.samples)),
         artifacts=_artifacts(inputs, adapters),
     )
@@ -177,15 +175,6 @@ def _curve(curve: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     return steps[drawn], losses[drawn]
 
 
-def _distributions(rows: pa.Table) -> Distributions:
-    return Distributions(
-        kept=np.asarray(rows["verdict"].to_numpy() == "kept", dtype=bool),
-        quality=_numbers(rows, "quality"),
-        instruction_words=_numbers(rows, "instruction_words"),
-        response_words=_numbers(rows, "response_words"),
-    )
-
-
 def _numbers(table: pa.Table, column: str) -> np.ndarray:
     return np.asarray(table[column].cast(pa.float64()).to_numpy(), dtype=float)
 
@@ -200,7 +189,7 @@ def _samples(table: pa.Table) -> tuple[Sample, ...]:
 
 def _artifacts(inputs: Inputs, adapters: list[str]) -> tuple[tuple[str, Manifest], ...]:
     return (
-        *((f"generate, shard {index}", shard) for index, shard in enumerate(inputs.shards)),
+        *((manifest.stage, manifest) for manifest in inputs.parts),
         ("curate", inputs.curate),
         ("split", inputs.split),
         *((f"train {name}", inputs.training[name]) for name in adapters),

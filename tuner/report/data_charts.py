@@ -7,6 +7,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 from tuner.report import palette
 from tuner.report.charts import INK, bare
 from tuner.report.contents import Contents
+from tuner.report.thresholds import Score
 from tuner.report.wording import MINUS, count, plain
 
 KEPT, REJECTED, LIMIT = (tone.light for tone in (palette.DATA, palette.LOST, palette.LIMIT))
@@ -48,62 +49,37 @@ def funnel(axes: Axes, contents: Contents) -> None:
     axes.spines["bottom"].set_visible(False)
 
 
-def quality(axes: Axes, contents: Contents) -> None:
-    """The quality score of all rows, with the lowest that passes drawn in."""
-    values = contents.distributions.quality
-    least = contents.recipe.curation.min_quality
-    # At least one bin is left below 1, where the scores end.
-    lowest = values[np.isfinite(values)].min(initial=min(least, 0.95))
-    bins = np.linspace(np.floor(lowest * 20) / 20, 1, 31)
-    _stacked(axes, contents, values, bins)
-    _limit(axes, least, f"least {least:g}")
-    axes.set_xlabel("quality score")
-
-
-def instruction_words(axes: Axes, contents: Contents) -> None:
-    """Words of an instruction, with the bounds drawn in."""
-    bounds = contents.recipe.curation.instruction_words
-    _words(axes, contents, contents.distributions.instruction_words, bounds, "words in an instruction")
-
-
-def response_words(axes: Axes, contents: Contents) -> None:
-    """Words of a response, with the bounds drawn in."""
-    bounds = contents.recipe.curation.response_words
-    _words(axes, contents, contents.distributions.response_words, bounds, "words in a response")
-
-
-def _words(axes: Axes, contents: Contents, values: np.ndarray, bounds: tuple[int, int], what: str) -> None:
-    # Word counts spread over three orders of magnitude between the bounds, so the axis is logarithmic; empty rows
-    # have no place on it and are counted in words instead.
-    present = values[np.isfinite(values)]
-    empty = int(np.sum(present < 1))
-    low = present[present >= 1].min(initial=max(1, bounds[0]))
-    high = present.max(initial=max(2, bounds[1]))
-    bins = np.unique(np.round(np.geomspace(low, high + 1, 28))) - 0.5
-    axes.set_xscale("log")
-    _stacked(axes, contents, np.where(values < 1, np.nan, values), bins)
-    _limit(axes, max(bounds[0], 0.6), f"{bounds[0]:,}")
-    _limit(axes, bounds[1], f"{bounds[1]:,}")
-    ticks = [tick for tick in (1, 3, 10, 30, 100, 300, 1000, 3000, 10000) if bins[0] <= tick <= bins[-1]]
-    axes.set_xticks(ticks)
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:,.0f}"))
-    if empty:
-        what += f" ({count(empty)} empty, not drawn)"
-    axes.set_xlabel(what)
-
-
-def _stacked(axes: Axes, contents: Contents, values: np.ndarray, bins: np.ndarray) -> None:
-    kept = contents.distributions.kept
-    drawn = [values[mask & np.isfinite(values)] for mask in (kept, ~kept)]
-    axes.hist(drawn, bins=list(bins), stacked=True, color=[KEPT, REJECTED], rwidth=0.92)
+def histogram(axes: Axes, contents: Contents, score: Score) -> None:
+    """One score of all rows, with the limits drawn in."""
+    counted = score.histogram
+    widths = np.diff(counted.edges)
+    if counted.log:
+        axes.set_xscale("log")
+    bars = {"x": counted.edges[:-1] + 0.04 * widths, "width": 0.92 * widths, "align": "edge"}
+    axes.bar(height=counted.kept, color=KEPT, **bars)
+    axes.bar(height=counted.rejected, bottom=counted.kept, color=REJECTED, **bars)
     bare(axes, grid="y")
     axes.spines["bottom"].set_visible(True)
     axes.set_ylabel("rows (pale: rejected)")
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-    low, high = axes.get_ylim()
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:,.0f}"))
     # Head-room for the names of the limits.
-    axes.set_ylim(low, high * 1.18)
+    axes.set_ylim(0, max(1, int((counted.kept + counted.rejected).max(initial=0))) * 1.24)
+    if counted.log:
+        ticks = [
+            tick
+            for tick in (1, 3, 10, 30, 100, 300, 1000, 3000, 10000)
+            if counted.edges[0] <= tick <= counted.edges[-1]
+        ]
+        axes.set_xticks(ticks)
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:,.0f}"))
+    # Limits often are where the axis ends: a margin keeps their lines whole.
+    axes.margins(x=0.02)
+    for limit in score.limits:
+        # A limit of 0 words has no place on a logarithmic axis: it stands at its beginning.
+        _limit(axes, max(limit.value, counted.edges[0]), limit.text)
+    axes.set_xlabel(score.axis)
 
 
 def _limit(axes: Axes, value: float, text: str) -> None:

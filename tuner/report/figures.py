@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ WIDTH = 5.0
 """Of a panel on the page, in inches: narrow, so that its text stays readable on a phone."""
 
 PNG_WIDTH = 7.0
-"""Of a figure in a file, in inches."""
+"""Of a column of panels in a file, in inches."""
+
+_MOST_IN_A_COLUMN = 4
 
 
 @dataclass(frozen=True)
@@ -88,14 +91,12 @@ FIGURES: dict[str, tuple[Panel, ...]] = {
         Panel("adapter_size", "Adapter on disk", charts.adapter_size, _by_adapters),
         Panel("inference_speed", "Inference speed", charts.inference_speed, _by_speeds),
     ),
-    "score_distributions": (
-        Panel("quality", "Quality score", data_charts.quality, _flat),
-        Panel("instruction_words", "Length of instructions", data_charts.instruction_words, _flat),
-        Panel("response_words", "Length of responses", data_charts.response_words, _flat),
-    ),
     "tradeoff_analysis": (Panel("tradeoff", "What training time bought", charts.tradeoff, _tall),),
 }
-"""The panels of every figure, by file name."""
+"""The panels of every figure that is always drawn, by file name."""
+
+DISTRIBUTIONS = "score_distributions"
+"""The figure whose panels depend on what curation measured."""
 
 _STYLE: dict[RcKeyType, Any] = {
     "font.family": "DejaVu Sans",
@@ -117,31 +118,44 @@ _STYLE: dict[RcKeyType, Any] = {
 _UNSAID = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 
+def drawn(contents: Contents) -> dict[str, tuple[Panel, ...]]:
+    """The panels of every figure of these contents, by file name."""
+    histograms = tuple(
+        Panel(score.key, score.title, partial(data_charts.histogram, score=score), _flat) for score in contents.scores
+    )
+    return FIGURES | ({DISTRIBUTIONS: histograms} if histograms else {})
+
+
 def write_pngs(contents: Contents, folder: Path) -> None:
     """Writes every figure as `<folder>/<name>.png`."""
     folder.mkdir(parents=True)
-    for name, panels in FIGURES.items():
+    for name, panels in drawn(contents).items():
         (folder / f"{name}.png").write_bytes(_png(panels, contents))
 
 
 def svgs(contents: Contents) -> dict[str, str]:
     """Every panel as inline SVG, by key."""
-    return {panel.key: _svg(panel, contents) for panels in FIGURES.values() for panel in panels}
+    return {panel.key: _svg(panel, contents) for panels in drawn(contents).values() for panel in panels}
 
 
 def _png(panels: tuple[Panel, ...], contents: Contents) -> bytes:
-    heights = [panel.height(contents) + 0.5 for panel in panels]
+    # Many panels stand two and two: a file five times as tall as wide would be of no use.
+    columns = 2 if len(panels) > _MOST_IN_A_COLUMN else 1
+    tall = [panel.height(contents) + 0.5 for panel in panels]
+    heights = [max(tall[first : first + columns]) for first in range(0, len(panels), columns)]
     with matplotlib.rc_context(_STYLE):
         figure = Figure(
-            figsize=(PNG_WIDTH, sum(heights)),
+            figsize=(PNG_WIDTH * columns, sum(heights)),
             layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12, hspace=0.06),
             facecolor=palette.GROUND.light,
         )
         FigureCanvasAgg(figure)
-        grid = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)
-        for panel, axes in zip(panels, grid[:, 0], strict=True):
+        grid = figure.subplots(len(heights), columns, squeeze=False, height_ratios=heights).ravel()
+        for panel, axes in zip(panels, grid, strict=False):
             panel.draw(axes, contents)
             axes.set_title(panel.title)
+        for axes in grid[len(panels) :]:
+            axes.set_axis_off()
         file = io.BytesIO()
         figure.savefig(file, format="png", dpi=160, metadata={"Software": None})
     return file.getvalue()

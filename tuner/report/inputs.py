@@ -13,24 +13,24 @@ class Inputs:
 
     Attributes:
         recipe: What was run.
-        shards: The generated shards, in order.
+        parts: What was made shard by shard or in partitions, stage after stage: generated, examined, matched.
         curate: The curated rows.
         split: The two sides.
         training: The trained adapters, by name.
         evaluate: The comparison's measurements.
-        rows: `rows.parquet` of `curate`.
+        rows: The files of `rows` of `curate`, at least one, in order.
         curves: `curve.parquet` of every adapter, by name.
         losses: `losses.parquet` of `evaluate`.
         samples: `samples.parquet` of `evaluate`.
     """
 
     recipe: Recipe
-    shards: list[Manifest]
+    parts: list[Manifest]
     curate: Manifest
     split: Manifest
     training: dict[str, Manifest]
     evaluate: Manifest
-    rows: Path
+    rows: list[Path]
     curves: dict[str, Path]
     losses: Path
     samples: Path

@@ -1,16 +1,17 @@
 """The page: lays the contents out as one HTML file that needs no network and no other file."""
 
 import re
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from tuner.report import browser, comparison, figures, palette, wording
+from tuner.report import browser, checks, clusters, comparison, figures, palette, variety, wording
 from tuner.report.contents import Contents
 from tuner.report.verdict import Verdict
-from tuner.report.wording import ABSENT, count, duration, finite, percent, plain
+from tuner.report.wording import ABSENT, count, duration, finite, percent
 
 FEW_ROWS = 30
 """With fewer held-out rows than this, the page says why its intervals are wide."""
@@ -32,8 +33,8 @@ def render(contents: Contents, verdict: Verdict) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    rows = browser.chosen_rows(contents)
     return environment.get_template("page.html.jinja").render(
+        **_data(contents),
         recipe=contents.recipe,
         recipe_yaml=yaml.safe_dump(contents.recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
         verdict=verdict,
@@ -48,16 +49,9 @@ def render(contents: Contents, verdict: Verdict) -> str:
         resamples=count(contents.resamples),
         table=comparison.table(contents),
         figures=figures.svgs(contents),
-        funnel=_funnel(contents),
-        curation=contents.curation,
         samples=contents.samples,
         cut=browser.cut,
         count=count,
-        rows=rows,
-        all_rows=contents.rows.num_rows,
-        rows_json=browser.embeddable(rows),
-        row_reasons=sorted({reason for row in rows for reason in row["reasons"]}),
-        most_characters=count(browser.MOST_CHARACTERS),
         stages=_stages(contents),
         environment=_environment(contents),
     )
@@ -70,53 +64,66 @@ def _glued(line: str) -> str:
 
 def _facts(contents: Contents) -> list[tuple[str, str]]:
     curation, split = contents.curation, contents.split
+    leaking = variety.leaks(split)
     return [
         ("rows drawn", count(curation["rows"])),
         ("kept", f"{count(curation['kept'])} ({percent(curation['kept'] / max(1, curation['rows']))})"),
         ("to train on", count(split["train"])),
         ("held out", count(split["validation"])),
-        ("instructions on both sides", count(split["instructions_on_both_sides"])),
+        ("leaks found by the check", "not checked" if leaking is None else count(leaking)),
     ]
 
 
-def _funnel(contents: Contents) -> list[dict[str, Any]]:
-    """Every check with what it was the first to reject, what it rejects at all, and the rows left."""
-    left = contents.curation["rows"]
-    found = []
-    for reason, first in contents.curation["funnel"].items():
-        left -= first
-        every = contents.curation["reasons"].get(reason, first)
-        found.append({"reason": plain(reason), "first": count(first), "all": count(every), "left": count(left)})
-    return found
+def _data(contents: Contents) -> dict[str, Any]:
+    """What the page says of curation and of the split, and the rows that it shows."""
+    curated, metrics, curation = contents.curated, contents.curation, contents.recipe.curation
+    found = clusters.chosen(curated, metrics)
+    chosen = browser.chosen(curated)
+    wanted = {*chosen, *(row for cluster in found for row in (cluster.winner, *cluster.losers))}
+    rows = curated.with_winners(wanted)
+    meanings = checks.meanings(metrics)
+    return {
+        "curation": metrics,
+        "split": contents.split,
+        "funnel": checks.funnel(metrics),
+        "asides": [
+            line for line in (checks.marks(metrics), checks.idle(metrics, curation), checks.off(curation)) if line
+        ],
+        "meanings": meanings,
+        "scores": contents.scores,
+        "unscored": contents.unscored,
+        "duplicates": clusters.summary(metrics),
+        "clusters": clusters.described(found, rows),
+        "diversity": variety.diversity(metrics),
+        "sampled": variety.sampled(metrics),
+        "openings": variety.openings(metrics),
+        "divided": variety.divided(contents.split),
+        "shown": len(rows),
+        "all_rows": len(curated),
+        "rows_json": browser.embeddable({"rows": browser.described(rows, rows.keys() - wanted), "meanings": meanings}),
+        "by_reason": checks.options(metrics, "reasons"),
+        "by_mark": checks.options(metrics, "marks"),
+        "most_characters": count(browser.MOST_CHARACTERS),
+        "exposed": any(metrics.get(kind, {}).get("personal_data") for kind in ("reasons", "marks"))
+        and curation.safety.personal_data != "redact",
+    }
 
 
 def _stages(contents: Contents) -> list[dict[str, Any]]:
-    """What was made when, how long that took and on what; shards in one line."""
-    shards = [manifest for label, manifest in contents.artifacts if manifest.stage == "generate"]
+    """What was made when, how long that took and on what; the parts of a stage in one line."""
     lines = []
-    if shards:
-        seconds = sum(finite(shard.provenance.get("seconds")) or 0 for shard in shards)
-        tokens = sum(finite(shard.metrics.get("tokens")) or 0 for shard in shards)
+    for label, group in groupby(contents.artifacts, key=lambda labelled: labelled[0]):
+        made = [manifest for _, manifest in group]
+        remarks = [str(made[0].metrics[key]) for key in ("device", "dtype") if made[0].metrics.get(key)]
+        if tokens := sum(finite(manifest.metrics.get("tokens")) or 0 for manifest in made):
+            remarks.append(f"{count(tokens)} tokens")
         lines.append(
             {
-                "label": f"generate ({count(len(shards))} shards)",
-                "time": duration(seconds),
-                "ended": max(_when(shard.provenance) for shard in shards),
-                "fingerprints": [shard.fingerprint for shard in shards],
-                "remark": f"{count(tokens)} tokens",
-            }
-        )
-    for label, manifest in contents.artifacts:
-        if manifest.stage == "generate":
-            continue
-        running_on = [str(manifest.metrics[key]) for key in ("device", "dtype") if manifest.metrics.get(key)]
-        lines.append(
-            {
-                "label": label,
-                "time": duration(finite(manifest.provenance.get("seconds"))),
-                "ended": _when(manifest.provenance),
-                "fingerprints": [manifest.fingerprint],
-                "remark": ", ".join(running_on),
+                "label": label if len(made) == 1 else f"{label} ({count(len(made))} parts)",
+                "time": duration(sum(finite(manifest.provenance.get("seconds")) or 0 for manifest in made)),
+                "ended": max(_when(manifest.provenance) for manifest in made),
+                "fingerprints": [manifest.fingerprint for manifest in made],
+                "remark": ", ".join(remarks),
             }
         )
     return lines

@@ -77,6 +77,11 @@ def count(value: float | None) -> str:
     return number(value, 0)
 
 
+def rows_of(number_of: int) -> str:
+    """A number of rows, such as `no row`, `1 row` or `1,203 rows`."""
+    return "no row" if number_of == 0 else "1 row" if number_of == 1 else f"{count(number_of)} rows"
+
+
 def percent(share: float | None) -> str:
     """A share of 1 in percent, with two significant digits when it is small."""
     if share is None:

@@ -1,94 +1,98 @@
 """The stage `split`: which kept rows train and which are held out.
 
-The side is decided by a hash of the instruction's normalised text alone. So equal instructions never stand on both
-sides, however often and however written; more rows move none that was placed; and a regeneration under another seed
-does not train on what an earlier one held out.
+The sides are decided by hashes of the instructions' normalised texts. So equal instructions never stand on both sides,
+however often and however written, nor do near ones, which hang together in clusters; and a regeneration under another
+seed does not train on what an earlier one held out. What was written is checked by other means than it was made.
 """
 
-import hashlib
-from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from tuner.artifacts import parquet
-from tuner.curation.text import normalise
 from tuner.errors import StageError
 from tuner.recipe import Split
+from tuner.splitting import writing
+from tuner.splitting.check import Overlap, check
+from tuner.splitting.placement import NEAR_OTHER_SIDE, Placement, place
+from tuner.splitting.rows import Former
+from tuner.splitting.sides import LEFT_OUT, SIDES, TRAIN, VALIDATION, side
+
+__all__ = ["MIN_ROWS", "Former", "shortage", "side", "split"]
 
 # Fewer rows have neither a batch nor an interval.
 MIN_ROWS = 2
 
-# Keeps the side independent of other uses of a hash of the same text. Changing it moves every row.
-_SALT = "split/1\n"
-_SIDES = ("train", "validation")
 
-
-def split(curated: Path, split: Split, folder: Path) -> dict[str, Any]:
-    """Writes `train.parquet` and `validation.parquet` from the kept rows.
+def split(
+    kept: Sequence[Path], split: Split, former: Former | None, curation: Mapping[str, Any], folder: Path
+) -> dict[str, Any]:
+    """Writes `train.parquet`, `validation.parquet` and `left_out.parquet` from the kept rows.
 
     Args:
-        curated: The `rows.parquet` that curation left.
-        split: The share to hold out.
+        kept: Files with `row_id`, `prompt`, `completion` and `messages`, at least one.
+        split: The share to hold out, and what near is.
+        former: An earlier split whose rows keep their sides.
+        curation: The metrics of the curation that left the rows: `rows`, `kept` and `funnel`.
         folder: Where to write.
 
     Returns:
-        `train` and `validation` (rows) and `instructions_on_both_sides`, counted from what was written.
+        `train`, `validation` and `left_out` (rows); `former_rows` (that kept their side); `clusters` (of more than one
+        row), `clustered_rows` (in these) and `largest_cluster` (rows); `check`, as `check.Overlap` defines it.
 
     Raises:
-        StageError: If either side would have fewer than 2 rows.
+        StageError: If either side would have fewer than 2 rows, if the former split leaks by itself, or if what was
+            written is found to leak.
     """
-    table = parquet.read(curated).select(["row_id", "messages", "instruction", "verdict", "reasons"])
-    sides: dict[str, list[dict[str, Any]]] = {name: [] for name in _SIDES}
-    for row in table.to_pylist():
-        if row["verdict"] == "kept":
-            sides[side(row["instruction"], split.validation)].append(row)
-    if any(len(rows) < MIN_ROWS for rows in sides.values()):
-        raise StageError(shortage(table, len(sides["train"]), len(sides["validation"])))
-    messages = table.schema.field("messages").type
-    for name, rows in sides.items():
-        parquet.write(_examples(rows, messages), folder / f"{name}.parquet")
-    train, validation = ({normalise(row["instruction"]) for row in sides[name]} for name in _SIDES)
+    placement = place(kept, former, split)
+    if min(placement.count(TRAIN), placement.count(VALIDATION)) < MIN_ROWS:
+        raise StageError(shortage(curation, placement))
+    writing.write(kept, placement, folder)
+    parquet.write(placement.left_out, folder / "left_out.parquet")
+    paths = [folder / f"{name}.parquet" for name in SIDES]
+    overlap = check(paths[TRAIN], paths[VALIDATION], split.similarity, split.ngram)
+    if overlap.exact_overlap or overlap.near_overlap:
+        for path in paths:
+            path.unlink()
+        raise StageError(_leak(overlap))
+    together = placement.cluster_sizes[placement.cluster_sizes > 1]
     return {
-        "train": len(sides["train"]),
-        "validation": len(sides["validation"]),
-        "instructions_on_both_sides": len(train & validation),
+        "train": placement.count(TRAIN),
+        "validation": placement.count(VALIDATION),
+        "left_out": placement.count(LEFT_OUT),
+        "former_rows": placement.former_rows,
+        "clusters": len(together),
+        "clustered_rows": int(together.sum()),
+        "largest_cluster": int(placement.cluster_sizes.max()),
+        "check": overlap.metrics(),
     }
 
 
-def side(instruction: str, validation: float) -> str:
-    """Where an instruction falls: `validation` with the given probability over instructions, else `train`."""
-    digest = hashlib.sha256(f"{_SALT}{normalise(instruction)}".encode()).digest()
-    return "validation" if int.from_bytes(digest[:8], "big") < validation * 2**64 else "train"
-
-
-def shortage(table: pa.Table, train: int, validation: int) -> str:
+def shortage(curation: Mapping[str, Any], placement: Placement) -> str:
     """Says in one line what came in, what was kept, and why the rest fell (by first reason, most frequent first).
 
     Args:
-        table: The curated rows: `verdict` and `reasons`.
-        train: Rows that would train.
-        validation: Rows that would be held out.
+        curation: The metrics of curation: `rows`, `kept` and `funnel`.
+        placement: What would be written.
     """
-    fallen = Counter(reasons[0] for reasons in table.column("reasons").to_pylist() if reasons)
+    fallen = {reason: count for reason, count in curation["funnel"].items() if count}
     # Equal counts by name, so that the line is the same in every run.
     counts = sorted(fallen.items(), key=lambda item: (-item[1], item[0]))
-    why = ", ".join(f"{count:,} {reason}" for reason, count in counts) or "none"
-    return (
-        f"split: {train:,} rows for training and {validation:,} for validation, at least {MIN_ROWS} each are needed: "
-        f"of {table.num_rows:,} rows {train + validation:,} were kept; rejected: {why}. Raise generation.rows, relax "
-        "curation or change split.validation"
+    line = (
+        f"split: {placement.count(TRAIN):,} rows for training and {placement.count(VALIDATION):,} for validation, at "
+        f"least {MIN_ROWS} each are needed: of {curation['rows']:,} rows {curation['kept']:,} were kept; rejected: "
+        f"{', '.join(f'{count:,} {reason}' for reason, count in counts) or 'none'}"
     )
+    if left_out := placement.count(LEFT_OUT):
+        line += f"; left out: {left_out:,} {NEAR_OTHER_SIDE}"
+    if (largest := placement.cluster_sizes.max(initial=0)) > 1:
+        line += f"; {largest:,} have instructions that are near and stay on one side"
+    return f"{line}. Raise generation.rows, relax curation or change split.validation"
 
 
-def _examples(rows: list[dict[str, Any]], messages: pa.DataType) -> pa.Table:
-    """Prompt and completion as training reads them: the last message is the assistant's."""
-    return pa.table(
-        {
-            "row_id": pa.array([row["row_id"] for row in rows], pa.string()),
-            "prompt": pa.array([row["messages"][:-1] for row in rows], messages),
-            "completion": pa.array([row["messages"][-1:] for row in rows], messages),
-            "messages": pa.array([row["messages"] for row in rows], messages),
-        }
+def _leak(overlap: Overlap) -> str:
+    held, trained = overlap.example or ("", "")
+    return (
+        f"split: the check found {overlap.exact_overlap:,} validation rows equal to and {overlap.near_overlap:,} near "
+        f"to training rows, such as {held} to {trained}; the split was thrown away"
     )

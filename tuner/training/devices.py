@@ -1,13 +1,13 @@
 """Which GPU a training gets: one of its own while there are enough."""
 
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_taken: set[str] = set()
-_lock = threading.Lock()
+from filelock import FileLock, Timeout
+
+from tuner.settings import settings
 
 
 def visible() -> list[str]:
@@ -19,19 +19,24 @@ def visible() -> list[str]:
 
 @contextmanager
 def one() -> Iterator[str]:
-    """Takes a GPU that no other training of this process has, for the duration of a block.
+    """Takes a GPU that no other training on this machine has, for the duration of a block.
+
+    Its lock is the operating system's, so it is free again however the process that held it ended.
 
     Yields:
-        Its name; the first one's if all are taken (`TUNER_WORKERS` was set higher than there are), empty on a CPU.
+        Its name; the first one's if all are taken (more trainings run at once than there are GPUs), empty on a CPU.
     """
     names = visible()
-    with _lock:
-        chosen = next((name for name in names if name not in _taken), names[0] if names else "")
-        mine = chosen not in _taken
-        _taken.add(chosen)
-    try:
-        yield chosen
-    finally:
-        if mine:
-            with _lock:
-                _taken.discard(chosen)
+    for name in names:
+        # Not a singleton: two threads of one process must not share what either has taken.
+        lock = FileLock(settings().folder("locks") / f"gpu-{name.replace('/', '-')}", timeout=0, is_singleton=False)
+        try:
+            lock.acquire()
+        except Timeout:
+            continue
+        try:
+            yield name
+        finally:
+            lock.release()
+        return
+    yield names[0] if names else ""

@@ -46,7 +46,7 @@ class TrainingMemoryError(TrainingError):
 
 
 class TrainingTimeoutError(TrainingError):
-    """The training took longer than it may."""
+    """The training took longer than it may. Tried again by itself, it would get a multiple of what a person allowed."""
 
 
 class TrainingDivergedError(TrainingError):

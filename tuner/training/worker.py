@@ -74,7 +74,7 @@ def train(job: Job, messages: TextIO) -> None:
     from transformers import PrinterCallback
     from transformers.utils import logging
 
-    from tuner.models import loading
+    from tuner.models import loading, precision
     from tuner.training.trainer import AdapterTrainer, Meter, line, total_steps
 
     datasets.disable_progress_bars()
@@ -83,7 +83,7 @@ def train(job: Job, messages: TextIO) -> None:
     tokenizer = student.tokenizer_of(job.student, job.generator)
     tokenizer_path = job.checkpoints / "tokenizer"
     tokenizer.save_pretrained(tokenizer_path)
-    model = loading.load_model(job.student, job.settings.quantization)
+    model = loading.load_model(job.student, precision.training(), job.settings.quantization)
     trainer: Any = AdapterTrainer(
         model=model,
         args=arguments(job),
@@ -127,7 +127,7 @@ def arguments(job: Job) -> "SFTConfig":
     import torch
     from trl.trainer.sft_config import SFTConfig
 
-    from tuner.models import loading
+    from tuner.models import loading, precision
 
     settings = job.settings
     return SFTConfig(
@@ -144,7 +144,7 @@ def arguments(job: Job) -> "SFTConfig":
         packing=settings.packing,
         completion_only_loss=True,
         use_cpu=loading.device() == "cpu",
-        bf16=loading.dtype() == torch.bfloat16,
+        bf16=precision.training() == torch.bfloat16,
         gradient_checkpointing=False,
         logging_steps=1,
         logging_nan_inf_filter=False,
@@ -161,7 +161,7 @@ def _leave(job: Job, trainer: Any, resumed_from: int | None) -> None:
     import json
 
     from tuner.artifacts import parquet
-    from tuner.models import loading
+    from tuner.models import loading, precision
 
     spent = trainer.spent()
     trainable, total = trainer.model.get_nb_trainable_parameters()
@@ -185,7 +185,7 @@ def _leave(job: Job, trainer: Any, resumed_from: int | None) -> None:
         "peak_memory_of": memory_of,
         "adapter_bytes": adapter_bytes,
         "device": loading.device(),
-        "dtype": str(loading.dtype()).removeprefix("torch."),
+        "dtype": str(precision.training()).removeprefix("torch."),
         "resumed_from_step": resumed_from,
     }
     (job.output / METRICS).write_text(json.dumps(metrics, indent=2))

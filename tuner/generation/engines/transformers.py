@@ -11,7 +11,7 @@ from transformers import GenerationConfig
 from tuner.generation import seeds
 from tuner.generation.engines import Completion, Request
 from tuner.generation.sampling import RowSampler
-from tuner.models import loading, templates
+from tuner.models import loading, precision, templates
 from tuner.models.templates import Template
 from tuner.recipe import Sampling
 from tuner.settings import settings
@@ -35,7 +35,7 @@ class TransformersEngine:
         self._tokenizer: Any = loading.load_tokenizer(model)
         self._tokenizer.padding_side = "left"
         self._template = templates.of(self._tokenizer, model)
-        self._model: Any = loading.load_model(model).eval()
+        self._model: Any = loading.load_model(model, precision.inference()).eval()
         own = self._model.generation_config.eos_token_id if self._model.generation_config else None
         self._own_ends = own if isinstance(own, list) else [own]
         # A model's own defaults (a repetition penalty, a top-k) would decide the result unseen by the recipe.

@@ -1,0 +1,196 @@
+"""What the orchestration costs: paced work, whose pure time is known, through flows, deployments and workers.
+
+Every stage sleeps (`benchmarks/paced`), so what a run takes beyond that is the price of Prefect, of its server and of
+the code around it. Servers and workers are those of `tuner up`.
+"""
+
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from tests.deployments.processes import Processes
+from tests.e2e.conftest import call, free_port, start, trigger, wait
+
+ROOT = Path(__file__).parents[1]
+ROUNDS = 3
+SHARDS = 8
+TASKS = 2 * SHARDS + 7
+"""Of a pipeline: shards drawn and examined, match, curate, split, two adapters, evaluate, report; as many as 600 s of
+tasks of 26 s each."""
+
+PIPELINE_SECONDS = 600.0
+TRAINING_SECONDS = 60.0
+
+LOCAL = """
+from tuner import launch, loading
+launch.run(loading.read("quickstart"), {overrides}, None, "generate", "report", "quickstart")
+"""
+"""`tuner run` without what it shows on a terminal, which would need real figures."""
+
+_seeds = count(1)
+
+
+class Place:
+    """A home and a store of its own, for processes whose work is paced.
+
+    Args:
+        folder: Made for it.
+        variables: More of their environment.
+    """
+
+    def __init__(self, folder: Path, **variables: str) -> None:
+        folder.mkdir()
+        self.folder = folder
+        self.pace_file = folder / "pace.json"
+        self.pace()
+        self.environment = {
+            "TUNER_HOME": str(folder / "home"),
+            "TUNER_STORE": str(folder / "store"),
+            "PREFECT_HOME": str(folder / "home" / "prefect"),
+            "PACED": str(self.pace_file),
+            "PYTHONPATH": os.pathsep.join([str(ROOT / "benchmarks" / "paced"), str(ROOT)]),
+            **variables,
+        }
+
+    def pace(self, other: float = 0.0, **seconds: float) -> None:
+        """Says how many seconds the stages take from now on."""
+        self.pace_file.write_text(json.dumps({"other": other, **seconds}))
+
+    @contextmanager
+    def up(self) -> Iterator[str]:
+        """`tuner up`, by its API's URL, its worker warm: it has run something."""
+        port = free_port()
+        process = start(["up", "--port", str(port)], **self.environment)
+        assert process.stdout and process.stderr
+        try:
+            if not any("Ctrl-C" in line for line in process.stdout):
+                raise RuntimeError(process.stderr.read())
+            url = f"http://127.0.0.1:{port}/api"
+            _through(url, fresh(), until_stage="generate")
+            yield url
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=120)
+
+
+def measure() -> dict[str, float]:
+    """The figures: shares of a pipeline of `PIPELINE_SECONDS`, seconds, and a ratio."""
+    figures: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        figures["alone"] = _here(Place(Path(folder, "alone")))
+        place = Place(Path(folder, "local"))
+        with place.up() as url:
+            figures["local"] = _here(place)
+            rounds = [_trigger_and_again(url) for _ in range(ROUNDS)]
+            figures["trigger"] = statistics.median(first for first, _ in rounds)
+            figures["cached"] = statistics.median(whole for _, whole in rounds)
+        place = Place(Path(folder, "pools"), TUNER_PLACEMENT="pools", TUNER_GPU_SLOTS="2")
+        with place.up() as url:
+            figures["pools"] = _beyond(place, lambda overrides: _through(url, overrides))
+            one = _training(place, url)
+            with _another_worker(place, url):
+                figures["adapters"] = one / _training(place, url)
+    return figures
+
+
+def share(overhead: float) -> float:
+    """What part of a pipeline with so much work is overhead, in percent."""
+    return 100 * overhead / (overhead + PIPELINE_SECONDS)
+
+
+def fresh() -> list[str]:
+    """Overrides of a recipe that was never run."""
+    return [f"generation.rows={SHARDS * 24}", f"seed={next(_seeds)}"]
+
+
+def _here(place: Place) -> float:
+    """Seconds beyond the work, in a process that computes everything itself, its start included."""
+
+    def run(overrides: list[str]) -> None:
+        command = [sys.executable, "-c", LOCAL.format(overrides=overrides)]
+        subprocess.run(command, env={**os.environ, **place.environment}, check=True)
+
+    return _beyond(place, run)
+
+
+def _beyond(place: Place, run: Callable[[list[str]], Any]) -> float:
+    """Seconds of a pipeline beyond its work: a second for each task."""
+    place.pace(1.0)
+    clock = time.perf_counter()
+    run(fresh())
+    place.pace()
+    return time.perf_counter() - clock - TASKS
+
+
+def _through(url: str, overrides: list[str], **parameters: Any) -> dict[str, Any]:
+    """Triggers the pipeline as the UI does and waits for its end; the flow run."""
+    run = wait(url, trigger(url, "pipeline/pipeline", {"overrides": overrides, **parameters}), 600)
+    if run["state_type"] != "COMPLETED":
+        raise RuntimeError(run["state"]["message"])
+    return run
+
+
+def _trigger_and_again(url: str) -> tuple[float, float]:
+    """Seconds from the trigger to the first task at work, and from the trigger to the end once all is cached."""
+    overrides = fresh()
+    clock = datetime.now(UTC)
+    tasks = _tasks(url, _through(url, overrides)["id"], TASKS)
+    first = min(_moment(task["start_time"]) for task in tasks)
+    again = datetime.now(UTC)
+    end = _moment(_through(url, overrides)["end_time"])
+    return (first - clock).total_seconds(), (end - again).total_seconds()
+
+
+def _training(place: Place, url: str) -> float:
+    """Seconds in which workers train both adapters, from their being sent until both are there."""
+    place.pace(train=TRAINING_SECONDS)
+    tasks = _tasks(url, _through(url, fresh(), until_stage="train")["id"])
+    sent = [task for task in tasks if task["name"].startswith("train")]
+    place.pace()
+    begun = min(_moment(task["start_time"]) for task in sent)
+    return (max(_moment(task["end_time"]) for task in sent) - begun).total_seconds()
+
+
+@contextmanager
+def _another_worker(place: Place, url: str) -> Iterator[None]:
+    """A second worker of the pool `gpu`, beside the one of `tuner up`."""
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "gpu", "--type", "process", "--limit", "1"]
+    processes = Processes(place.folder)
+    processes.start(
+        "second-worker", command, {**place.environment, "PREFECT_API_URL": url, "PREFECT_WORKER_QUERY_SECONDS": "2"}
+    )
+    try:
+        yield
+    finally:
+        processes.end()
+
+
+def _tasks(url: str, flow_run: str, number: int = 1) -> list[dict[str, Any]]:
+    """At least so many task runs of a flow run that has ended; the server hears of the last ones later."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        tasks = call(f"{url}/task_runs/filter", {"flow_runs": {"id": {"any_": [flow_run]}}})
+        if len(tasks) >= number and all(task["end_time"] for task in tasks):
+            return tasks
+        time.sleep(0.5)
+    raise TimeoutError(flow_run)
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+if __name__ == "__main__":
+    for name, figure in measure().items():
+        print(f"{name:12}{figure:8.2f}", flush=True)

@@ -1,0 +1,32 @@
+"""Paced work: every stage sleeps for a known time and leaves a small artifact, in place of what would compute.
+
+Python imports this before anything else in a process that has the folder on PYTHONPATH, which is how workers and the
+flow runs that they start come to it. The file that PACED names says how many seconds a stage takes.
+"""
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from tuner import specs, stages
+from tuner.artifacts.manifest import Manifest
+from tuner.artifacts.store import Store
+from tuner.recipe import Recipe
+
+
+def make(recipe: Recipe, stage: str, label: str, store: Store) -> Manifest:
+    """As `tuner.stages.make`, but the work is sleep."""
+    spec = next(spec for spec in specs.of_recipe(recipe).of(stage) if spec.label == label)
+    seconds = json.loads(Path(os.environ["PACED"]).read_text())
+
+    def work(folder: Path) -> dict[str, Any]:
+        time.sleep(seconds.get(stage, seconds["other"]))
+        (folder / "made").write_text(label)
+        return {"verdict": ["Paced work has no winner."]} if stage == "report" else {"rows": 1}
+
+    return store.build(spec, work)
+
+
+stages.make = make

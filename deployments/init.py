@@ -1,0 +1,30 @@
+"""What a cluster needs before its first run, made once and safe to repeat: the bucket, then all that is registered."""
+
+from deployments.register import command, register
+from tuner.errors import InputError
+from tuner.settings import settings
+
+
+def bucket() -> None:
+    """Makes the store's bucket if it is not there; a store in a folder needs none.
+
+    Raises:
+        InputError: If the bucket can be neither found nor made.
+    """
+    store = settings().store
+    if not store.startswith("s3://"):
+        return
+    import s3fs
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    name = store.removeprefix("s3://").split("/")[0]
+    files = s3fs.S3FileSystem()
+    try:
+        if not files.exists(name):
+            files.mkdir(name)
+    except (OSError, BotoCoreError, ClientError) as error:
+        raise InputError(f"TUNER_STORE={store}: the bucket {name} can be neither found nor made ({error})") from None
+
+
+if __name__ == "__main__":
+    command(bucket, register)

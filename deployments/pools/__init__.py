@@ -1,0 +1,76 @@
+"""Work pools `cpu` and `gpu`: what a worker starts for a flow run, as templates for each type of worker.
+
+A file a type; in it one base job template a pool.
+"""
+
+import os
+from importlib import resources
+from typing import Any
+
+import yaml
+from prefect.blocks.system import Secret
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.exceptions import ObjectNotFound
+from pydantic import SecretStr
+
+from deployments.settings import POOLS, Cluster, cluster
+from tuner.errors import InputError
+
+PASSED = ("TUNER_STORE", "TUNER_PLACEMENT", "TUNER_REPORTS", "AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION")
+"""What a container is told besides its keys; a process inherits it, a Kubernetes job has it from its secret."""
+
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+
+
+def register(client: SyncPrefectClient) -> None:
+    """Creates the pools, or brings their templates up to date; what a person paused or limited stays so.
+
+    Raises:
+        InputError: If a pool is there with another type, or containers would not reach the store.
+    """
+    chosen = cluster()
+    templates = {pool: template(pool, chosen) for pool in POOLS}
+    if chosen.pool_type == "docker":
+        _keep_keys()
+    for pool, its in templates.items():
+        try:
+            there = client.read_work_pool(pool)
+        except ObjectNotFound:
+            client.create_work_pool(WorkPoolCreate(name=pool, type=chosen.pool_type, base_job_template=its))
+            continue
+        if there.type != chosen.pool_type:
+            raise InputError(
+                f"TUNER_POOL_TYPE={chosen.pool_type}: the server has a work pool {pool} of type {there.type}; "
+                f"delete it first (prefect work-pool delete {pool})"
+            )
+        client.update_work_pool(pool, WorkPoolUpdate(base_job_template=its))
+
+
+def template(pool: str, chosen: Cluster) -> dict[str, Any]:
+    """The base job template of a pool.
+
+    Raises:
+        InputError: If containers would not reach the store.
+    """
+    file = resources.files("deployments.pools") / f"{chosen.pool_type}.yaml"
+    its = yaml.safe_load(file.read_text())[pool]
+    variables = its["variables"]["properties"]
+    if chosen.pool_type == "process":
+        return its
+    variables["image"]["default"] = chosen.image
+    if chosen.pool_type == "docker":
+        if not os.environ.get("TUNER_STORE", "").startswith("s3://"):
+            raise InputError("TUNER_STORE: containers share no folder; set it to s3://bucket/prefix")
+        its["job_configuration"]["env"].update({name: os.environ[name] for name in PASSED if os.environ.get(name)})
+        variables["networks"]["default"] = [chosen.network] if chosen.network else []
+    return its
+
+
+def _keep_keys() -> None:
+    """Puts the keys to the store into secret blocks, to which the template of Docker's pools refers."""
+    for name in KEYS:
+        value = os.environ.get(name)
+        if not value:
+            raise InputError(f"{name}: set it, so that containers reach the store")
+        Secret(value=SecretStr(value)).save(f"tuner-{name.lower().replace('_', '-')}", overwrite=True)

@@ -1,0 +1,150 @@
+"""Which of several equal rows is kept."""
+
+import hashlib
+
+import numpy as np
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tuner.curation.columns.text import normalised
+from tuner.curation.duplicates import exact
+from tuner.curation.duplicates.exact import keys, standing
+
+compiled = settings(deadline=None)  # the first call compiles
+
+
+def key(instruction, response):
+    return keys(normalised(pl.Series([instruction])), normalised(pl.Series([response])))[0]
+
+
+def beaten(rows):
+    """By the loser's row_id the winner's, of rows (row_id, key, passes, quality) or (..., round)."""
+    ids, numbers, passes, quality, rounds = zip(*((*row, 0)[:5] for row in rows), strict=True)
+    found = exact.beaten(
+        np.array(numbers, np.uint64),
+        np.array(passes),
+        np.array(quality, float),
+        pl.Series(ids),
+        np.full(len(rows), True),
+        np.array(rounds),
+    )
+    return {ids[loser]: ids[winner] for loser, winner in enumerate(found) if winner >= 0}
+
+
+def test_the_best_that_passes_wins():
+    rows = [("a", 1, False, 0.99), ("b", 1, True, 0.8), ("c", 1, True, 0.9), ("d", 1, True, 0.8)]
+    assert beaten(rows) == {"a": "c", "b": "c", "d": "c"}
+
+
+def test_even_the_worst_that_passes_wins_over_one_that_does_not():
+    assert beaten([("a", 1, False, 0.9), ("b", 1, True, 0.0)]) == {"a": "b"}
+
+
+def test_of_equals_the_first_row_id_wins():
+    assert beaten([("b", 1, True, 0.5), ("a", 1, True, 0.5)]) == {"b": "a"}
+
+
+def test_where_none_passes_one_stands_for_the_others():
+    assert beaten([("a", 1, False, 0.1), ("b", 1, False, 0.9), ("c", 1, False, np.nan)]) == {"a": "b", "c": "b"}
+
+
+def test_an_earlier_round_wins_over_a_better_score_but_not_over_what_passes():
+    assert beaten([("a", 1, True, 0.9, 1), ("b", 1, True, 0.1, 0)]) == {"a": "b"}
+    assert beaten([("a", 1, True, 0.1, 1), ("b", 1, False, 0.9, 0)]) == {"b": "a"}
+
+
+def test_rows_alone_are_not_doubled():
+    assert beaten([("a", 1, True, 0.5), ("b", 2, True, 0.5)]) == {}
+
+
+def test_rows_that_cannot_be_compared_neither_win_nor_lose():
+    found = exact.beaten(
+        np.ones(3, np.uint64),
+        np.zeros(3, bool),
+        np.zeros(3),
+        pl.Series(["a", "b", "c"]),
+        np.arange(3) > 0,
+        np.zeros(3, np.int64),
+    )
+    assert found.tolist() == [-1, -1, 1]
+
+
+def test_no_rows_at_all():
+    none = np.empty(0, np.uint64)
+    ids, rounds = pl.Series([], dtype=pl.String), np.empty(0, np.int64)
+    assert exact.beaten(none, none == 1, np.empty(0), ids, none == 1, rounds).size == 0
+    assert standing(none, none == 1, np.empty(0)).size == 0
+
+
+def test_the_key_sees_both_texts_apart():
+    assert key("A  b", "c") == key("a B", "C\n")
+    assert key("a", "b c") != key("a b", "c")
+    assert key("a", "b") != key("b", "a")
+    assert key("", "a") != key("a", "")
+
+
+def test_the_key_is_the_same_on_every_machine():
+    # Whoever changes it raises the version of the stages that write it.
+    assert key("Explain how bread rises.", "Yeast eats sugar: é, 面包, \x00.") == 18110710565685977991
+
+
+def test_the_key_is_the_same_in_any_part_of_a_column():
+    texts = pl.Series(["one", "twenty-two", "", "é" * 33, "one"])
+    whole = keys(texts, texts)
+    assert keys(texts[1:], texts[1:]).tolist() == whole[1:].tolist()
+    assert whole[0] == whole[4]
+
+
+def test_keys_of_texts_that_hardly_differ_spread_over_all_bits():
+    texts = pl.Series([f"number {number}" for number in range(4096)])
+    found = keys(texts, pl.Series(["same"] * 4096))
+    assert np.unique(found).size == 4096
+    bits = (found[:, None] >> np.arange(64, dtype=np.uint64)) & 1
+    assert np.all(np.abs(bits.mean(axis=0) - 0.5) < 0.04)
+    flipped = np.bitwise_count(found[1:] ^ found[:-1])
+    assert abs(flipped.mean() - 32) < 0.5
+
+
+@compiled
+@given(st.lists(st.tuples(st.text(), st.text()), max_size=20))
+def test_keys_are_equal_where_the_normal_texts_are(pairs):
+    first, second = (normalised(pl.Series([pair[side] for pair in pairs], dtype=pl.String)) for side in (0, 1))
+    found = keys(first, second)
+    digests = [
+        hashlib.sha256(repr(texts).encode()).digest() for texts in zip(first.to_list(), second.to_list(), strict=True)
+    ]
+    for one in range(len(pairs)):
+        for other in range(one):
+            assert (found[one] == found[other]) == (digests[one] == digests[other])
+
+
+ROWS = st.lists(st.tuples(st.sampled_from([1, 2, 2**64 - 1]), st.booleans(), st.sampled_from([0.6, 0.7, np.nan])))
+
+
+@compiled
+@given(ROWS.flatmap(lambda rows: st.tuples(st.just(rows), st.permutations(range(len(rows))))))
+def test_the_order_does_not_matter_and_each_group_keeps_one(drawn):
+    rows, order = drawn
+    if not rows:
+        return
+    named = [(f"r{number}", *row) for number, row in enumerate(rows)]
+    doubled = beaten(named)
+    assert beaten([named[number] for number in order]) == doubled
+    assert len(rows) - len(doubled) == len({row[0] for row in rows})
+    assert not set(doubled.values()) & set(doubled)
+
+
+@compiled
+@given(ROWS.flatmap(lambda rows: st.tuples(st.just(rows), st.permutations(range(len(rows))))))
+def test_one_passing_row_of_each_key_stands_for_the_others_in_an_order_of_their_own(drawn):
+    rows, order = drawn
+
+    def chosen(rows):
+        numbers, passes, quality = ([row[column] for row in rows] for column in range(3))
+        found = standing(np.array(numbers, np.uint64), np.array(passes, bool), np.array(quality, float))
+        assert all(passes[position] for position in found)
+        return [numbers[position] for position in found]
+
+    assert sorted(chosen(rows)) == sorted({number for number, passes, _ in rows if passes})
+    assert chosen([rows[number] for number in order]) == chosen(rows)

@@ -1,0 +1,151 @@
+"""Signatures: equal texts share every band, similar ones at least one, others hardly any."""
+
+import hashlib
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tuner.curation.columns.words import mix, phrases, split
+from tuner.curation.duplicates import signatures
+from tuner.curation.duplicates.partitions import partitions
+from tuner.curation.duplicates.signatures import NO_SIGNATURE, Banding, banding, columns, compared, part, sign
+from tuner.curation.settings import Near
+
+compiled = settings(deadline=None)  # the first call compiles
+
+WORDS = st.lists(st.sampled_from([f"w{number}" for number in range(12)]), max_size=30).map(" ".join)
+
+
+def bands(texts, **near):
+    return sign(split(pl.Series(texts, dtype=pl.String)), Near(**near))
+
+
+def pairs_of(similarity, pairs=400, size=200, seed=0):
+    """Pairs of texts of single words whose sets have the Jaccard similarity asked for."""
+    draw = np.random.default_rng(seed)
+    shared = round(2 * size * similarity / (1 + similarity))
+    texts = []
+    for _ in range(pairs):
+        words = draw.choice(10**9, 2 * size - shared, replace=False)
+        texts.append((" ".join(map(str, words[:size])), " ".join(map(str, words[size - shared :]))))
+    return texts
+
+
+@pytest.mark.parametrize(
+    ("similarity", "expected"),
+    [
+        (0.3, Banding(48, 2)),
+        (0.49, Banding(48, 2)),
+        (0.5, Banding(32, 3)),
+        (0.7, Banding(24, 4)),
+        (0.8, Banding(16, 6)),
+        (1.0, Banding(16, 6)),
+    ],
+)
+def test_the_higher_the_similarity_the_more_permutations_in_a_band(similarity, expected):
+    assert banding(similarity) == expected
+
+
+@compiled
+@given(st.floats(0.3, 1))
+def test_few_pairs_at_the_threshold_are_missed(similarity):
+    assert banding(similarity).found(similarity) >= 0.985
+
+
+def test_a_similarity_that_no_banding_finds_is_refused():
+    with pytest.raises(ValueError, match="too low"):
+        banding(0.1)
+
+
+@pytest.mark.parametrize("similarity", [0.3, 0.5, 0.6, 0.8])
+def test_pairs_share_bands_as_often_as_the_formula_says(similarity):
+    pairs = pairs_of(similarity)
+    near = {"similarity": max(0.3, similarity), "ngram": 1}
+    one, other = bands([pair[0] for pair in pairs], **near), bands([pair[1] for pair in pairs], **near)
+    share = (one == other).mean()
+    expected = similarity ** banding(near["similarity"]).rows
+    assert abs(share - expected) < 0.02
+    assert (one == other).any(axis=1).mean() > 0.96
+
+
+def test_texts_that_share_nothing_share_no_band():
+    texts = [text for pair in pairs_of(0.0, pairs=500) for text in pair]
+    found = bands(texts, ngram=1)
+    assert sum(found.shape[0] - np.unique(found[:, band]).size for band in range(found.shape[1])) == 0
+
+
+def test_a_text_without_words_has_no_signature_and_others_have_one_everywhere():
+    found = bands(["", "word", "   ", "a b c d e f"])
+    assert (found[[0, 2]] == NO_SIGNATURE).all()
+    assert (found[[1, 3]] != NO_SIGNATURE).all()
+
+
+@pytest.mark.parametrize("similarity", [0.3, 0.5, 0.65, 0.9])
+def test_a_band_holds_the_least_phrases_under_its_permutations(similarity):
+    """The definition, in whole numbers of Python: the same on every machine."""
+    near = Near(ngram=3, similarity=similarity)
+    words = split(pl.Series(["explain how bread rises in the oven", "how"]))
+    hashes, offsets = phrases(words, near.ngram)
+    divided = banding(similarity)
+    expected = []
+    for begin, end in pairwise(offsets):
+        least = []
+        for number in range(96):
+            digest = hashlib.blake2b(b"permutation %d" % number, digest_size=8).digest()
+            factor, summand = int.from_bytes(digest[:4], "little") | 1, int.from_bytes(digest[4:], "little")
+            least.append(min((factor * (int(value) >> 32) + summand) % 2**32 for value in hashes[begin:end]))
+        row = []
+        for band in range(divided.bands):
+            value = band
+            for one in least[band * divided.rows : (band + 1) * divided.rows]:
+                value = (int(mix(np.uint64(value ^ one))) + 1) % 2**64
+            row.append(max(value >> 32, 1))
+        expected.append(row)
+    assert sign(words, near).tolist() == expected
+
+
+@compiled
+@given(st.lists(WORDS, max_size=8), st.integers(1, 6))
+def test_a_signature_follows_from_the_set_of_phrases_alone(texts, ngram):
+    found = bands(texts, ngram=ngram)
+    alone = [bands([text], ngram=ngram)[0] for text in texts]
+    assert [row.tolist() for row in found] == [row.tolist() for row in alone]
+    for text, row in zip(texts, found, strict=True):
+        if len(set(text.split())) == 1 and ngram == 1:
+            assert row.tolist() == bands([text.split()[0]], ngram=1)[0].tolist()
+
+
+@compiled
+@given(st.lists(st.tuples(WORDS, WORDS), max_size=8), st.integers(0, 8), st.integers(0, 8))
+def test_both_texts_as_one_are_the_words_of_one_after_the_other(pairs, begin, end):
+    begin, end = min(begin, len(pairs)), min(max(begin, end), len(pairs))
+    instruction, response = (split(pl.Series([pair[side] for pair in pairs], dtype=pl.String)) for side in (0, 1))
+    joined = split(pl.Series([f"{one} {other}" for one, other in pairs[begin:end]], dtype=pl.String))
+    found = compared("both", part(instruction, begin, end), part(response, begin, end))
+    assert found.hashes.tolist() == joined.hashes.tolist()
+    assert found.lengths.tolist() == joined.lengths.tolist()
+    assert found.offsets.tolist() == joined.offsets.tolist()
+    assert compared("response", instruction, response) is response
+
+
+@pytest.mark.parametrize("rows", [0, 3, 2050])
+def test_columns_are_read_back_as_they_were_made(rows, tmp_path):
+    first = split(pl.Series([f"how do I make number {row}" for row in range(rows)], dtype=pl.String))
+    second = split(pl.Series([f"take {row} eggs" for row in range(rows)], dtype=pl.String))
+    near = Near(on=("instruction", "both"), similarity=0.5)
+    found = columns(first, second, near)
+    assert list(found)[:2] == ["instruction_band_00", "instruction_band_01"]
+    assert len(found) == 64
+    path = tmp_path / "signatures.parquet"
+    pl.DataFrame(found).write_parquet(path)
+    read = signatures.read([path, path], "both", [1, 3])
+    expected = sign(compared("both", first, second), near)[:, [1, 3]].T
+    assert read.tolist() == np.concatenate([expected, expected], axis=1).tolist()
+
+
+def test_partitions_grow_with_the_rows_up_to_eight():
+    assert [partitions(rows) for rows in (0, 1, 250_000, 250_001, 1_000_000, 10**8)] == [1, 1, 1, 2, 4, 8]

@@ -1,0 +1,137 @@
+"""The templates of the work pools, judged by the server and by the workers that use them."""
+
+import asyncio
+import uuid
+from itertools import product
+from typing import Any
+
+import pytest
+from docker.models.containers import _create_container_args
+from docker.types import DeviceRequest
+from prefect.blocks.system import Secret
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.objects import Flow, FlowRun, WorkPool
+from prefect.utilities.templating import find_placeholders
+from prefect.workers.base import BaseJobConfiguration
+from prefect.workers.process import ProcessWorker
+from prefect_docker import DockerWorker
+from prefect_kubernetes import KubernetesWorker
+
+from deployments import pools
+from deployments.settings import POOLS, Cluster
+from tuner.errors import InputError
+
+TYPES = {"process": ProcessWorker, "docker": DockerWorker, "kubernetes": KubernetesWorker}
+KINDS = list(product(TYPES, POOLS))
+
+
+@pytest.fixture(autouse=True)
+def place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that containers reach."""
+    monkeypatch.setenv("TUNER_STORE", "s3://bucket/store")
+    monkeypatch.setenv("TUNER_PLACEMENT", "pools")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://objects:8333")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "the-access-key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "the-secret-key")
+
+
+def template(kind: str, pool: str, **settings: Any) -> dict[str, Any]:
+    return pools.template(pool, Cluster(pool_type=kind, **settings))
+
+
+def prepared(kind: str, pool: str, **values: Any) -> Any:
+    """What a worker makes of a template for a flow run."""
+    run = FlowRun(id=uuid.uuid4(), flow_id=uuid.uuid4(), name="quickstart: lora r8")
+
+    async def make() -> BaseJobConfiguration:
+        async with get_client() as client:
+            its = template(kind, pool, network="tuner_default")
+            made = await TYPES[kind].job_configuration.from_template_and_values(its, values, client=client)
+        made.prepare_for_flow_run(run, flow=Flow(name="tune"), work_pool=WorkPool(name=pool, type=kind))
+        return made
+
+    return asyncio.run(make())
+
+
+@pytest.mark.parametrize(("kind", "pool"), KINDS)
+def test_the_server_takes_it(kind: str, pool: str, client: SyncPrefectClient) -> None:
+    made = client.create_work_pool(
+        WorkPoolCreate(name=f"{kind}-{pool}-{uuid.uuid4()}", type=kind, base_job_template=template(kind, pool))
+    )
+    assert made.type == kind
+
+
+@pytest.mark.parametrize(("kind", "pool"), KINDS)
+def test_every_variable_is_used_and_has_a_type_and_a_default_of_it(kind: str, pool: str) -> None:
+    its = template(kind, pool)
+    used = {found.name for found in find_placeholders(its["job_configuration"])}
+    properties = its["variables"]["properties"]
+    # The environment is merged into the template's own, which is why it is not named there.
+    assert {name for name in used if not name.startswith("prefect.blocks.")} | {"env"} == set(properties)
+    types = {"string": str, "integer": int, "boolean": bool, "array": list, "object": dict}
+    for name, its in properties.items():
+        assert isinstance(its.get("default", types[its["type"]]()), types[its["type"]]), name
+
+
+def test_a_process_sends_heartbeats_and_keeps_what_a_person_adds(client: SyncPrefectClient) -> None:
+    made = prepared("process", "gpu", env={"CUDA_VISIBLE_DEVICES": "1"})
+    assert made.env["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == "30"
+    assert made.env["CUDA_VISIBLE_DEVICES"] == "1"
+
+
+@pytest.mark.parametrize(("pool", "gpus"), [("cpu", 0), ("gpu", 1)])
+def test_a_container_is_confined_and_gets_its_gpu(pool: str, gpus: int, client: SyncPrefectClient) -> None:
+    pools._keep_keys()
+    made = prepared("docker", pool, env={"PREFECT_API_URL": "http://prefect:4200/api"})
+    worker = DockerWorker(work_pool_name=pool, test_mode=True)
+    settings = worker._build_container_settings(None, made)  # type: ignore[arg-type]  # no engine is asked
+
+    host = _create_container_args({**settings, "version": "1.45"})["host_config"]
+    assert (host["CapDrop"], host["SecurityOpt"]) == (["ALL"], ["no-new-privileges:true"])
+    assert host["ShmSize"] == 2 * 2**30
+    assert settings["network"] == "tuner_default"
+    requests = host.get("DeviceRequests") or []
+    assert requests == [DeviceRequest(driver="nvidia", count=1, capabilities=[["gpu"]])] * gpus
+    assert {
+        "TUNER_STORE": "s3://bucket/store",
+        "TUNER_PLACEMENT": "pools",
+        "AWS_ENDPOINT_URL": "http://objects:8333",
+        "AWS_SECRET_ACCESS_KEY": "the-secret-key",
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+    }.items() <= settings["environment"].items()
+
+
+def test_a_template_holds_no_key(client: SyncPrefectClient) -> None:
+    pools._keep_keys()
+    assert "the-secret-key" not in str(template("docker", "gpu"))
+    assert Secret.load("tuner-aws-secret-access-key").get() == "the-secret-key"
+
+
+def test_containers_without_a_shared_store_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUNER_STORE", "./store")
+    with pytest.raises(InputError, match="TUNER_STORE: containers share no folder"):
+        template("docker", "cpu")
+
+
+def test_containers_without_keys_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "")
+    with pytest.raises(InputError, match="AWS_ACCESS_KEY_ID: set it"):
+        pools._keep_keys()
+
+
+@pytest.mark.parametrize(("pool", "gpus"), [("cpu", None), ("gpu", 2)])
+def test_a_job_is_confined_and_gets_its_gpu(pool: str, gpus: int | None, client: SyncPrefectClient) -> None:
+    made = prepared("kubernetes", pool, **({"gpus": gpus} if gpus else {}))
+    pod = made.job_manifest["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["resources"]["limits"].get("nvidia.com/gpu") == gpus
+    assert ("tolerations" in pod) == bool(gpus)
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert container["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    assert {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "2Gi"}} in pod["volumes"]
+    assert {"name": "shm", "mountPath": "/dev/shm"} in container["volumeMounts"]
+    assert container["envFrom"] == [{"secretRef": {"name": "tuner"}}]
+    assert {"name": "PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "value": "30"} in container["env"]
+    assert made.job_manifest["metadata"]["generateName"]

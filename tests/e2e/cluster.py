@@ -1,0 +1,68 @@
+"""A Prefect server with this project's deployments, and a process worker for each pool; pipelines place their work."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from deployments.settings import POOLS
+from tests.deployments.processes import Processes, answers, until
+from tests.e2e.conftest import call, free_port, trigger, wait
+from tuner import launch
+
+
+class Cluster:
+    """Its parts can be killed and started again, each by its name: `server`, `cpu`, `gpu`.
+
+    Args:
+        folder: For logs, the server's database, the store and the workers' home.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.processes = Processes(folder)
+        self.store, self.home = folder / "store", folder / "home"
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}/api"
+        self.environment = {
+            **launch.PREFECT,
+            "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO",
+            "PREFECT_API_URL": self.url,
+            "PREFECT_HOME": str(folder / "prefect"),
+            "PREFECT_WORKER_QUERY_SECONDS": "1",
+            "TUNER_GPU_SLOTS": "2",
+            "TUNER_HOME": str(self.home),
+            "TUNER_PLACEMENT": "pools",
+            "TUNER_STORE": str(self.store),
+        }
+
+    def start(self) -> None:
+        """Starts everything."""
+        self.serve()
+        done = self._prefect("register", "deployments.register")
+        assert done.wait(120) == 0, self.processes.said("register")
+        for pool in POOLS:
+            self.work(pool)
+
+    def serve(self) -> None:
+        """Starts the server, on its database."""
+        self._prefect("server", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(self.port))
+        until(lambda: answers(f"{self.url}/health"), 180, "the server answers")
+
+    def work(self, pool: str) -> None:
+        """Starts the worker of a pool, which takes two flow runs at once."""
+        self._prefect(pool, "prefect", "worker", "start", "--pool", pool, "--type", "process", "--limit", "2")
+
+    def trigger(self, deployment: str, **parameters: Any) -> str:
+        """Triggers a deployment as the UI does; returns the flow run's id."""
+        return trigger(self.url, f"{deployment}/{deployment}", parameters)
+
+    def wait(self, flow_run: str) -> dict[str, Any]:
+        """Waits for a flow run to end."""
+        return wait(self.url, flow_run)
+
+    def runs(self, deployment: str, **where: Any) -> list[dict[str, Any]]:
+        """The flow runs of a deployment, the first one first."""
+        body = {"deployments": {"name": {"any_": [deployment]}}, "sort": "START_TIME_ASC", **where}
+        return call(f"{self.url}/flow_runs/filter", body)
+
+    def _prefect(self, name: str, *command: str) -> Any:
+        return self.processes.start(name, [sys.executable, "-m", *command], self.environment)

@@ -1,0 +1,90 @@
+"""A person at the Prefect UI, in a real browser: fills in forms, opens runs and what they posted, takes pictures."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page, expect
+
+RUN_SECONDS = 1800
+"""Until a run has ended: a real model on two busy cores takes long."""
+
+
+class Person:
+    """Goes where links and buttons lead, from the UI's first page on.
+
+    Args:
+        page: An empty page of the browser.
+        url: The UI's first page.
+        pictures: The folder for pictures, or None if none are wanted.
+    """
+
+    def __init__(self, page: Page, url: str, pictures: Path | None) -> None:
+        self.page = page
+        self.url = url
+        self.pictures = pictures
+
+    def open_form(self, deployment: str) -> None:
+        """Goes to a deployment's form: Deployments, its name, Run, Custom run."""
+        self.page.goto(self.url)
+        self.page.get_by_role("link", name="Deployments").click()
+        self.page.get_by_role("link", name=deployment, exact=True).first.click()
+        self.page.get_by_role("button", name="Run", exact=True).click()
+        self.page.get_by_text("Custom run").click()
+
+    def field(self, name: str) -> Locator:
+        """A field of the form."""
+        return self.page.get_by_label(f"{name} (Optional)", exact=True)
+
+    def fill(self, fields: Mapping[str, str], overrides: Sequence[str] = ()) -> None:
+        """Fills in fields; `recipe` is chosen from its list."""
+        for name, value in fields.items():
+            if name == "recipe":
+                self.page.get_by_label("Select recipe").click()
+                self.page.get_by_role("option", name=value).click()
+            else:
+                self.field(name).fill(value)
+        for override in overrides:
+            self.page.get_by_role("button", name="Add item").click()
+            self.page.get_by_role("group").filter(has=self.page.get_by_role("button", name="Add item")).get_by_role(
+                "textbox"
+            ).last.fill(override)
+
+    def submit(self) -> None:
+        """Presses Submit; the UI goes to the deployment's runs."""
+        self.page.get_by_role("button", name="Submit").click()
+        expect(self.page.get_by_role("tabpanel", name="Runs")).to_be_visible()
+
+    def open_run(self, name: str, state: str, number: int = 1) -> None:
+        """Watches the deployment's runs until there are so many of a name and the newest ends so; opens that one.
+
+        The list is watched, not the run: drawing the graph of one that runs takes half of a core.
+        """
+        link = self.page.get_by_role("link", name=name, exact=True)
+        runs = self.page.get_by_role("tabpanel", name="Runs").get_by_role("listitem").filter(has=link)
+        runs = runs.filter(has=self.page.get_by_role("checkbox"))
+        expect(runs).to_have_count(number, timeout=RUN_SECONDS * 1000)
+        expect(runs.first).to_contain_text(state, timeout=RUN_SECONDS * 1000)
+        runs.first.get_by_role("link", name=name, exact=True).click()
+        expect(self.page.get_by_role("main").get_by_text(state, exact=True).first).to_be_visible()
+
+    def open_task(self, name: str) -> None:
+        """Opens a task of the run."""
+        self.page.get_by_role("tab", name="Task Runs").click()
+        self.page.get_by_role("tabpanel", name="Task Runs").get_by_role("link", name=name, exact=True).click()
+
+    def open_artifact(self, key: str) -> None:
+        """Opens what the run posted under a key: the UI shows all that was ever posted there, the newest first."""
+        self.page.get_by_role("tab", name="Artifacts").click()
+        posted = self.page.get_by_role("tabpanel", name="Artifacts")
+        posted.get_by_role("link").filter(has=self.page.get_by_role("heading", name=key, exact=True)).click()
+        self.page.locator("a[href*='/artifacts/artifact/']").first.click()
+
+    def detail(self, name: str) -> Locator:
+        """What stands beside a term among the details of a page."""
+        return self.page.get_by_role("term").filter(has_text=name).locator("xpath=following-sibling::dd[1]")
+
+    def picture(self, name: str) -> None:
+        """Takes a picture of what is seen."""
+        if self.pictures:
+            self.page.wait_for_timeout(1500)  # what slides in has come to rest
+            self.page.screenshot(path=self.pictures / f"{name}.png")

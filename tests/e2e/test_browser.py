@@ -1,0 +1,163 @@
+"""The Prefect UI as a person uses it: from the form to the report, in Debian's chromium before `tuner up`.
+
+`make screenshots` tells the same story of the quickstart in small and keeps the pictures for the docs.
+"""
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from tests.e2e.conftest import Tuner
+from tests.e2e.person import RUN_SECONDS, Person
+
+CHROMIUM = shutil.which("chromium")
+
+pytestmark = [pytest.mark.e2e, pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on PATH")]
+
+
+@dataclass(frozen=True)
+class Story:
+    """What is filled in, and what the run is then called.
+
+    Attributes:
+        fields: The form's fields.
+        recipe: The recipe's name.
+        adapters: The adapters with their size.
+    """
+
+    fields: dict[str, str]
+    recipe: str
+    adapters: str
+
+
+@pytest.fixture
+def pictures(pytestconfig: pytest.Config) -> Path | None:
+    folder = pytestconfig.getoption("--screenshots")
+    return Path(folder) if folder else None
+
+
+@pytest.fixture
+def story(recipe: Path, pictures: Path | None) -> Story:
+    if pictures:
+        return Story(
+            {"recipe": "quickstart", "rows": "24", "epochs": "1"}, "quickstart", "lora r8, prompt_tuning 20 tokens"
+        )
+    return Story(
+        {"recipe_yaml": recipe.read_text(), "rows": "24", "epochs": "20"}, "words", "lora r2, prompt_tuning 4 tokens"
+    )
+
+
+@pytest.fixture
+def person(up: str, pictures: Path | None) -> Iterator[Person]:
+    with sync_playwright() as driver:
+        sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # it refuses to be root's
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=sandbox)
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.set_default_timeout(30_000)
+        yield Person(page, up.removesuffix("/api"), pictures)
+        browser.close()
+
+
+def kill_training(home: Path) -> None:
+    """Kills the process that trains, as soon as a checkpoint of it is complete."""
+    end = time.monotonic() + RUN_SECONDS
+    while time.monotonic() < end:
+        if list(home.glob("checkpoints/*/checkpoint-*/complete.json")):
+            for process in psutil.process_iter(["cmdline"]):
+                command = process.info["cmdline"] or []
+                if "tuner.training.worker" in command and command[-1].startswith(str(home)):
+                    process.send_signal(signal.SIGKILL)
+                    return
+        time.sleep(0.05)
+    raise TimeoutError("no training was seen")
+
+
+def test_from_the_form_to_the_report(person: Person, story: Story, tmp_path: Path) -> None:
+    page = person.page
+    run = f"{story.recipe}: {story.adapters}"
+
+    person.open_form("pipeline")
+    person.fill(story.fields)
+    person.field("plan_only").click()
+    person.submit()
+    person.open_run(f"{story.recipe}: plan", "Completed")
+    person.open_artifact("plan")
+    table = page.get_by_role("table")
+    expect(table.get_by_role("columnheader")).to_have_text(["stage", "cached", "missing", "why", "minutes"])
+    expect(table.get_by_role("row").filter(has_text="train")).to_contain_text("never made in this store")
+    person.picture("plan")
+
+    person.open_form("pipeline")
+    person.fill(story.fields)
+    person.picture("form")
+    person.submit()
+    kill_training(tmp_path / "home")
+    person.open_run(run, "Completed")
+    person.picture("run")
+
+    person.open_task("train lora")
+    expect(person.detail("Run Count")).to_have_text("2")
+    retry = page.get_by_role("log").get_by_role("listitem").filter(has_text="Retry 1 of 2 in 5 s")
+    expect(retry).to_contain_text("WARNING")
+    expect(retry).to_contain_text("training.lora was killed by SIGKILL")
+    expect(page.get_by_role("log")).not_to_contain_text("Traceback")
+    person.picture("retry")
+
+    page.get_by_role("link", name=run).first.click()
+    person.open_artifact("figure-model-comparison")
+    figure = page.get_by_role("tabpanel").get_by_role("img")
+    expect(figure).to_be_visible()
+    assert figure.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+    person.picture("figure")
+
+    page.get_by_role("link", name=run).first.click()
+    person.open_artifact("report")
+    person.picture("verdict")
+    page.get_by_role("link", name="Open the report").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(story.recipe)
+    expect(page.get_by_role("region", name="Verdict")).to_contain_text("held-out loss")
+
+    person.open_form("pipeline")
+    person.fill(story.fields)
+    person.submit()
+    person.open_run(run, "Completed", number=2)
+    page.get_by_role("tab", name="Task Runs").click()
+    expect(page.get_by_role("tabpanel", name="Task Runs")).to_contain_text("Cached")
+    person.picture("cached")
+    person.open_task("train lora")
+    expect(page.get_by_role("log")).to_contain_text("Finished in state Cached")
+
+
+def test_what_is_wrong_is_refused(person: Person, recipe: Path, tuner: Tuner) -> None:
+    page = person.page
+    person.open_form("pipeline")
+    for name, wrong, right in (("rows", "0", "24"), ("quality", "1.5", "0.55")):
+        field = person.field(name)
+        field.fill(wrong)
+        page.get_by_role("button", name="Submit").click()
+        expect(field).to_be_focused()
+        assert not field.evaluate("field => field.checkValidity()"), f"{name} {wrong}"
+        field.fill(right)
+        assert field.evaluate("field => field.checkValidity()"), f"{name} {right}"
+    person.field("epochs").fill("0")
+    page.get_by_role("button", name="Submit").click()
+    expect(page.get_by_role("main")).to_contain_text("0 is less than or equal to the minimum of 0")
+
+    wrong = "training.lora.lerning_rate=1"
+    said = tuner("run", str(recipe), "--set", wrong).stderr.strip()
+    line = said.removeprefix(f"tuner: {recipe}: ")
+    assert line.startswith("training.lora.lerning_rate: ")
+    person.open_form("pipeline")
+    person.fill({"recipe_yaml": recipe.read_text()}, [wrong])
+    person.submit()
+    person.open_run("refused", "Failed")
+    page.get_by_role("tab", name="Details").click()
+    expect(person.detail("State Message")).to_contain_text(line)

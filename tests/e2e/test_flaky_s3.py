@@ -1,0 +1,67 @@
+"""S3 that refuses or cuts a fifth of all requests: the run ends right, and its retries can be seen."""
+
+import json
+import re
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+
+from tests.e2e.conftest import Tuner, data_bytes
+from tests.flaky import WAYS, FlakyServer, flaky
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def proxy(s3_endpoint: str) -> Iterator[FlakyServer]:
+    with flaky(s3_endpoint, seed=20) as server:
+        # Quick attempts mostly get past a fifth, so one file is out of reach for the four that a task makes.
+        server.stubborn = {r"GET .*/train\.parquet": 4}
+        yield server
+
+
+def call(url: str, data: dict[str, Any] | None = None) -> Any:
+    body = None if data is None else json.dumps(data).encode()
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return json.loads(response.read())
+
+
+def test_a_whole_run(
+    recipe: Path,
+    tmp_path: Path,
+    tuner: Tuner,
+    prefect_url: str,
+    s3_url: str,
+    proxy: FlakyServer,
+) -> None:
+    calm = tuner(
+        "run", str(recipe), "--until", "split", PREFECT_API_URL=prefect_url, TUNER_STORE=str(tmp_path / "calm")
+    )
+    assert calm.returncode == 0, calm.stderr
+
+    result = tuner("run", str(recipe), PREFECT_API_URL=prefect_url, AWS_ENDPOINT_URL=proxy.url)
+
+    assert result.returncode == 0, result.stderr
+    assert set(proxy.failed) == set(WAYS)
+    assert proxy.failed.total() > 0.15 * (proxy.failed.total() + proxy.passed)
+
+    copy = tmp_path / "copy"
+    files, root = fsspec.url_to_fs(s3_url, use_listings_cache=False)
+    files.get(root, str(copy), recursive=True)
+    assert data_bytes(copy) == data_bytes(tmp_path / "calm")
+
+    flow_run = re.search(r"flow-run/(\S+)", result.stdout)[1]
+    runs = call(f"{prefect_url}/task_runs/filter", {"flow_runs": {"id": {"any_": [flow_run]}}})
+    assert {run["state_name"] for run in runs} == {"Completed"}
+    retried = [run for run in runs if run["run_count"] > 1]
+    assert retried
+    states = call(f"{prefect_url}/task_run_states/?task_run_id={retried[0]['id']}")
+    assert {"AwaitingRetry", "Retrying"} & {state["name"] for state in states}
+    logs = call(f"{prefect_url}/logs/filter", {"logs": {"flow_run_id": {"any_": [flow_run]}}})
+    causes = [log["message"] for log in logs if "Retry 1/2" in log["message"]]
+    assert causes and all("not reachable" in cause for cause in causes)

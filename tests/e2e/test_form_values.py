@@ -1,0 +1,58 @@
+"""What is filled in wrongly at a deployment is refused at once, with the line that the command line gives."""
+
+import json
+import urllib.error
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.cluster import Cluster
+from tests.e2e.conftest import Tuner, manifests, states
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"rows": 0}, {"quality": 1.5}, {"recipe": "quick"}, {"from_stage": "trian"}, {"overrides": "seed=1"}]
+)
+def test_what_is_out_of_bounds_is_refused_by_the_form(cluster: Cluster, wrong: dict[str, Any]) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        cluster.trigger("pipeline", **wrong)
+    assert 400 <= refused.value.code < 500
+    assert next(iter(wrong)) in json.loads(refused.value.read())["detail"]
+
+
+def test_what_the_command_line_refuses_is_refused_in_its_words(
+    cluster: Cluster, recipe: Path, tuner: Tuner, tmp_path: Path
+) -> None:
+    text = recipe.read_text()
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("name: [")
+    key = "training.lora.lerning_rate=1"
+    wrong: list[tuple[list[str], dict[str, Any]]] = [
+        ([str(recipe), "--set", key], {"recipe_yaml": text, "overrides": [key]}),
+        ([str(broken)], {"recipe_yaml": broken.read_text()}),
+        ([str(recipe), "--from", "train"], {"recipe_yaml": text, "from_stage": "train"}),
+    ]
+    triggered = [cluster.trigger("pipeline", **parameters) for _, parameters in wrong]
+    for (arguments, _), identifier in zip(wrong, triggered, strict=True):
+        run = cluster.wait(identifier)
+        said = tuner("run", *arguments, TUNER_STORE=str(cluster.store)).stderr.strip().removeprefix("tuner: ")
+        assert run["state_type"] == "FAILED"
+        assert said.replace(arguments[0], "recipe_yaml") in run["state"]["message"]
+        assert states(cluster.url, identifier) == {}, "nothing was computed"
+    assert manifests(cluster.store) == {}
+
+
+def test_a_pipeline_begins_and_ends_where_it_is_told_to(cluster: Cluster, recipe: Path) -> None:
+    text = recipe.read_text()
+    first = cluster.wait(cluster.trigger("pipeline", recipe_yaml=text, until_stage="examine"))
+    assert first["state_type"] == "COMPLETED", first["state"]["message"]
+    assert {stage for stage, _ in manifests(cluster.store)} == {"generate", "examine"}
+
+    second = cluster.wait(cluster.trigger("pipeline", recipe_yaml=text, from_stage="match", until_stage="split"))
+    assert second["state_type"] == "COMPLETED", second["state"]["message"]
+    shown = states(cluster.url, second["id"])
+    assert {state for name, state in shown.items() if name.split()[0] in ("generate", "examine")} == {"Cached"}
+    assert {stage for stage, _ in manifests(cluster.store)} == {"generate", "examine", "match", "curate", "split"}

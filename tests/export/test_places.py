@@ -1,0 +1,145 @@
+"""An export goes into a folder, a bucket or the hub; nothing that is another's is overwritten."""
+
+import json
+import subprocess
+import sys
+
+import fsspec
+import pytest
+
+from tuner.errors import InputError
+from tuner.export.dataset import RECORD
+from tuner.export.places import Bucket, export
+from tuner.settings import settings
+
+TUNER = [sys.executable, "-c", "from tuner.cli import main; main()"]
+FILES = ["README.md", "data/train.parquet", "data/validation.parquet", RECORD, "rejected/rejected.parquet"]
+
+
+def files(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def objects(url):
+    system, root = fsspec.url_to_fs(url, use_listings_cache=False)
+    return {path[len(root) + 1 :]: system.cat_file(path) for path in system.find(root)}
+
+
+def test_into_a_folder(store, finished, tmp_path):
+    exported = export(store, finished(), str(tmp_path / "out"))
+    assert sorted(files(tmp_path / "out")) == FILES
+    assert exported["to"] == str(tmp_path / "out")
+
+
+def test_a_second_export_takes_the_place_of_the_first(store, finished, tmp_path):
+    record = finished()
+    export(store, record, str(tmp_path / "out"))
+    before = files(tmp_path / "out")
+    (tmp_path / "out" / "data" / "extra.parquet").touch()
+    (tmp_path / "out" / "README.md").write_text("changed")
+    export(store, record, str(tmp_path / "out"))
+    assert files(tmp_path / "out") == before
+
+
+@pytest.mark.parametrize("held", ["a file", "another run's export", "a broken record"])
+def test_a_folder_that_holds_something_else_is_not_touched(held, store, finished, tmp_path):
+    record = finished()
+    place = tmp_path / "out"
+    place.mkdir()
+    if held == "another run's export":
+        export(store, finished("split", "other"), str(place))
+    else:
+        (place / ("file" if held == "a file" else RECORD)).write_text("{")
+    before = files(place)
+    with pytest.raises(InputError, match="holds something other than an export of first; name an empty place"):
+        export(store, record, str(place))
+    assert files(place) == before
+
+
+def test_a_run_without_a_split_leaves_no_folder(store, finished, tmp_path):
+    with pytest.raises(InputError, match="has no split yet"):
+        export(store, finished("curate"), str(tmp_path / "out"))
+    assert not [path for path in tmp_path.iterdir() if "out" in path.name]
+
+
+@pytest.mark.parametrize(
+    ("to", "words"),
+    [
+        ("gs://bucket/x", "is no place; give a folder, s3://"),
+        ("s3://", "write it as s3://bucket/prefix"),
+        ("hf://owner/name", "write it as hf://datasets/owner/name"),
+    ],
+)
+def test_what_is_no_place_is_refused(to, words, store, finished):
+    with pytest.raises(InputError, match=words):
+        export(store, finished(), to)
+
+
+def test_into_a_bucket_and_again(store, finished, s3_url, tmp_path):
+    record = finished()
+    export(store, record, f"{s3_url}/out/")
+    found = objects(f"{s3_url}/out")
+    assert sorted(found) == FILES
+    export(store, record, str(tmp_path / "out"))
+    assert found == files(tmp_path / "out")
+    fsspec.url_to_fs(s3_url)[0].pipe_file(f"{s3_url}/out/data/extra.parquet", b"stale")
+    assert export(store, record, f"{s3_url}/out")["to"] == f"{s3_url}/out"
+    assert objects(f"{s3_url}/out") == found
+    assert not [path for path in settings().folder("scratch").iterdir() if "export" in path.name]
+
+
+def test_an_export_that_was_cut_off_is_made_again(store, finished, s3_url, monkeypatch):
+    record = finished()
+    with monkeypatch.context() as patch:
+        patch.setattr(Bucket, "put", _cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            export(store, record, f"{s3_url}/out")
+    assert sorted(objects(f"{s3_url}/out")) == ["README.md", RECORD]
+    export(store, record, f"{s3_url}/out")
+    assert sorted(objects(f"{s3_url}/out")) == FILES
+
+
+def _cut_off(bucket, folder):
+    bucket._fs.pipe_file(f"{bucket.root}/README.md", b"half")
+    raise KeyboardInterrupt
+
+
+def test_a_bucket_that_holds_something_else_is_not_touched(store, finished, s3_url):
+    fsspec.url_to_fs(s3_url)[0].pipe_file(f"{s3_url}/out/file", b"mine")
+    with pytest.raises(InputError, match="holds something other than an export of first"):
+        export(store, finished(), f"{s3_url}/out")
+    assert objects(f"{s3_url}/out") == {"file": b"mine"}
+
+
+def test_wrong_credentials_are_explained(store, finished, refusing_s3):
+    with pytest.raises(InputError, match=r"access refused .*AWS_ACCESS_KEY_ID"):
+        export(store, finished(), "s3://bucket/out")
+
+
+def test_a_missing_bucket_is_explained(store, finished, s3_url):
+    with pytest.raises(InputError, match="there is no such bucket"):
+        export(store, finished(), "s3://no-such-bucket-here/out")
+
+
+def test_the_command(store, finished, tmp_path):
+    finished()
+    finished("curate", "half", ("seed=7",))
+
+    def tuner(*arguments):
+        return subprocess.run([*TUNER, "export", *arguments], capture_output=True, text=True, timeout=120)
+
+    done = tuner("first", "--to", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / "out" / RECORD).read_text())["rows"]
+    assert done.stdout.splitlines() == [
+        *(f"{name:12}{rows[name]:>11,} rows" for name in ("train", "validation", "rejected")),
+        f"first lies in {tmp_path / 'out'}",
+    ]
+    for arguments, words in (
+        (("nobody", "--to", "x"), "nobody: no such run"),
+        (("half", "--to", str(tmp_path / "half")), "half: has no split yet"),
+        (("first", "--to", str(tmp_path)), "holds something other than an export of first"),
+    ):
+        done = tuner(*arguments)
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+        assert words in done.stderr

@@ -1,0 +1,111 @@
+"""The kind of a file follows from its columns; a row of it says what it says, or why it cannot be curated."""
+
+import pytest
+
+from tuner.errors import InputError
+from tuner.owndata.kinds import KINDS, UnfitError, recognise
+
+TURNS = {
+    "messages": [("role", "content"), ("system", "user", "assistant")],
+    "conversations": [("from", "value"), ("system", "human", "gpt")],
+}
+
+
+def kind_of(record):
+    return recognise({name: isinstance(value, list) for name, value in record.items()}, "file")
+
+
+def read(record):
+    return kind_of(record).read(record)
+
+
+def turns(column, *spoken):
+    (author, words), names = TURNS[column]
+    names = dict(zip("sua", names, strict=True))
+    return {column: [{author: names[who], words: text} for who, text in spoken]}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"instruction": "Ask.", "response": "Answer."},
+        {"prompt": "Ask.", "completion": "Answer."},
+        {"prompt": "Ask.", "response": "Answer."},
+        {"question": "Ask.", "answer": "Answer."},
+        {"instruction": "Ask.", "output": "Answer."},
+        {"instruction": "Ask.", "input": "", "output": "Answer."},
+        {"instruction": "Ask.", "input": None, "output": "Answer."},
+        {"prompt": [{"role": "user", "content": "Ask."}], "completion": [{"role": "assistant", "content": "Answer."}]},
+        turns("messages", ("u", "Ask."), ("a", "Answer.")),
+        turns("conversations", ("u", "Ask."), ("a", "Answer.")),
+    ],
+)
+def test_every_kind_says_the_same(record):
+    found = read(record)
+    assert (found.instruction, found.response) == ("Ask.", "Answer.")
+    assert (found.roles, found.contents) == (["user", "assistant"], ["Ask.", "Answer."])
+
+
+def test_alpacas_input_follows_the_instruction():
+    found = read({"instruction": "Add up.", "input": "1, 2", "output": "3"})
+    assert found.instruction == "Add up.\n\n1, 2"
+    assert found.contents == ["Add up.\n\n1, 2", "3"]
+
+
+@pytest.mark.parametrize("column", TURNS)
+def test_a_conversation_keeps_all_its_turns(column):
+    found = read(turns(column, ("s", "Be brief."), ("u", "One?"), ("a", "1"), ("u", "Two?"), ("a", "2")))
+    assert (found.instruction, found.response) == ("One?\n\nTwo?", "1\n\n2")
+    assert found.roles == ["system", "user", "assistant", "user", "assistant"]
+    assert found.contents == ["Be brief.", "One?", "1", "Two?", "2"]
+
+
+def test_turns_of_parquet_have_nulls_for_the_keys_of_others():
+    turns = [
+        {"role": None, "from": "human", "content": None, "value": "Ask."},
+        {"role": "assistant", "from": None, "content": "", "value": None},
+    ]
+    assert read({"conversations": turns}).contents == ["Ask.", ""]
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        ({"instruction": None, "response": "x"}, "instruction is missing"),
+        ({"instruction": "x", "response": 3}, "response is a number, not text"),
+        ({"instruction": "x", "response": True}, "response is a truth value, not text"),
+        ({"instruction": "x", "input": {}, "output": "x"}, "input is an object, not text"),
+        ({"prompt": [], "completion": "x"}, "prompt is a list, not text"),
+        ({"messages": []}, "no turn by the user"),
+        ({"messages": ["x"]}, "a turn is text, not an object"),
+        (turns("messages", ("a", "x")), "no turn by the user"),
+        (turns("conversations", ("u", "x")), "does not end with the assistant"),
+        ({"messages": [{"role": "tool", "content": "x"}]}, "a turn is by none of user,"),
+        ({"messages": [{"role": ["user"], "content": "x"}]}, "a turn is by none of user,"),
+        ({"messages": [{"role": "user", "content": ["x"]}]}, "a turn's content is a list, not text"),
+        ({"messages": [{"role": "user"}]}, "a turn's content is missing"),
+    ],
+)
+def test_a_row_that_does_not_fit_says_why(record, reason):
+    with pytest.raises(UnfitError, match=reason):
+        read(record)
+
+
+def test_whole_conversations_come_before_single_texts():
+    both = {"instruction": "x", "response": "y", **turns("messages", ("u", "Ask."), ("a", "Answer."))}
+    assert read(both).instruction == "Ask."
+    assert kind_of({**both, "messages": 2}).name == "instruction, response"
+
+
+@pytest.mark.parametrize("columns", [{"text": False}, {"instruction": False}, {"messages": False}])
+def test_a_file_of_no_known_kind_is_refused_by_what_was_found(columns):
+    with pytest.raises(InputError) as refused:
+        recognise(columns, "mine.jsonl")
+    assert f"its columns are {next(iter(columns))}; known: " in str(refused.value)
+    assert all(kind.name in str(refused.value) for kind in KINDS)
+    assert "\n" not in str(refused.value)
+
+
+def test_of_many_columns_some_are_named():
+    with pytest.raises(InputError, match=r"c0, .*c11 and 3 more;"):
+        recognise({f"c{number}": False for number in range(15)}, "mine.jsonl")

@@ -1,0 +1,193 @@
+"""Files are read piece by piece, whatever is wrong with single lines; a file that is no such file is refused."""
+
+import json
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from tuner.errors import InputError
+from tuner.owndata import json_source
+from tuner.owndata.opening import open_source
+from tuner.owndata.pieces import Unread
+
+from .talk import lines
+
+
+def records(source, fields=("a",), others=None):
+    return [record for piece in source.pieces(list(fields), others or {}) for record in piece.records]
+
+
+def columns(source, others):
+    pieces = source.pieces(["a"], others)
+    return pa.concat_tables([piece.others for piece in pieces]).to_pydict()
+
+
+def written(path, table, **options):
+    parquet.write_table(table, path, **options)
+    return path
+
+
+def test_lines_that_are_no_rows_are_handed_on_as_such(tmp_path):
+    path = lines(
+        tmp_path / "x.jsonl", [{"a": "1"}, "{'a': 2}", "", "[1]", "  ", "null", '{"a": "\\ud800"}', {"a": "ü"}]
+    )
+    source = open_source(path)
+    piece, *rest = source.pieces(["a"], {})
+    assert not rest
+    assert piece.numbers == [1, 2, 4, 6, 7, 8]
+    first, *unread, last = piece.records
+    assert (first, last) == ({"a": "1"}, {"a": "ü"})
+    assert [each.reason.partition(":")[0] for each in unread] == [
+        "not valid JSON",
+        *["not a JSON object"] * 2,
+        "not valid JSON",
+    ]
+    assert unread[0].excerpt == "{'a': 2}"
+    assert source.survey().rows == 6
+
+
+def test_bytes_that_are_no_utf8_hurt_their_line_only(tmp_path):
+    (tmp_path / "x.jsonl").write_bytes(b'{"a": "\xff"}\n{"a": "\x00"}\n{"a": "1"}\r\n{"a": "last"}')
+    broken, nul, *whole = records(open_source(tmp_path / "x.jsonl"))
+    assert isinstance(broken, Unread) and isinstance(nul, Unread)
+    assert whole == [{"a": "1"}, {"a": "last"}]
+
+
+def test_a_line_longer_than_any_row_is_not_held(tmp_path, monkeypatch):
+    monkeypatch.setattr(json_source, "LONGEST_LINE", 64)
+    path = lines(tmp_path / "x.jsonl", [{"a": "1"}, {"a": "x" * 1000}, {"a": "3"}])
+    first, unread, last = records(open_source(path))
+    assert (first, last) == ({"a": "1"}, {"a": "3"})
+    assert unread.reason == "longer than 64 bytes"
+    assert len(unread.excerpt) <= 120
+
+
+@pytest.mark.parametrize("row_bytes", [1, 100])
+def test_pieces_are_bounded_in_rows_and_bytes(row_bytes, tmp_path, monkeypatch):
+    monkeypatch.setattr(json_source, "PIECE_ROWS", 10)
+    monkeypatch.setattr(json_source, "PIECE_BYTES", 300)
+    path = lines(tmp_path / "x.jsonl", [{"a": "x" * row_bytes}] * 25)
+    sizes = [len(piece.records) for piece in open_source(path).pieces(["a"], {})]
+    assert sizes == ([10, 10, 5] if row_bytes == 1 else [3] * 8 + [1])
+
+
+def test_marks_at_the_beginning(tmp_path):
+    (tmp_path / "x.jsonl").write_bytes(b'\xef\xbb\xbf{"a": "1"}\n')
+    assert records(open_source(tmp_path / "x.jsonl")) == [{"a": "1"}]
+    (tmp_path / "y.jsonl").write_bytes('{"a": "1"}\n'.encode("utf-16"))
+    with pytest.raises(InputError, match="UTF-16; save it as UTF-8"):
+        open_source(tmp_path / "y.jsonl").survey()
+
+
+def test_a_json_file_is_an_array_or_lines(tmp_path):
+    rows = [{"a": "1"}, 2, {"a": "3"}]
+    (tmp_path / "array.json").write_text(json.dumps(rows, indent=1))
+    source = open_source(tmp_path / "array.json")
+    first, unread, last = records(source)
+    assert (source.unit, first, unread, last) == ("row", rows[0], Unread("not a JSON object", "2"), rows[2])
+    assert open_source(lines(tmp_path / "lines.json", rows)).unit == "line"
+    (tmp_path / "broken.json").write_text("[{")
+    with pytest.raises(InputError, match=r"broken\.json: not valid JSON"):
+        open_source(tmp_path / "broken.json").survey()
+
+
+def test_columns_are_those_of_the_first_objects(tmp_path, monkeypatch):
+    monkeypatch.setattr(json_source, "SAMPLE", 2)
+    path = lines(tmp_path / "x.jsonl", ["no", {"a": None}, {"b": []}, {"c": 1}])
+    assert open_source(path).columns == {"a": False, "b": True}
+    with pytest.raises(InputError, match="no line is a JSON object; line 1: not valid JSON"):
+        _ = open_source(lines(tmp_path / "y.jsonl", ["no", "[]"])).columns
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "held"),
+    [
+        (["x", None], pa.string(), ["x", None]),
+        ([1, 2], pa.int64(), [1, 2]),
+        ([1, 2.5], pa.float64(), [1.0, 2.5]),
+        ([True, None], pa.bool_(), [True, None]),
+        ([1, "x", True], pa.string(), ["1", "x", "true"]),
+        ([2**70, 1], pa.float64(), [2.0**70, 1.0]),
+        ([2**63, 1], pa.float64(), [2.0**63, 1.0]),
+        ([None, None], None, None),
+        (["x", {}], None, None),
+        (["x", [1]], None, None),
+    ],
+)
+def test_other_columns_have_the_type_that_holds_all_their_values(values, kind, held, tmp_path):
+    source = open_source(lines(tmp_path / "x.jsonl", [{"a": "text", "b": value} for value in values]))
+    assert source.survey().others.get("b") == kind
+    if kind is not None:
+        assert columns(source, {"b": kind}) == {"b": held}
+
+
+def test_other_columns_are_null_where_a_line_is_no_row(tmp_path):
+    source = open_source(lines(tmp_path / "x.jsonl", [{"a": "1", "b": 1}, "no", {"a": "3"}]))
+    assert columns(source, {"b": pa.int64()}) == {"b": [1, None, None]}
+
+
+@pytest.mark.parametrize(
+    ("ids", "found"),
+    [(["x", "y"], "id"), (["x", "x"], None), (["x", None], None), (["x", ""], None), ([1, 2], None)],
+)
+def test_a_column_names_rows_if_its_strings_are_unique(ids, found, tmp_path):
+    rows = [{"a": "text", "id": each} for each in ids]
+    assert open_source(lines(tmp_path / "x.jsonl", rows)).survey().ids == found
+    assert open_source(written(tmp_path / "x.parquet", pa.Table.from_pylist(rows))).survey().ids == found
+
+
+def test_parquet_is_read_a_piece_at_a_time(tmp_path):
+    table = pa.table(
+        {
+            "a": pa.array(["x", None, "z"] * 4000).dictionary_encode(),
+            "b": pa.array(range(12000), pa.int32()),
+            "c": pa.array(["k"] * 12000).dictionary_encode(),
+            "d": [[1]] * 12000,
+            "e": [{"x": 1}] * 12000,
+        }
+    )
+    source = open_source(written(tmp_path / "x.parquet", table, row_group_size=12000))
+    assert (source.unit, source.columns["a"], source.columns["d"]) == ("row", False, True)
+    survey = source.survey()
+    assert survey.rows == 12000
+    assert survey.others == {"a": pa.string(), "b": pa.int32(), "c": pa.string()}
+    pieces = list(source.pieces(["a"], {"c": pa.string(), "b": pa.int32()}))
+    assert [piece.numbers[0] for piece in pieces] == [1, 5001, 10001]
+    assert [record["a"] for record in pieces[0].records[:3]] == ["x", None, "z"]
+    assert pa.concat_tables([piece.others for piece in pieces]).to_pydict() == {
+        "c": ["k"] * 12000,
+        "b": list(range(12000)),
+    }
+
+
+def test_bytes_that_are_no_utf8_in_parquet_hurt_their_row_only(tmp_path):
+    broken = pa.array([b"x", b"\xff", b"z"]).view(pa.string())
+    source = open_source(written(tmp_path / "x.parquet", pa.table({"a": broken})))
+    assert records(source) == [{"a": "x"}, Unread("a text is not valid UTF-8", ""), {"a": "z"}]
+
+
+@pytest.mark.parametrize("cut", [0, 3, 100, -5])
+def test_a_truncated_parquet_is_refused(cut, tmp_path):
+    path = written(tmp_path / "x.parquet", pa.table({"a": ["text"] * 1000}))
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(InputError, match=r"x\.parquet: not a readable Parquet file"):
+        _ = open_source(path).columns
+
+
+def test_a_parquet_with_a_hole_is_refused(tmp_path):
+    path = written(tmp_path / "x.parquet", pa.table({"a": [f"{number}" for number in range(5000)]}), compression="zstd")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:200] + b"\0" * 2000 + whole[2200:])
+    with pytest.raises(InputError, match="not a readable Parquet file"):
+        records(open_source(path))
+
+
+def test_what_is_no_such_file_is_refused(tmp_path):
+    for path, words in (
+        (tmp_path / "nowhere.jsonl", "no such file"),
+        (tmp_path, "not a file"),
+        (lines(tmp_path / "x.csv", []), r"\.parquet, \.jsonl"),
+    ):
+        with pytest.raises(InputError, match=words):
+            open_source(path)

@@ -1,0 +1,66 @@
+"""What a person sees: how far each step is, and at the end what took how many rows."""
+
+import io
+from pathlib import Path
+
+from rich.console import Console
+
+from tuner.curation.reasons import REASONS
+from tuner.owndata.view import summary, watching
+from tuner.progress import Event, emit
+
+METRICS = {
+    "rows": 1_234_567,
+    "kept": 1_000_000,
+    "funnel": {**dict.fromkeys(REASONS, 0), "short_response": 34_567, "near_duplicate": 200_000},
+    "source": {"file": "mine.jsonl", "kind": "instruction, response"},
+    "set_aside": {"not valid JSON": 3, "response is missing, not text": 1},
+    "seconds": {"all": 120.04},
+    "rows_per_second": 10_288.1,
+}
+
+
+def test_the_summary_says_what_took_how_many_rows_and_where_the_rest_lies():
+    told = summary(METRICS, Path("out"))
+    for words in (
+        "rows              1,234,567  from mine.jsonl, taken as instruction, response",
+        f"short_response      -34,567  {REASONS['short_response']}",
+        f"near_duplicate     -200,000  {REASONS['near_duplicate']}",
+        "kept              1,000,000  81.0%",
+        "4 more set aside, not curated; of 3: not valid JSON",
+        "120.0 s, 10,288 rows/s",
+        "out/kept",
+        "out/README.md",
+    ):
+        assert words in told
+    assert "toxic" not in told
+    assert "set aside" not in summary({**METRICS, "set_aside": {}}, Path("out"))
+
+
+def play():
+    for done in range(1, 11):
+        emit(Event("read", done=done * 100, total=1000))
+        emit(Event("examine", figures={"rows": 100, "rows/s": 9.0}))
+    emit(Event("generate", done=1, total=1))
+    emit(Event("match", done=1, total=1))
+    emit(Event("curate", done=1, total=1))
+
+
+def test_without_a_terminal_each_step_says_a_few_lines():
+    text = io.StringIO()
+    with watching(Console(file=text)):
+        play()
+    told = text.getvalue().splitlines()
+    assert told.count("read 1,000 of 1,000 rows") == 1
+    assert told.count("examine 1,000 of 1,000 rows") == 1
+    assert told[-2:] == ["match 1 of 1 parts", "curate 1 of 1 shards"]
+    assert len(told) == 10
+
+
+def test_a_terminal_shows_bars():
+    text = io.StringIO()
+    console = Console(file=text, force_terminal=True, width=80, color_system=None)
+    with watching(console):
+        play()
+    assert "1000/1000" in text.getvalue()
+    assert "generate" not in text.getvalue()

@@ -1,0 +1,139 @@
+"""Rounds whose rows, adapters and, unless asked for, evaluations are made up; all else is made by the real stages."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from tests.owndata.talk import answered, asked
+from tuner import loading, specs, stages
+from tuner.artifacts import parquet
+from tuner.artifacts.store import Store
+from tuner.generation.magpie import SCHEMA
+from tuner.generation.stage import Drawn, shards
+from tuner.recipe import Recipe
+from tuner.runs import Run
+
+RECIPE = """\
+name: small
+models: {{generator: {model}, student: {model}}}
+generation: {{rows: 24, shard_rows: 12}}
+split: {{validation: 0.3}}
+training:
+  one: {{method: lora, r: 2}}
+  two: {{method: lora, r: 4}}
+evaluation: {{samples: 1, sample_tokens: 2, resamples: 200}}
+"""
+
+LOSSES = {"good": 1.0, "fair": 2.0, "bad": 3.0}
+"""What a made-up evaluation says of the adapters."""
+
+Complete = Callable[..., str]
+
+
+@pytest.fixture(autouse=True)
+def exact(float32: None) -> None:
+    """Figures can be compared closely."""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "store"))
+
+
+@pytest.fixture
+def recipe(tiny: Path) -> Recipe:
+    return loading.parse(RECIPE.format(model=tiny))
+
+
+@pytest.fixture(scope="session")
+def adapters(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Random adapters: a good one, a fair one that leaves the student nearly as it is, and the good one's opposite."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    folders = {}
+    for name, scale in {"good": 0.1, "fair": 0.001, "bad": -0.1}.items():
+        torch.manual_seed(3)
+        config = LoraConfig(task_type="CAUSAL_LM", r=4, target_modules="all-linear")
+        worn = get_peft_model(AutoModelForCausalLM.from_pretrained(tiny), config)
+        for key, parameter in worn.named_parameters():
+            if parameter.requires_grad:
+                parameter.data = torch.randn_like(parameter) * (scale if "lora_B" in key else abs(scale))
+        folders[name] = tmp_path_factory.mktemp("adapters") / name
+        worn.save_pretrained(folders[name])
+    return folders
+
+
+def drawn(shard: Drawn) -> pa.Table:
+    """Rows that pass every check and are unlike each other; the first of a later round is one of the first round."""
+    rows = []
+    for index in range(shard.rows):
+        number = 1000 * shard.round + 100 * shard.number + index
+        instruction, response = asked(number), answered(number)
+        if index == 0:
+            instruction, response = asked(0), answered(0)
+        turns = [{"role": "user", "content": instruction}, {"role": "assistant", "content": response}]
+        made_up = {
+            "row_id": f"{shard.seed}-{shard.number}-{index}",
+            "shard": shard.number,
+            "index": index,
+            "instruction": instruction,
+            "response": response,
+            "messages": turns,
+            "instruction_finish": "stop",
+            "response_finish": "stop",
+        }
+        rows.append({**dict.fromkeys(SCHEMA.names), **made_up})
+    return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+@pytest.fixture
+def complete(store: Store, adapters: dict[str, Path]) -> Complete:
+    """Makes a run up to its evaluation, as if it had been trained; returns its name."""
+
+    def generate(shard: Drawn, folder: Path) -> dict[str, Any]:
+        parquet.write(drawn(shard), folder / "rows.parquet")
+        return {"rows": shard.rows}
+
+    def train(adapter: str, folder: Path) -> dict[str, Any]:
+        shutil.copytree(adapters[adapter], folder / "adapter")
+        return {}
+
+    def evaluate(chosen: dict[str, str], folder: Path) -> dict[str, Any]:
+        (folder / "made-up").write_text("")
+        figures = {"low": 0.5, "high": 3.5, "tokens": 100, "rows": 10}
+        return {"subjects": {name: {"loss": LOSSES[adapter], **figures} for name, adapter in chosen.items()}}
+
+    def make(
+        recipe: Recipe,
+        one: str = "bad",
+        two: str = "bad",
+        *,
+        name: str | None = None,
+        until: str = "evaluate",
+        really: bool = False,
+    ) -> str:
+        chosen = {"one": one, "two": two}
+        wanted = specs.of_recipe(recipe)
+        run = Run.start(store, recipe, name, "report")
+        with run.recorded():
+            for stage in specs.STAGES[: specs.STAGES.index(until) + 1]:
+                for spec in wanted.of(stage):
+                    if stage == "generate":
+                        shard = shards(recipe)[wanted.shards.index(spec)]
+                        store.build(spec, lambda folder, shard=shard: generate(shard, folder))
+                    elif stage == "train":
+                        store.build(spec, lambda folder, name=spec.label: train(chosen[name], folder))
+                    elif stage == "evaluate" and not really:
+                        store.build(spec, lambda folder: evaluate(chosen, folder))
+                    else:
+                        stages.make(recipe, stage, spec.label, store)
+                    run.note(spec, "made")
+        return run.name
+
+    return make

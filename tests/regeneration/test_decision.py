@@ -1,0 +1,187 @@
+"""The champion changes only if the challenger is better beyond the interval, on rows that neither has learned from."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.regeneration.conftest import RECIPE, Complete
+from tests.tiny import make_tiny_model
+from tuner import loading, specs
+from tuner.artifacts import aliases, parquet
+from tuner.artifacts.store import Store
+from tuner.errors import InputError, StageError
+from tuner.recipe import Recipe
+from tuner.regeneration.comparison import compare
+from tuner.regeneration.contest import contest
+from tuner.regeneration.decision import Decision, decide
+from tuner.regeneration.rounds import following
+
+
+def decided(store: Store, run: str) -> Decision:
+    return decide(store, run, compare(store, run))
+
+
+def named(store: Store, alias: str) -> list[tuple[str, str]]:
+    """Where an alias pointed, the latest last."""
+    return [(entry.run, entry.adapter) for entry in aliases.history(store, alias)]
+
+
+def test_where_there_is_no_champion_the_best_adapter_becomes_it(
+    store: Store, recipe: Recipe, complete: Complete
+) -> None:
+    run = complete(recipe, one="bad", two="good")
+    decision = decided(store, run)
+    assert decision.promoted
+    assert decision.line == f"two of {run} is the new champion: there is no champion yet"
+    assert named(store, "champion") == named(store, "challenger") == [(run, "two")]
+    entry = aliases.current(store, "champion")
+    assert (entry.fingerprint, entry.why) == (decision.fingerprint, "there is no champion yet")
+    assert entry.fingerprint == specs.of_recipe(recipe).training["two"].fingerprint
+    assert decision.comparison["challenger"]["loss"] == 1
+
+
+def test_the_run_records_the_comparison_once(store: Store, recipe: Recipe, complete: Complete) -> None:
+    run = complete(recipe)
+    for _ in range(2):
+        decided(store, run)
+    noted = [each["fingerprint"] for each in store.read_run(run)["artifacts"] if each["stage"] == "compare"]
+    assert noted == [compare(store, run).fingerprint]
+    assert store.read_run(run)["state"] == "completed"
+
+
+class TestSecondRound:
+    @pytest.fixture
+    def first(self, store: Store, recipe: Recipe, complete: Complete) -> str:
+        run = complete(recipe, one="fair", two="bad")
+        decided(store, run)
+        return run
+
+    def test_a_better_challenger_becomes_the_champion(
+        self, store: Store, recipe: Recipe, complete: Complete, first: str
+    ) -> None:
+        run = complete(following(recipe, store), one="bad", two="good")
+        compared = compare(store, run)
+        decision = decide(store, run, compared)
+        assert (compared.metrics["outcome"], decision.promoted) == ("better", True)
+        assert compared.metrics["difference"]["high"] < 0
+        assert "lower than the champion's: \N{MINUS SIGN}" in decision.line
+        assert named(store, "champion") == [(first, "one"), (run, "two")]
+        assert named(store, "challenger") == [(first, "one"), (run, "two")]
+        assert decision.champion.run == first
+
+    def test_another_challenger_does_not(self, store: Store, recipe: Recipe, complete: Complete, first: str) -> None:
+        run = complete(following(recipe, store), one="fair", two="bad")
+        compared = compare(store, run)
+        decision = decide(store, run, compared)
+        # The very same weights: no difference at all.
+        assert (compared.metrics["outcome"], compared.metrics["difference"]["high"]) == ("not_better", 0)
+        assert decision.line.startswith(
+            f"one of {first} stays the champion: the challenger's held-out loss is not shown"
+        )
+        assert named(store, "champion") == [(first, "one")]
+        assert named(store, "challenger") == [(first, "one"), (run, "one")]
+
+    def test_both_are_measured_on_the_new_rounds_held_out_rows(
+        self, store: Store, recipe: Recipe, complete: Complete, first: str
+    ) -> None:
+        second = following(recipe, store)
+        run = complete(second, one="bad", two="good", really=True)
+        compared = compare(store, run)
+        wanted = specs.of_recipe(second)
+        held = parquet.read(store.fetch(store.find("split", wanted.split.fingerprint), "validation.parquet"))
+        losses = parquet.read(store.fetch(compared, "losses.parquet")).to_pylist()
+        assert [row["row_id"] for row in losses] == held["row_id"].to_pylist() * 2
+        assert [row["subject"] for row in losses] == ["challenger"] * held.num_rows + ["champion"] * held.num_rows
+        # The evaluator is the one that the run's adapters met.
+        evaluated = store.find("evaluate", wanted.evaluate.fingerprint).metrics["subjects"]["two"]
+        assert compared.metrics["challenger"] == pytest.approx(evaluated)
+        means = [compared.metrics[side]["loss"] for side in ("challenger", "champion")]
+        assert compared.metrics["difference"]["difference"] == pytest.approx(means[0] - means[1])
+        assert compared.metrics["overlap"]["near_overlap"] == 0
+
+    def test_deciding_again_moves_nothing_even_after_a_rollback(
+        self, store: Store, recipe: Recipe, complete: Complete, first: str
+    ) -> None:
+        run = complete(following(recipe, store), one="bad", two="good")
+        once = decided(store, run)
+        assert decided(store, run) == once
+        assert len(named(store, "champion")) == len(named(store, "challenger")) == 2
+        aliases.rollback(store, "champion")
+        again = decided(store, run)
+        assert (again.promoted, again.line) == (once.promoted, once.line)
+        assert named(store, "champion") == [(first, "one"), (run, "two"), (first, "one")]
+        assert len(named(store, "challenger")) == 2
+
+    def test_a_decision_that_was_cut_off_is_finished(
+        self, store: Store, recipe: Recipe, complete: Complete, first: str
+    ) -> None:
+        run = complete(following(recipe, store), one="bad", two="good")
+        compared, sides = compare(store, run), contest(store, run)
+        aliases.point(store, "champion", run=run, adapter="two", fingerprint=sides.fingerprint, why="cut off here")
+        decision = decide(store, run, compared)
+        assert (decision.promoted, decision.champion.run) == (True, first)
+        assert named(store, "champion") == [(first, "one"), (run, "two")]
+        assert named(store, "challenger") == [(first, "one"), (run, "two")]
+
+    def test_a_champion_that_changed_meanwhile_was_not_compared(
+        self, store: Store, recipe: Recipe, complete: Complete, first: str
+    ) -> None:
+        run = complete(following(recipe, store), one="bad", two="good")
+        compared = compare(store, run)
+        fingerprint = specs.of_recipe(recipe).training["two"].fingerprint
+        aliases.point(store, "champion", run=first, adapter="two", fingerprint=fingerprint, why="by hand")
+        with pytest.raises(StageError, match="the champion was changed while it was compared; run the regeneration"):
+            decide(store, run, compared)
+        assert len(named(store, "challenger")) == 1
+
+    def test_the_same_adapter_by_another_name_is_no_challenger(
+        self, store: Store, recipe: Recipe, complete: Complete, first: str
+    ) -> None:
+        run = complete(recipe, one="fair", two="bad", name="again")
+        decision = decided(store, run)
+        assert (decision.promoted, decision.comparison["outcome"]) == (False, "itself")
+        assert decision.line == "one of again stays the champion: the challenger is the champion itself"
+        assert named(store, "champion") == [(first, "one")]
+
+
+def test_an_adapter_of_another_student_is_not_compared(
+    store: Store, recipe: Recipe, complete: Complete, tmp_path: Path
+) -> None:
+    first = complete(recipe, one="bad")
+    decided(store, first)
+    other = make_tiny_model(tmp_path / "other", seed=1)
+    run = complete(loading.parse(RECIPE.format(model=other)), one="good")
+    decision = decided(store, run)
+    assert not decision.promoted
+    assert "the champion is an adapter of another student, folder " in decision.line
+    assert named(store, "champion") == [(first, "one")]
+    assert named(store, "challenger") == [(first, "one"), (run, "one")]
+
+
+def test_a_champion_that_learned_from_held_out_rows_is_not_measured_on_them(
+    store: Store, recipe: Recipe, complete: Complete
+) -> None:
+    # With less held out, it learned from rows that the other split holds out.
+    first = complete(loading.parse(loading.text(recipe), ["split.validation=0.15"]), one="bad")
+    decided(store, first)
+    run = complete(recipe, one="good")
+    compared = compare(store, run)
+    decision = decide(store, run, compared)
+    assert (compared.metrics["outcome"], decision.promoted) == ("leak", False)
+    assert compared.metrics["overlap"]["exact_overlap"] > 0
+    assert "in what the champion was trained on, or near to it, such as 42-" in decision.line
+    assert [file.name for file in compared.files] == ["verdict.txt"]
+
+
+def test_a_champion_that_is_not_in_the_store_any_more_is_named(
+    store: Store, recipe: Recipe, complete: Complete, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decided(store, complete(recipe))
+    lost = replace(aliases.current(store, "champion"), fingerprint="0" * 64)
+    run = complete(following(recipe, store))
+    monkeypatch.setattr(aliases, "history", lambda *_: [lost])
+    with pytest.raises(
+        InputError, match=r"the adapter one of small-.* is not in .* any more; point the alias at another"
+    ):
+        compare(store, run)

@@ -1,0 +1,133 @@
+"""Which round comes next follows from the runs in the store; its old rows are where they were."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.regeneration.conftest import Complete
+from tuner import loading, runs, specs
+from tuner.artifacts import aliases, parquet
+from tuner.artifacts.store import Store
+from tuner.lineage import lineage
+from tuner.recipe import Recipe
+from tuner.regeneration.rounds import following, undecided
+from tuner.runs import Run
+
+
+def changed(recipe: Recipe, *overrides: str) -> Recipe:
+    return loading.parse(loading.text(recipe), overrides)
+
+
+def done(store: Store, recipe: Recipe, state: str = "completed", until: str = "report", name: str | None = None) -> str:
+    """A run of which nothing but its record is there."""
+    run = Run.start(store, recipe, name, until)
+    run.note(specs.of_recipe(recipe).split, "made")
+    run.end(state)
+    return run.name
+
+
+def sides(store: Store, recipe: Recipe) -> dict[str, set[str]]:
+    split = store.find("split", specs.of_recipe(recipe).split.fingerprint)
+    return {
+        side: set(parquet.read(store.fetch(split, f"{side}.parquet"))["row_id"].to_pylist())
+        for side in ("train", "validation", "left_out")
+    }
+
+
+class TestFollowing:
+    def test_the_first_round_is_the_recipe_itself(self, store: Store, recipe: Recipe) -> None:
+        assert following(recipe, store) == recipe
+
+    def test_a_completed_round_is_followed_by_the_next_on_its_split(self, store: Store, recipe: Recipe) -> None:
+        done(store, recipe)
+        second = following(recipe, store)
+        assert second.generation.rounds == 2
+        assert second.split.former == specs.of_recipe(recipe).split.fingerprint
+        assert changed(second, "generation.rounds=1", "split.former=null") == recipe
+        done(store, second)
+        third = following(recipe, store)
+        assert (third.generation.rounds, third.split.former) == (3, specs.of_recipe(second).split.fingerprint)
+
+    @pytest.mark.parametrize("state", ["running", "failed", "interrupted"])
+    def test_a_round_that_was_not_completed_is_taken_up_again(self, store: Store, recipe: Recipe, state: str) -> None:
+        done(store, recipe)
+        second = following(recipe, store)
+        done(store, second, state)
+        assert following(recipe, store) == second
+
+    def test_what_stopped_before_the_report_is_no_round(self, store: Store, recipe: Recipe) -> None:
+        done(store, recipe, until="split")
+        assert following(recipe, store) == recipe
+
+    def test_runs_of_another_recipe_are_none_of_its_rounds(self, store: Store, recipe: Recipe) -> None:
+        done(store, changed(recipe, "training.one.r=8"))
+        done(store, changed(recipe, "seed=43"))
+        assert following(recipe, store) == recipe
+
+    def test_a_recipe_of_several_rounds_begins_with_them(self, store: Store, recipe: Recipe) -> None:
+        done(store, recipe)
+        third = changed(recipe, "generation.rounds=3")
+        assert following(third, store) == third
+        done(store, third)
+        assert following(third, store).generation.rounds == 4
+
+    def test_it_goes_through_yaml_as_it_is(self, store: Store, recipe: Recipe) -> None:
+        done(store, recipe)
+        second = following(recipe, store)
+        assert loading.parse(loading.text(second)) == second
+
+
+def test_a_completed_round_is_undecided_until_its_adapter_was_the_challenger(
+    store: Store, recipe: Recipe, complete: Complete
+) -> None:
+    assert undecided(recipe, store) is None
+    run = complete(recipe, until="train")
+    assert undecided(recipe, store) == recipe
+    fingerprint = specs.of_recipe(recipe).training["one"].fingerprint
+    aliases.point(store, "challenger", run=run, adapter="one", fingerprint=fingerprint, why="a test")
+    assert undecided(recipe, store) is None
+    done(store, recipe, name="again")
+    assert undecided(recipe, store) is None
+    second = following(recipe, store)
+    done(store, second, "running")
+    assert undecided(recipe, store) is None
+    done(store, second)
+    assert undecided(recipe, store) == second
+
+
+@pytest.fixture
+def grown(store: Store, recipe: Recipe, complete: Complete) -> tuple[Recipe, Recipe, str]:
+    """Two rounds up to their splits, and the second one's run."""
+    complete(recipe, until="split")
+    second = following(recipe, store)
+    return recipe, second, complete(second, until="split")
+
+
+def test_old_rows_survive_on_their_sides_and_new_ones_come(store: Store, grown: tuple[Recipe, Recipe, str]) -> None:
+    first, second, _ = grown
+    before, after = sides(store, first), sides(store, second)
+    assert before["train"] < after["train"]
+    assert before["validation"] < after["validation"]
+    metrics = store.find("split", specs.of_recipe(second).split.fingerprint).metrics
+    assert metrics["former_rows"] == len(before["train"]) + len(before["validation"])
+    # Those that were made doubled: two in each later round, one in the first.
+    curated = store.find("curate", specs.of_recipe(second).curate.fingerprint).metrics
+    assert (curated["rows"], curated["kept"]) == (48, 45)
+
+
+def test_a_row_is_walked_back_to_the_shard_of_its_round(store: Store, grown: tuple[Recipe, Recipe, str]) -> None:
+    _, second, run = grown
+    history = lineage(store, runs.find(store, run), "43-1-3")["row"]
+    assert (history["row_id"], history["shard"], history["verdict"]) == ("43-1-3", 1, "kept")
+    assert history["shard_fingerprint"] == specs.of_recipe(second).shards[3].fingerprint
+    assert "file" not in history
+
+
+def test_a_card_says_how_many_rounds_there_were(
+    store: Store, grown: tuple[Recipe, Recipe, str], tmp_path: Path
+) -> None:
+    from tuner.export.dataset import fill
+
+    (tmp_path / "out").mkdir()
+    fill(store, runs.find(store, grown[2]), tmp_path / "out")
+    assert "in 2 rounds, each under a seed of its own: 42 to 43" in (tmp_path / "out" / "README.md").read_text()

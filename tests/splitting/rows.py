@@ -1,0 +1,62 @@
+"""Kept rows for the tests of the split, and the definition of near that they are held against."""
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from tuner.artifacts import parquet
+from tuner.curation.columns.text import normalise
+
+MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+SCHEMA = pa.schema(
+    [
+        ("row_id", pa.string()),
+        ("messages", MESSAGES),
+        ("prompt", MESSAGES),
+        ("completion", MESSAGES),
+        ("instruction", pa.string()),
+        ("response", pa.string()),
+    ]
+)
+
+
+def row(row_id, instruction):
+    prompt = [{"role": "user", "content": instruction}]
+    completion = [{"role": "assistant", "content": f"answer {row_id}"}]
+    return {
+        "row_id": row_id,
+        "messages": prompt + completion,
+        "prompt": prompt,
+        "completion": completion,
+        "instruction": instruction,
+        "response": completion[0]["content"],
+    }
+
+
+def rows(instructions, name="r"):
+    return [row(f"{name}-{index}", instruction) for index, instruction in enumerate(instructions)]
+
+
+def write(rows: list, path: Path) -> Path:
+    parquet.write(pa.Table.from_pylist(rows, schema=SCHEMA), path)
+    return path
+
+
+def ngrams(text, size):
+    words = normalise(text).split()
+    if len(words) < size:
+        return {tuple(words)} if words else set()
+    return {tuple(words[at : at + size]) for at in range(len(words) - size + 1)}
+
+
+def jaccard(left, right, size=5):
+    """The Jaccard similarity of two texts' sets of word n-grams; two empty texts are the same."""
+    if normalise(left) == normalise(right):
+        return 1.0
+    left, right = ngrams(left, size), ngrams(right, size)
+    union = len(left | right)
+    return len(left & right) / union if union else 0.0
+
+
+def near_pairs(left, right, similarity=0.5, size=5):
+    return {(a, b) for a in left for b in right if jaccard(a, b, size) >= similarity}

@@ -1,0 +1,30 @@
+"""What a task returns: a reference, in a state that tells what the store had already."""
+
+from pathlib import Path
+from typing import Any
+
+from prefect.client.schemas.objects import State
+
+from tasks import stage
+from tuner import loading, specs
+from tuner.artifacts.store import Store
+from tuner.settings import settings
+
+RECIPE = (
+    "name: small\nmodels: {generator: o/c, student: o/b}\ngeneration: {rows: 8}\ntraining: {lora: {method: lora}}\n"
+)
+
+
+def test_what_another_worker_made_is_cached() -> None:
+    recipe = loading.parse(RECIPE)
+    spec = specs.of_recipe(recipe).training["lora"]
+    store = Store(settings().store)
+
+    def write(folder: Path) -> dict[str, Any]:
+        (folder / "curve").write_text("x")
+        return {}
+
+    store.build(spec, write)
+    state = stage.run("train", spec.fingerprint, recipe.model_dump(mode="json"), "lora")
+    assert isinstance(state, State)
+    assert (state.name, state.is_completed(), state.data["fingerprint"]) == ("Cached", True, spec.fingerprint)

@@ -1,0 +1,165 @@
+"""The commands that list adapters, move aliases and collect garbage, as processes of their own."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tuner import adapters, lineage, loading, specs, summary
+from tuner.artifacts import aliases, garbage, parquet
+from tuner.artifacts.store import Store
+from tuner.errors import InputError
+from tuner.runs import Run
+
+RECIPE = """\
+name: small
+models: {generator: owner/chat, student: owner/base}
+generation: {rows: 10}
+training: {lora: {method: lora}, prompt: {method: prompt_tuning}}
+"""
+LOSSES = {"base": (2.0, 1.9, 2.1), "lora": (1.234, 1.111, 1.345), "prompt": (1.5, 1.4, 1.6)}
+TUNER = [sys.executable, "-c", "from tuner.cli import main; main()"]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "store"))
+
+
+@pytest.fixture
+def ran(store: Store) -> Callable[..., Run]:
+    """Makes a run that trained, and evaluated if asked to."""
+
+    def fill(stage: str, folder: Path) -> dict[str, Any]:
+        if stage == "split":
+            import pyarrow as pa
+
+            parquet.write(pa.table({"row_id": ["7-0-0"]}), folder / "train.parquet")
+        if stage == "train":
+            (folder / "adapter").mkdir()
+            (folder / "adapter" / "adapter_model.safetensors").write_bytes(b"w" * 1_234_567)
+            return {"method": "lora"}
+        subjects = {name: dict(zip(("loss", "low", "high"), loss, strict=True)) for name, loss in LOSSES.items()}
+        return {"subjects": subjects}
+
+    def make(name: str, until: str = "evaluate", *overrides: str) -> Run:
+        recipe = loading.parse(RECIPE, overrides)
+        wanted = specs.of_recipe(recipe)
+        run = Run.start(store, recipe, name, until)
+        with run.recorded():
+            for stage in ("split", "train", "evaluate")[: 3 if until == "evaluate" else 2]:
+                for spec in wanted.of(stage):
+                    store.build(spec, lambda folder, stage=stage: fill(stage, folder))
+                    run.note(spec, "made")
+        return run
+
+    return make
+
+
+def tuner(*arguments: str, code: int = 0) -> str:
+    done = subprocess.run(
+        [*TUNER, *arguments], capture_output=True, text=True, timeout=120, env={**os.environ, "COLUMNS": "200"}
+    )
+    assert done.returncode == code, done.stderr
+    if code:
+        assert len(done.stderr.splitlines()) == 1
+        return done.stderr
+    return done.stdout
+
+
+def test_every_adapter_with_its_loss_and_its_aliases(store: Store, ran: Callable[..., Run]) -> None:
+    ran("first")
+    ran("second", "train", "seed=7")
+    adapters.promote(store, "first", "lora", "champion")
+    adapters.promote(store, "first", "lora", "best")
+    lora, prompt, later, _ = found = adapters.every(store)
+    assert [(each.run, each.adapter) for each in found] == [
+        ("first", "lora"),
+        ("first", "prompt"),
+        ("second", "lora"),
+        ("second", "prompt"),
+    ]
+    assert (lora.method, lora.loss, lora.low, lora.high) == ("lora", 1.234, 1.111, 1.345)
+    assert lora.bytes == 1_234_567
+    assert (lora.aliases, prompt.aliases) == (("best", "champion"), ())
+    assert (Path(lora.uri) / "adapter_model.safetensors").is_file()
+    assert (later.loss, later.low, later.high) == (None, None, None)
+
+
+def test_adapters_of_a_run_of_an_older_schema_are_listed(store: Store, ran: Callable[..., Run]) -> None:
+    record = ran("first").record
+    store.write_run("first", {**record, "recipe": {"of": "another schema"}})
+    assert [each.adapter for each in adapters.every(store)] == ["lora", "prompt"]
+
+
+def test_a_hurt_adapter_is_not_listed(store: Store, ran: Callable[..., Run]) -> None:
+    record = ran("first").record
+    hurt = next(each for each in record["artifacts"] if each["label"] == "lora")
+    store.replace(f"artifacts/train/{hurt['fingerprint']}/manifest.json", b"{")
+    assert [each.adapter for each in adapters.every(store)] == ["prompt"]
+
+
+def test_promoting_what_is_promoted_moves_nothing(store: Store, ran: Callable[..., Run]) -> None:
+    ran("first")
+    assert adapters.promote(store, "first", "lora", "champion") == adapters.promote(store, "first", "lora", "champion")
+    assert len(aliases.history(store, "champion")) == 1
+
+
+def test_promoting_what_is_not_there_says_what_is(store: Store, ran: Callable[..., Run]) -> None:
+    ran("first")
+    with pytest.raises(InputError, match=r"^first: has no adapter 'lorra' .*; complete are: lora, prompt$"):
+        adapters.promote(store, "first", "lorra", "champion")
+    with pytest.raises(InputError, match="nobody: no such run"):
+        adapters.promote(store, "nobody", "lora", "champion")
+
+
+def test_showing_a_run_says_where_its_adapters_lie(store: Store, ran: Callable[..., Run]) -> None:
+    data = lineage.lineage(store, ran("first").record)
+    lora = adapters.every(store)[0]
+    assert data["adapters"]["lora"] == {"uri": lora.uri, "training_rows": ["7-0-0"]}
+    assert f"adapter lora lies in {lora.uri}" in summary.walk(data)
+
+
+def test_the_commands(store: Store, ran: Callable[..., Run]) -> None:
+    ran("first")
+    ran("second", "train", "seed=7")
+    assert "first lora (" in tuner("promote", "first", "lora")
+    assert "since" in tuner("promote", "second", "prompt", "--alias", "challenger")
+    tuner("promote", "first", "prompt")
+    lines = tuner("adapters").splitlines()
+    assert lines[0].split("  ")[0] == "run"
+    assert "1.234 (1.111 to 1.345)" in lines[1]
+    assert "1.2 MB" in lines[1]
+    assert lines[2].split()[-1] == "champion"
+    prompt = adapters.every(store)[1]
+    assert f"champion lies in {prompt.uri}" in lines
+    assert [each["aliases"] for each in json.loads(tuner("adapters", "--json"))] == [
+        [],
+        ["champion"],
+        [],
+        ["challenger"],
+    ]
+    assert "champion points at first lora (" in tuner("rollback")
+    assert "nothing before" in tuner("rollback", "champion", code=2)
+    assert "there are: challenger, champion" in tuner("rollback", "nobody", code=2)
+    assert "a name has letters" in tuner("promote", "first", "lora", "--alias", "../x", code=2)
+
+
+def test_the_command_that_collects(store: Store, ran: Callable[..., Run]) -> None:
+    ran("first")
+    half = "runs/first/run.json.0123456789abcdef"
+    store.replace(half, b"x" * 1_500_000)
+    os.utime(Path(store.root, half), (0, 0))
+    said = [{"kind": "half a write", "path": half, "files": [half], "bytes": 1_500_000}]
+    assert json.loads(tuner("collect-garbage", "--dry-run", "--json")) == said
+    assert tuner("collect-garbage", "--dry-run").splitlines()[-1] == "1.5 MB would be removed"
+    lines = tuner("collect-garbage").splitlines()
+    assert lines[1].split() == ["half", "a", "write", "runs", "1", "1.5"]
+    assert lines[-1] == "1.5 MB were removed"
+    assert tuner("collect-garbage").splitlines() == ["0.0 MB were removed"]
+    assert garbage.collect(store) == []

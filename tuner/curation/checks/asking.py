@@ -1,0 +1,174 @@
+"""Whether an instruction is one: not an answer, not a turn of the assistant's, not the rest of a sentence.
+
+All three are told by how a text begins and ends, and hold back where the text asks for something after all: 'Here is a
+list: 3, 5. Sort them.' is an instruction. The patterns are Rust's (no look-around).
+"""
+
+import polars as pl
+
+from tuner.curation.checks.leaks import has_solution
+from tuner.curation.columns.patterns import Flags, has, where
+
+# So much of a text's end is searched for a request, in characters.
+_TAIL = 300
+
+# An apostrophe, typed or typeset.
+_A = r"['\x{2019}]"
+_VERBS = (
+    "(?:analy[sz]e|answer|arrange|calculate|categori[sz]e|classify|compare|complete|compose|compute|continue|convert"
+    "|correct|count|create|critique|debug|decide|define|derive|describe|design|determine|develop|discuss|draft|edit"
+    "|estimate|evaluate|expand|explain|extract|fill|find|finish|fix|generate|give|guess|identify|implement|improve"
+    "|list|make|match|name|optimi[sz]e|order|organi[sz]e|outline|paraphrase|pick|plan|predict|proofread|propose|prove"
+    "|provide|rank|rate|rearrange|recommend|refactor|rephrase|replace|reverse|rewrite|select|shorten|show|simplify"
+    "|solve|sort|state|suggest|summari[sz]e|tell|transform|translate|turn|use|verify|write)"
+)
+_QUESTIONS = "(?:what|how|why|which|who|whose|when|where|is|are|do|does|did|can|could|should|would)"
+_LEAD = "(?:(?:now|then|next|also|and|so|please),? )*"
+
+_REQUEST = (
+    r"(?i)\?|\bplease\b|\b(?:can|could|would|will) you\b|\bhelp me\b|\bfor you to\b|\bto (?:translate|summari[sz]e"
+    r"|rewrite|paraphrase|proofread|edit|classify|correct|sort|analy[sz]e|review)\b"
+    r"|(?m:^\W*(?:task|instructions?|question|prompt|exercise|problem)\*{0,2}:)"
+)
+_BEGINS_WITH_REQUEST = rf"(?i)\A\s*{_LEAD}(?:{_VERBS}|{_QUESTIONS})\b"
+_SENTENCE_REQUESTS = rf"(?i)(?:[.!?][\"'\x{{201d}})*]*\s+|\n\s*\n\s*){_LEAD}(?:{_VERBS}|{_QUESTIONS})\b"
+_PARAGRAPH_REQUESTS = rf"(?i)\n\s*\n\s*{_LEAD}(?:{_VERBS}|{_QUESTIONS})\b"
+_FIRST_PERSON = rf"\b(?:my|our|I|I{_A}(?:m|ve|d))\b"
+# Points name tasks of their own: 'Make a list' is none of the reader's.
+_POINT = r"(?m:^[ \t]*(?:[0-9]+[.)]|[-*\x{2022}])[ \t]+)"
+
+# How only an answer begins, marks of Markdown left aside.
+_ANSWER = (
+    r"(?i)\A[\s#*_>]*(?:"
+    r"step [0-9]+\*{0,2} ?(?:[:.)]|[-\x{2013}\x{2014}] )"
+    r"|answers?\*{0,2}:|explanation\*{0,2}:"
+    r"|(?:the )?(?:final|correct|right) answer(?: is\b|\*{0,2}:)"
+    rf"|(?:sure|certainly|of course|absolutely)(?: thing)?(?:!|[,.]? (?:here(?:{_A}s| is| are)|let me|let{_A}s|i can"
+    rf"|i{_A}d|i{_A}ll|i will|i would)\b)"
+    rf"|(?:that{_A}s an? )?(?:great|good|excellent|interesting) question[!.,]"
+    r")"
+    r"|\A\s*#{1,6} ?\*{0,2}Step [0-9]"
+)
+# How an answer begins, or an instruction that gives its material first.
+_MATERIAL = (
+    r"(?i)\A[\s#*_>]*(?:"
+    rf"here(?:{_A}s| is| are)\b"
+    r"|the answer (?:to (?:this|the|your) [^.?!\n]{1,60} )?is\b"
+    r"|(?:sure|certainly|of course|absolutely)[,.]"
+    r"|solutions?\*{0,2}:"
+    r"|to (?:solve|answer|find|determine|calculate|compute|address|prove|simplify|evaluate|understand)\b"
+    rf"[^.?!\n]{{0,120}}, (?:we|you|let{_A}s|let us)\b"
+    rf"|let{_A}s (?:break|solve|analy[sz]e|start (?:by|with)|go through|work through|denote|first|find|calculate|use)\b"
+    rf"|first(?:ly)?, (?:we|you|let{_A}s|let us)\b"
+    rf"|(?:yes|no), (?:it|you|there|that|this|they|the|we)(?:{_A}s)?\b"
+    r"|(?:therefore|thus|hence|in conclusion|in summary|in short|to summari[sz]e|overall), "
+    r")"
+    r"|\A\s*[-*\x{2022}] \*\*"
+)
+_POINTS = r"\A\s*1[.)] \*\*"
+# These open a user's trouble.
+_TROUBLE = rf"(?i)\Ahere(?:{_A}s| is) (?:the (?:thing|deal|situation)|what (?:i|we)\b)"
+
+# What assistants say, on normalised text.
+_HELP = (
+    rf"(?:(?:i{_A}d|i would|i{_A}ll) be (?:happy|glad|delighted) to (?:help|assist)(?: you\b| with\b|[,.!]|\z)"
+    rf"|i(?:{_A}m| am) (?:happy|glad|here) to (?:help|assist)(?: you\b| with\b|[,.!]|\z)"
+    r"|(?:how|what) (?:can|may) i (?:help|assist) you(?: with)?(?: today| further)?[?!.]|what can i do for you\b"
+    r"|i can (?:help|assist) you (?:with|in)\b"
+    r"|as an? (?:ai(?: (?:language )?(?:model|assistant|chatbot))?|(?:large )?language model),? (?:i|my)\b"
+    rf"|i(?:{_A}m| am) an ai(?: (?:language )?(?:model|assistant|chatbot))?"
+    r"(?:[,.!]| (?:and|so|designed|created|trained)\b)"
+    rf"|i(?:{_A}m| am) sorry,? (?:but )?i(?: can{_A}t| cannot|{_A}m unable to| am unable to)"
+    r" (?:help|assist|provide|answer)\b"
+    r"|feel free to (?:ask|reach out)\b|i hope this helps\b|is there anything else (?:i can|you)\b"
+    r"|let me know if you (?:have|need) (?:any |further |more |other |additional )*"
+    r"(?:questions?|help|assistance|clarification|concerns)\b"
+    r"|would you like me to\b|thank you for (?:reaching out|your question|asking))"
+)
+# Greetings and agreement may come first.
+_TALK = (
+    r"\A(?:(?:hi|hello|hey|sure|certainly|of course|absolutely|great|yes|okay|welcome)(?: there| thing)?[,.!]+ |please "
+    rf"|thank you(?: for [^.!?]{{1,60}})?[.!] )*{_HELP}"
+)
+
+# Closing punctuation, unless a word follows at once: `.NET`, `:hover`; and no smiley.
+_CLOSING = r"\A\s*(?:[,;)\]}]|(?:[.:!?\x{2026}]|\.{2,})(?:\s|\z))"
+_SMILEY = r"\A\s*[:;]-?[()DP](?:\s|\z)"
+# How a sentence goes on, which then has to end.
+_REST = (
+    r"\A\s*(?:(?:and|or|but|nor|than|of|which|whose|whom|been|being|into|onto|upon)\b"
+    rf"|(?:s|ll|ve|ing|tion) |{_A}(?:s|t|ll|ve|re|d|m) )"
+)
+_SENTENCE_END = r"[.!][\"')\x{201d}]?\s*\z"
+_OPEN_END = r"(?:,|[\[{]|(?:\A|[^:])\(|\b(?:the|an|and|because|your|my))\s*\z"
+# The sentence that ends in a colon. 'Answer:' offers. A task in three words or more announces what it is about, unless
+# that is quoted, or stands before: above the last line, or behind another colon.
+_COLON_END = r"(?:\A|[.?!\n])\s*([^.?!\n]*):\*{0,2}\s*\z"
+_QUOTES = r"[\"`\x{201c}\x{201d}\x{ab}\x{bb}]|(?:\s|\A)['\x{2018}]"
+_NEEDS = (
+    rf"(?i)\A\s*{_LEAD}(?:analy[sz]e|answer|arrange|calculate|categori[sz]e|classify|complete|convert|correct|edit|evaluate"
+    "|extract|fill|fix|identify|improve|match|order|paraphrase|proofread|rank|rearrange|rephrase|rewrite|shorten|simplify"
+    r"|solve|sort|summari[sz]e|transform|translate)\b"
+)
+_ANNOUNCES = r"(?i)\b(?:following|below|as follows|such as|for example|including)\b"
+
+
+def is_answer(instructions: pl.Series) -> Flags:
+    """Which instructions begin in the middle of a solution or as answers do, or go on to their own solution.
+
+    Args:
+        instructions: As they were written, shape (texts,).
+    """
+    material = has(instructions, _MATERIAL) & ~has(instructions, _TROUBLE)
+    return (
+        has(instructions, _ANSWER)
+        | has_solution(instructions)
+        | where(material, instructions, lambda texts: ~(_asks(texts) | has(texts, _FIRST_PERSON)))
+        | where(has(instructions, _POINTS), instructions, lambda texts: ~_asks(texts, _PARAGRAPH_REQUESTS))
+    )
+
+
+def is_assistant(instructions: pl.Series, normal_instructions: pl.Series) -> Flags:
+    """Which instructions talk as the assistant does: begin so, or do so and ask for nothing.
+
+    Args:
+        instructions: As they were written, shape (texts,).
+        normal_instructions: The same, normalised.
+    """
+    return has(normal_instructions, _TALK) | where(
+        has(normal_instructions, rf"\b{_HELP}"),
+        instructions,
+        lambda texts: ~(_asks(texts) | has(texts, _BEGINS_WITH_REQUEST) | has(texts, r"\b[Mm]y\b")),
+    )
+
+
+def is_fragment(instructions: pl.Series) -> Flags:
+    """Which instructions begin or end in the middle of a sentence, or announce what does not follow.
+
+    A lower-case letter at the beginning is no sign, so many write; words that only continue a sentence are, where it
+    ends and asks for nothing.
+
+    Args:
+        instructions: As they were written, shape (texts,).
+    """
+    ends = instructions.str.tail(_TAIL)
+    return (
+        (has(instructions, _CLOSING) & ~has(instructions, _SMILEY))
+        | has(ends, _OPEN_END)
+        | where(has(instructions, _REST) & has(ends, _SENTENCE_END), instructions, lambda texts: ~_asks(texts))
+        | where(has(instructions, _COLON_END), instructions, _announces)
+    )
+
+
+def _announces(texts: pl.Series) -> Flags:
+    sentences = texts.str.extract(_COLON_END)
+    alone = ~has(texts.str.strip_chars(), "\n")
+    given = has(sentences, f"{_QUOTES}|:")
+    long = (sentences.str.count_matches(r"\S+") >= 3).to_numpy()
+    return long & ~given & (has(sentences, _ANNOUNCES) | (alone & has(sentences, _NEEDS)))
+
+
+def _asks(texts: pl.Series, requests: str = _SENTENCE_REQUESTS) -> Flags:
+    """Which texts ask for something anywhere, or request it at their end."""
+    unlisted = texts.str.replace_all(_POINT, "\u2022 ").str.tail(_TAIL)
+    return has(texts, _REQUEST) | has(unlisted, requests)

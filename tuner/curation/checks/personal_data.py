@@ -1,0 +1,100 @@
+"""Personal data: e-mail and IP addresses, telephone, card and account numbers, keys and tokens.
+
+One expression over the column finds the rows that may hold any; each kind's own expression, over these rows, those
+that may hold it; and only there Python looks for the places and holds them against check digits and registries. What
+counts, and what does not because it belongs to nobody, is said in `personal_kinds`.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tuner.curation.checks.personal_kinds import KINDS, Kind
+from tuner.curation.columns.batch import Batch, Findings
+from tuner.curation.columns.rare import joined
+from tuner.curation.columns.spans import free
+
+NAMES: tuple[str, ...] = tuple(kind.name for kind in KINDS)
+"""The kinds there are."""
+
+_MASKS = {kind.name: kind.mask for kind in KINDS}
+_LIKELY = "|".join(f"(?:{kind.likely})" for kind in KINDS)
+
+Place = tuple[int, int, str]
+
+
+def find(texts: pl.Series) -> pl.DataFrame:
+    """Where personal data stand in a column of texts.
+
+    Returns:
+        A line for each place, by row and place: `row` (its position in the column), `kind` (one of NAMES), `start` and
+        `end` (characters of the text, end exclusive).
+    """
+    lines = [(row, kind, start, end) for row, places in _found(texts) for start, end, kind in places]
+    schema = {"row": pl.Int64, "kind": pl.String, "start": pl.Int64, "end": pl.Int64}
+    return pl.DataFrame(lines, schema=schema, orient="row")
+
+
+def check(batch: Batch) -> Findings:
+    """Looks for personal data in both texts.
+
+    Returns:
+        The reason `personal_data`, and the score `personal_data_kinds`: the kinds found with `, ` between, in the order
+        in which they stand, null if there are none.
+    """
+    found: dict[int, list[str]] = {}
+    for texts in (batch.instruction, batch.response):
+        for row, places in _found(texts):
+            found.setdefault(row, []).extend(kind for _, _, kind in places)
+    flags = np.zeros(len(batch), np.bool_)
+    flags[list(found)] = True
+    return Findings(
+        {"personal_data": flags}, {"personal_data_kinds": joined("personal_data_kinds", len(batch), found, ", ")}
+    )
+
+
+def redact(texts: pl.Series) -> pl.Series:
+    """Puts the mask of its kind, such as `[EMAIL]`, in the place of all personal data, until none are left.
+
+    `redact(redact(x))` is `redact(x)`, and `check` finds nothing in it.
+    """
+    # A copy, since `scatter` works in place.
+    texts, rows = texts.clone(), np.arange(len(texts))
+    # A mask may close a gap, or open one: what was part of a longer number then stands alone.
+    while rows.size:
+        found = list(_found(texts.gather(rows)))
+        rows = rows[[at for at, _ in found]]
+        masked = [_masked(text, places) for text, (_, places) in zip(texts.gather(rows), found, strict=True)]
+        texts = texts.scatter(rows, pl.Series(masked, dtype=pl.String))
+    return texts
+
+
+def _found(texts: pl.Series) -> Iterator[tuple[int, list[Place]]]:
+    rows = _likely(texts, _LIKELY)
+    rare = texts.gather(rows)
+    places: dict[int, list[Place]] = {}
+    for kind in KINDS:
+        likely = _likely(rare, kind.exacter or kind.likely)
+        for at, text in zip(likely.tolist(), rare.gather(likely), strict=True):
+            places[at] = _with(kind, text, places.get(at, []))
+    return ((int(rows[at]), places[at]) for at in sorted(places) if places[at])
+
+
+def _likely(texts: pl.Series, pattern: str) -> NDArray[np.int64]:
+    return np.flatnonzero(texts.str.contains(pattern).fill_null(False).to_numpy())
+
+
+def _with(kind: Kind, text: str, taken: list[Place]) -> list[Place]:
+    """The places taken in a text and what one more kind finds in the rest, in order."""
+    spans = free([(start, end) for start, end, _ in taken], kind.places(text))
+    return sorted([*taken, *((start, end, kind.name) for start, end in spans)])
+
+
+def _masked(text: str, places: list[Place]) -> str:
+    pieces, at = [], 0
+    for start, end, kind in places:
+        pieces += [text[at:start], _MASKS[kind]]
+        at = end
+    return "".join([*pieces, text[at:]])

@@ -1,0 +1,75 @@
+"""Cleaning: what is cut out of texts or masked in them before anything is checked."""
+
+import numpy as np
+import polars as pl
+
+from tuner.curation.checks import form, personal_data, toxicity
+from tuner.curation.columns.batch import Batch, Findings
+from tuner.curation.settings import Curation
+from tuner.curation.texts import INSTRUCTION, RESPONSE
+
+
+def clean(frame: pl.DataFrame, curation: Curation) -> tuple[Batch, Findings]:
+    """Sanitizes and redacts the texts of a shard, as far as the recipe says so.
+
+    Args:
+        frame: `instruction`, `response`, `instruction_finish` and `response_finish`, and `messages` if the recipe
+            sanitizes.
+        curation: What to clean.
+
+    Returns:
+        The rows with their texts cleaned; and what was found: the texts that changed, what was cut, and the reasons
+        `toxic` and `personal_data` of the rows in which something was masked, which the recipe takes as marks.
+    """
+    instruction, response = (frame[name].cast(pl.String).fill_null("") for name in ("instruction", "response"))
+    drawn_instruction, drawn_response = instruction, response
+    cut = pl.Series([None] * len(frame), dtype=pl.String)
+    if curation.form.sanitize:
+        # In a conversation of several turns the instruction is all of them, and a cut would take whole turns away.
+        role = pl.element().struct.field("role")
+        single = frame["messages"].list.eval(role.filter(role != "system")).list.join(" ") == "user assistant"
+        shorter, removed = form.sanitize(instruction)
+        instruction, cut = shorter.zip_with(single, instruction), removed.zip_with(single, cut)
+    masked: dict[str, np.ndarray] = {}
+    for reason, action, redact in (
+        ("toxic", curation.safety.toxicity, toxicity.redact),
+        ("personal_data", curation.safety.personal_data, personal_data.redact),
+    ):
+        if action == "redact":
+            before = instruction, response
+            instruction, response = redact(instruction), redact(response)
+            masked[reason] = ((instruction != before[0]) | (response != before[1])).to_numpy()
+    batch = Batch(instruction, response, frame["instruction_finish"], frame["response_finish"])
+    nothing = pl.Series([None] * len(frame), dtype=pl.String)
+    scores = {
+        INSTRUCTION: instruction.zip_with(instruction != drawn_instruction, nothing),
+        RESPONSE: response.zip_with(response != drawn_response, nothing),
+        "sanitized_off": cut,
+    }
+    return batch, Findings(masked, scores)
+
+
+def cleaned_messages(
+    messages: list[dict[str, str]], instruction: str, response: str, curation: Curation
+) -> list[dict[str, str]]:
+    """The messages of a row whose texts were cleaned.
+
+    Args:
+        messages: As drawn.
+        instruction: The cleaned instruction.
+        response: The cleaned response.
+        curation: What was cleaned.
+
+    Returns:
+        One exchange gets the cleaned texts; in a longer conversation every message is redacted by itself.
+    """
+    roles = [message["role"] for message in messages if message["role"] != "system"]
+    if roles == ["user", "assistant"]:
+        texts = {"user": instruction, "assistant": response}
+        return [{**message, "content": texts.get(message["role"], message["content"])} for message in messages]
+    contents = pl.Series([message["content"] for message in messages], dtype=pl.String)
+    if curation.safety.toxicity == "redact":
+        contents = toxicity.redact(contents)
+    if curation.safety.personal_data == "redact":
+        contents = personal_data.redact(contents)
+    return [{**message, "content": content} for message, content in zip(messages, contents, strict=True)]

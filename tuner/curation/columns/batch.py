@@ -1,0 +1,73 @@
+"""The rows of one shard as columns, with what several checks need of them computed once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tuner.curation.columns import text
+from tuner.curation.columns.words import Words, split
+
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows as every check sees them: after sanitizing and redacting.
+
+    Attributes:
+        instruction: The user's texts, shape (rows,); never null.
+        response: The assistant's texts, shape (rows,); never null.
+        instruction_finish: Why the generation of the instruction ended; `length` is cut off.
+        response_finish: The same of the response.
+    """
+
+    instruction: pl.Series
+    response: pl.Series
+    instruction_finish: pl.Series
+    response_finish: pl.Series
+
+    def __len__(self) -> int:
+        return len(self.instruction)
+
+    @cached_property
+    def normal_instruction(self) -> pl.Series:
+        """Instructions as `text.normalise` makes them."""
+        return text.normalised(self.instruction)
+
+    @cached_property
+    def normal_response(self) -> pl.Series:
+        """Responses as `text.normalise` makes them."""
+        return text.normalised(self.response)
+
+    @cached_property
+    def instruction_words(self) -> Words:
+        """Words of the normal instructions."""
+        return split(self.normal_instruction)
+
+    @cached_property
+    def response_words(self) -> Words:
+        """Words of the normal responses."""
+        return split(self.normal_response)
+
+    @cached_property
+    def whole(self) -> Flags:
+        """Which rows have both texts, shape (rows,); only these can be scored."""
+        return (self.instruction_words.counts > 0) & (self.response_words.counts > 0)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a check says of a batch.
+
+    Attributes:
+        reasons: By the name of a reason, which rows it applies to, shape (rows,).
+        scores: Columns that stay with the rows, by name, shape (rows,).
+    """
+
+    reasons: Mapping[str, Flags] = field(default_factory=dict)
+    scores: Mapping[str, Any] = field(default_factory=dict)

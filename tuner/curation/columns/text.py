@@ -1,0 +1,39 @@
+"""Text as the checks see it: words, the form in which duplicates are compared, and two lists of function words."""
+
+import unicodedata
+
+import numpy as np
+import polars as pl
+
+from tuner.curation.columns.words import folded
+
+# The words by which English is recognised, and those whose repetition says nothing: two lists, because the score's
+# formulas use two.
+# fmt: off
+ENGLISH_WORDS = frozenset(
+    {"the", "is", "are", "was", "were", "have", "has", "will", "would", "could", "should", "can", "may", "a",
+    "an", "and", "or", "but", "if", "then"}
+)
+COMMON_WORDS = frozenset(
+    {"the", "a", "an", "is", "are", "was", "were", "to", "of", "and", "in", "for", "on", "with"}
+)
+# fmt: on
+
+
+def normalise(text: str) -> str:
+    """The form in which texts are compared: NFKC, casefolded, every run of white space one blank, none at the ends.
+
+    The result holds no line break, so one may join normalised texts without ambiguity.
+    """
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def normalised(texts: pl.Series) -> pl.Series:
+    """`normalise` over a column; a null is an empty text. Only what is not ASCII is looped over in Python."""
+    texts = texts.cast(pl.String).fill_null("")
+    plain = texts.str.len_bytes() == texts.str.len_chars()
+    if not plain.all():
+        rare = [unicodedata.normalize("NFKC", text).casefold() for text in texts.filter(~plain)]
+        order = np.argsort(np.concatenate([np.flatnonzero(plain), np.flatnonzero(~plain)]))
+        texts = pl.concat([texts.filter(plain), pl.Series(texts.name, rare, dtype=pl.String)]).gather(order)
+    return folded(texts)

@@ -1,0 +1,93 @@
+"""How unlike each other the kept instructions are. Measured, never filtered by.
+
+Distinct-n (arXiv 1510.03055): different n-grams over all n-grams. Compression ratio (arXiv 2403.00553): bytes over
+bytes after zlib; redundant texts compress better. Nearest neighbour: one minus the Jaccard similarity of the sets of
+words, to the instruction that is nearest. Openings: the first two words.
+"""
+
+import zlib
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numba import njit
+
+from tuner.curation.columns.text import normalised
+from tuner.curation.columns.words import I64, U64, phrases, split
+
+SAMPLE = 20_000
+"""Instructions that are looked at, at most: distinct-n falls as more are, so figures compare at equal numbers only."""
+
+NEIGHBOURS = 2_000
+"""Of these, how many are compared each with each."""
+
+OPENINGS = 10
+
+
+def measure(instructions: pl.Series, kept: int) -> dict[str, Any]:
+    """Measures a sample of the kept instructions.
+
+    Args:
+        instructions: At most `SAMPLE` of them, in an order that does not depend on how rows came in.
+        kept: How many were kept in all.
+
+    Returns:
+        `kept`, `sample`, `distinct_1` to `distinct_3`, `compression_ratio`, `nearest_neighbour` (`median`, `mean`,
+        `of`) and `openings` (the most frequent, with their shares of the sample). None where there is too little to
+        measure.
+    """
+    normal = normalised(instructions)
+    words = split(normal)
+    measured: dict[str, Any] = {"kept": kept, "sample": len(normal)}
+    for size in (1, 2, 3):
+        hashes, _ = phrases(words, size)
+        measured[f"distinct_{size}"] = round(np.unique(hashes).size / hashes.size, 4) if hashes.size else None
+    raw = "\n".join(normal).encode(errors="replace")
+    measured["compression_ratio"] = round(len(raw) / len(zlib.compress(raw, 6)), 3) if raw else None
+    few = split(normal.head(NEIGHBOURS))
+    distances = _nearest(few.hashes, few.offsets) if len(few.offsets) > 2 else np.zeros(0)
+    measured["nearest_neighbour"] = (
+        {
+            "median": round(float(np.median(distances)), 4),
+            "mean": round(float(distances.mean()), 4),
+            "of": distances.size,
+        }
+        if distances.size
+        else None
+    )
+    counts = (
+        openings(normal).value_counts(sort=False).sort(["count", "opening"], descending=[True, False]).head(OPENINGS)
+    )
+    measured["openings"] = {
+        opening: round(count / len(normal), 4) for opening, count in counts.select("opening", "count").iter_rows()
+    }
+    return measured
+
+
+def openings(normal: pl.Series) -> pl.Series:
+    """The first two words of normalised instructions, or what there is of them; named `opening`."""
+    return normal.str.extract(r"^(\S+(?: \S+)?)").fill_null("").alias("opening")
+
+
+@njit(cache=True, nogil=True)
+def _nearest(hashes: U64, offsets: I64) -> np.ndarray:
+    texts = offsets.size - 1
+    sets = [np.unique(hashes[offsets[text] : offsets[text + 1]]) for text in range(texts)]
+    most = np.zeros(texts)
+    for one in range(texts):
+        for other in range(one + 1, texts):
+            a, b = sets[one], sets[other]
+            shared, left, right = 0, 0, 0
+            while left < a.size and right < b.size:
+                if a[left] == b[right]:
+                    shared += 1
+                    left += 1
+                    right += 1
+                elif a[left] < b[right]:
+                    left += 1
+                else:
+                    right += 1
+            union = a.size + b.size - shared
+            similar = shared / union if union else 1.0
+            most[one], most[other] = max(most[one], similar), max(most[other], similar)
+    return 1.0 - most

@@ -1,0 +1,254 @@
+"""Which rows are near duplicates: every pair that shares a band, judged by its texts.
+
+What comes out are edges that link the rows of each cluster, not all pairs: a pair whose rows are linked already says
+nothing new. One call searches one partition of the bands over all shards; the edges of all partitions together make the
+clusters.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numba import njit
+from numpy.typing import NDArray
+
+from tuner.curation.columns.words import I64, U64
+from tuner.curation.duplicates import embedding, shingles, signatures
+from tuner.curation.duplicates.clusters import find, unite
+from tuner.curation.duplicates.exact import standing
+from tuner.curation.duplicates.shingles import Shingles, Texts, jaccard
+from tuner.curation.settings import Duplicates, Near, Text
+
+U32 = NDArray[np.uint32]
+F64 = NDArray[np.float64]
+
+EDGES = pa.schema([("a", pa.int64()), ("b", pa.int64()), ("on", pa.string()), ("similarity", pa.float64())])
+"""Two rows' positions a < b in all shards one after another; what makes them near: `instruction`, `response`, `both` or
+`semantic`; and the Jaccard similarity of their phrases or the cosine of their vectors."""
+
+COMPARISONS_A_BUCKET = 2**21
+"""Pairs of one bucket that are looked at: all pairs of up to 2,048 rows. A larger bucket is finished too if it turns
+out to be one cluster, as where thousands share one instruction; else only its best rows are compared with the others,
+and it is counted as unfinished."""
+
+_S32 = np.uint64(32)
+_LOW = np.uint64(0xFFFFFFFF)
+
+
+@dataclass(frozen=True)
+class Matched:
+    """What a partition gave.
+
+    Attributes:
+        edges: With the schema `EDGES`, by `on` and then by `a` and `b`.
+        metrics: `compared` rows, `candidates` (those that share a band with another, or all where vectors are
+            compared), `comparisons` of texts or vectors, `edges`, and `unfinished_buckets`: where that is not 0, some
+            near duplicates may have been left.
+    """
+
+    edges: pa.Table
+    metrics: dict[str, Any]
+
+
+def match(
+    paths: Sequence[Path], texts: Texts, duplicates: Duplicates, partition: int, of: int, settled: int = 0
+) -> Matched:
+    """Finds the near duplicates that share a band of one partition, or the semantic ones.
+
+    Rows that fail a check take no part, and of rows with one key only one does, since their texts are the same.
+    Whether two rows end in one cluster does not depend on the order of the rows. Pairs of rows that are both of settled
+    shards are not looked at: what is near among them was found when the last of these shards was new.
+
+    In memory are, of each row, the bands of the partition and some 40 bytes; and of candidates, about 100 bytes and the
+    sets of phrases, four bytes a phrase.
+
+    Args:
+        paths: Each shard's signatures, in order: `key` (uint64), `passes` (bool), `quality` (float64), and the columns
+            of `signatures.columns` and `embedding.column`.
+        texts: Reads the texts of candidates.
+        duplicates: What is compared and how.
+        partition: Which; `of` itself compares the vectors.
+        of: How many partitions the bands are divided into.
+        settled: How many shards, the first ones, were matched with each other before.
+
+    Raises:
+        ValueError: If the recipe does not ask for what the partition would look for.
+    """
+    rows = signatures.rows(paths)
+    before = sum(rows.sizes[:settled])
+    positions = standing(rows.keys, rows.passes, rows.quality, before)
+    fresh = int(np.count_nonzero(positions >= before))
+    if partition == of and duplicates.semantic is not None:
+        vectors = embedding.read(paths, positions)
+        a, b, cosine, comparisons = embedding.close(vectors, duplicates.semantic.similarity, fresh)
+        edges = _edges(positions, a, b, "semantic", cosine)
+        return _matched([edges], positions.size, positions.size, comparisons, 0)
+    if partition >= of or duplicates.near is None:
+        raise ValueError(f"there is no partition {partition} of {of}")
+    return _near(paths, texts, duplicates.near, positions, fresh, rows.sizes, slice(partition, None, of))
+
+
+def _near(
+    paths: Sequence[Path], texts: Texts, near: Near, positions: I64, fresh: int, sizes: Sequence[int], share: slice
+) -> Matched:
+    bands = range(signatures.banding(near.similarity).bands)[share]
+    buckets = {on: [_buckets(band[positions], fresh) for band in signatures.read(paths, on, bands)] for on in near.on}
+    # By rank; their sets of phrases lie in the order of the positions.
+    members = {on: np.unique(np.concatenate([rows for rows, _ in buckets[on]])) for on in near.on}
+    wanted: dict[Text, I64] = {on: np.sort(positions[members[on]]) for on in near.on}
+    sets = shingles.gather(texts, sizes, wanted, near.ngram)
+    edges, comparisons, unfinished = [], 0, 0
+    for on in near.on:
+        there = positions[members[on]]
+        places = np.searchsorted(wanted[on], there)
+        numbered = [(np.searchsorted(members[on], rows), begins) for rows, begins in buckets.pop(on)]
+        new = int(np.searchsorted(members[on], fresh))
+        a, b, similar, compared, left = _link_buckets(numbered, sets.pop(on), places, near.similarity, new)
+        edges.append(_edges(there, a, b, on, similar))
+        comparisons, unfinished = comparisons + compared, unfinished + left
+    candidates = np.unique(np.concatenate(list(members.values()))).size
+    return _matched(edges, positions.size, candidates, comparisons, unfinished)
+
+
+def _matched(edges: list[pa.Table], compared: int, candidates: int, comparisons: int, unfinished: int) -> Matched:
+    table = pa.concat_tables(edges)
+    return Matched(
+        table,
+        {
+            "compared": compared,
+            "candidates": candidates,
+            "comparisons": comparisons,
+            "edges": table.num_rows,
+            "unfinished_buckets": unfinished,
+        },
+    )
+
+
+def _edges(positions: I64, a: I64, b: I64, on: str, similarity: F64) -> pa.Table:
+    one, other = positions[a], positions[b]
+    low, high = np.minimum(one, other), np.maximum(one, other)
+    order = np.lexsort((high, low))
+    columns = [low[order], high[order], np.full(order.size, on, object), similarity[order]]
+    return pa.table([pa.array(column, field.type) for column, field in zip(columns, EDGES, strict=True)], schema=EDGES)
+
+
+def _buckets(band: U32, fresh: int) -> tuple[U32, I64]:
+    """The rows that share a band's value with another, where one of them is among the first `fresh`.
+
+    Returns:
+        Row numbers, bucket after bucket, rising within each; and where each bucket begins, shape (buckets + 1,).
+    """
+    packed = (band.astype(np.uint64) << _S32) | np.arange(band.size, dtype=np.uint64)
+    packed = np.sort(packed[band != signatures.NO_SIGNATURE])
+    return _runs(packed, fresh)
+
+
+def _link_buckets(
+    buckets: Sequence[tuple[I64, I64]], sets: Shingles, places: I64, similarity: float, fresh: int
+) -> tuple[I64, I64, F64, int, int]:
+    """Links the first `fresh` rows with each other and with the rest, band after band; row i has the set at places[i].
+
+    Returns:
+        The two rows of each edge and their similarity, shape (edges,); how many pairs were compared; and how many
+        buckets were left unfinished.
+    """
+    parent, stamps = np.arange(places.size), np.full(places.size, -1)
+    a, b, similar = np.empty(places.size, np.int64), np.empty(places.size, np.int64), np.empty(places.size)
+    edges = comparisons = unfinished = 0
+    for members, begins in buckets:
+        stamps[:] = -1
+        edges, compared, left = _link(
+            members,
+            begins,
+            places,
+            sets.hashes,
+            sets.offsets,
+            similarity,
+            fresh,
+            COMPARISONS_A_BUCKET,
+            parent,
+            stamps,
+            a,
+            b,
+            similar,
+            edges,
+        )
+        comparisons, unfinished = comparisons + compared, unfinished + left
+    return a[:edges], b[:edges], similar[:edges], comparisons, unfinished
+
+
+@njit(cache=True, nogil=True)
+def _runs(packed: U64, fresh: int) -> tuple[U32, I64]:
+    members = np.empty(packed.size, np.uint32)
+    begins = np.empty(packed.size // 2 + 1, np.int64)
+    rows, buckets, begin = 0, 0, 0
+    while begin < packed.size:
+        end = begin + 1
+        while end < packed.size and packed[end] >> _S32 == packed[begin] >> _S32:
+            end += 1
+        if end - begin > 1 and np.int64(packed[begin] & _LOW) < fresh:
+            begins[buckets] = rows
+            buckets += 1
+            for at in range(begin, end):
+                members[rows] = np.uint32(packed[at] & _LOW)
+                rows += 1
+        begin = end
+    begins[buckets] = rows
+    return members[:rows].copy(), begins[: buckets + 1].copy()
+
+
+@njit(cache=True, nogil=True)
+def _link(
+    members: I64,
+    begins: I64,
+    places: I64,
+    hashes: U32,
+    offsets: I64,
+    similarity: float,
+    fresh: int,
+    most: int,
+    parent: I64,
+    stamps: I64,
+    a: I64,
+    b: I64,
+    similar: F64,
+    edges: int,
+) -> tuple[int, int, int]:
+    """Links the rows of one band's buckets; `edges` says how many were linked before.
+
+    Returns:
+        How many are linked now, how many pairs were compared, and how many buckets were left unfinished.
+    """
+    comparisons, unfinished = 0, 0
+    for bucket in range(begins.size - 1):
+        begin, end = begins[bucket], begins[bucket + 1]
+        groups = 0
+        for at in range(begin, end):
+            root = find(parent, members[at])
+            if stamps[root] != bucket:
+                stamps[root] = bucket
+                groups += 1
+        seen = 0
+        for at in range(begin, end - 1):
+            if groups == 1 or members[at] >= fresh:
+                break
+            seen += end - at - 1
+            if seen > most and at > begin:
+                unfinished += 1
+                break
+            one = np.int64(members[at])
+            for then in range(at + 1, end):
+                other = np.int64(members[then])
+                if find(parent, one) == find(parent, other):
+                    continue
+                comparisons += 1
+                share = jaccard(hashes, offsets, places[one], places[other], similarity)
+                if share >= 0:
+                    unite(parent, one, other)
+                    a[edges], b[edges], similar[edges] = one, other, share
+                    edges += 1
+                    groups -= 1
+    return edges, comparisons, unfinished

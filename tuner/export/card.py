@@ -1,0 +1,184 @@
+"""The dataset card: a README.md with the YAML header that the Hugging Face hub reads, and what a reader has to know.
+
+https://huggingface.co/docs/hub/datasets-cards
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tuner.curation.settings import Curation
+from tuner.export import distributions, licences, sections
+from tuner.export.licences import Licence
+from tuner.models import source
+from tuner.recipe import Recipe
+
+LANGUAGE_SHARE = 0.01
+"""A language is named in the header if so many of the kept rows are in it."""
+
+_SIZES = ((1e3, "n<1K"), (1e4, "1K<n<10K"), (1e5, "10K<n<100K"), (1e6, "100K<n<1M"), (1e7, "1M<n<10M"))
+
+Files = Mapping[str, Mapping[str, str]]
+"""By configuration, the first being the default, and by split: the files, as a pattern within the dataset."""
+
+RUN_FILES: Files = {
+    "default": {"train": "data/train.parquet", "validation": "data/validation.parquet"},
+    "rejected": {"rejected": "rejected/rejected.parquet"},
+}
+OWN_FILES: Files = {"default": {"train": "kept/*.parquet"}, "rows": {"rows": "rows/*.parquet"}}
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What a card says of a run's data.
+
+    Attributes:
+        name: The run's name.
+        recipe: What was run.
+        curated: The metrics of `curate`.
+        split: The metrics of `split`.
+        rows: The files of `rows` of `curate`.
+        files: How the data are laid out.
+    """
+
+    name: str
+    recipe: Recipe
+    curated: Mapping[str, Any]
+    split: Mapping[str, Any]
+    rows: Sequence[Path]
+    files: Files = field(default_factory=lambda: RUN_FILES)
+
+
+def of_run(facts: RunFacts) -> str:
+    """The card of a run's data."""
+    recipe = facts.recipe
+    generator = public(recipe.models.generator)
+    licence = licences.of_generator(generator)
+    measured = distributions.measure(facts.rows)
+    rows = facts.split["train"] + facts.split["validation"]
+    title = source.parse(recipe.models.generator).title
+    about = [
+        f"{rows:,} instructions and responses, drawn out of `{generator}` with nothing but its own chat template "
+        "([Magpie](https://arxiv.org/abs/2406.08464)): the model was given its template up to where a user's words "
+        "begin, went on with an instruction, and then answered it. What came was cleaned and curated; of "
+        f"{facts.curated['rows']:,} rows drawn {facts.curated['kept']:,} were kept.",
+        "",
+        f"It was made by the Synthetic Instruction Tuner in the run `{facts.name}`, with the seed {recipe.seed}.",
+    ]
+    if (rounds := recipe.generation.rounds) > 1:
+        about += [
+            "",
+            f"The rows were drawn in {rounds} rounds, each under a seed of its own: {recipe.seed} to "
+            f"{recipe.seed + rounds - 1}. Of duplicates that of the earliest round was kept.",
+        ]
+    plain = {key: getattr(recipe, key) for key in ("name", "seed")}
+    plain["models"] = {"generator": generator}
+    plain |= {key: recipe.settings_of(key) for key in ("generation", "curation", "split")}
+    return _text(
+        _header(title, licence, ["synthetic", "magpie", "instruction-tuning"], rows, measured.languages, facts.files),
+        f"Instructions drawn out of {title}",
+        [
+            ("What it is", about),
+            ("How to load it", sections.loading(facts.files, "rejected rows, with the reasons")),
+            ("Models and licence", [f"Generator: `{generator}`. {licence.note}"]),
+            ("What was kept", sections.funnel(facts.curated)),
+            ("Duplicates", sections.duplicates(facts.curated, recipe.curation)),
+            ("Split", sections.split(facts.split)),
+            ("Distributions", sections.spread(measured)),
+            ("Diversity", sections.diversity(facts.curated["diversity"])),
+            ("Known limits", sections.limits(facts.curated, recipe.curation, generated=True)),
+            ("Recipe", sections.folded(_yaml(_unplaced(plain)))),
+        ],
+    )
+
+
+def of_own_data(file: Path, curation: Curation, metrics: Mapping[str, Any], folder: Path) -> str:
+    """The card of a person's own data after curation, laid out as `OWN_FILES`.
+
+    Args:
+        file: Where they came from.
+        curation: How they were curated.
+        metrics: As of `tuner.owndata.curate.run`.
+        folder: Holds `rows`.
+    """
+    measured = distributions.measure(sorted((folder / "rows").glob("*.parquet")))
+    about = metrics["source"]
+    aside = sum(metrics["set_aside"].values())
+    name = sections.code(file.name)
+    words = [
+        f"Instructions and responses from {name}, curated: of {metrics['rows']:,} rows {metrics['kept']:,} were kept. "
+        f"The file's columns were taken as *{about['kind']}*."
+    ]
+    if aside:
+        words += [
+            "",
+            f"{aside:,} {'row' if aside == 1 else 'rows'} could not be curated and stand in `set_aside.jsonl`:",
+            "",
+        ]
+        words += sections.table(
+            ["reason", "rows"], [[sections.cell(k), f"{v:,}"] for k, v in metrics["set_aside"].items()]
+        )
+    title = " ".join(file.stem.split()) or "data"
+    return _text(
+        _header(title, licences.OWN, ["instruction-tuning", "curated"], metrics["kept"], measured.languages, OWN_FILES),
+        f"{sections.cell(title)}, curated",
+        [
+            ("What it is", words),
+            ("How to load it", sections.loading(OWN_FILES, "every row with its verdict, reasons and scores")),
+            ("Licence", [licences.OWN.note]),
+            ("What was kept", sections.funnel(metrics)),
+            ("Duplicates", sections.duplicates(metrics, curation)),
+            ("Distributions", sections.spread(measured)),
+            ("Diversity", sections.diversity(metrics["diversity"])),
+            ("Known limits", sections.limits(metrics, curation, generated=False)),
+            ("Recipe", sections.folded(_yaml(_unplaced({"curation": curation.model_dump(mode="json")})))),
+        ],
+    )
+
+
+def public(name: str) -> str:
+    """A model or a file as a card names it: of a path on somebody's machine only its last part."""
+    return f"./{Path(name).name}" if name.startswith((".", "/", "~")) else name
+
+
+def _unplaced(recipe: dict[str, Any]) -> dict[str, Any]:
+    """A recipe's sections with the files that they name made public."""
+    against = [public(name) for name in recipe["curation"]["decontamination"]["against"]]
+    recipe["curation"]["decontamination"]["against"] = against
+    return recipe
+
+
+def _header(
+    title: str, licence: Licence, tags: list[str], rows: int, languages: Mapping[str, int], files: Files
+) -> dict[str, Any]:
+    named = [code for code, count in languages.items() if count >= LANGUAGE_SHARE * sum(languages.values())]
+    return {
+        **({"language": named} if named else {}),
+        **licence.header,
+        "pretty_name": title,
+        "task_categories": ["text-generation"],
+        "tags": tags,
+        "size_categories": [next((name for most, name in _SIZES if rows < most), "n>10M")],
+        "configs": [
+            {
+                "config_name": config,
+                **({"default": True} if number == 0 else {}),
+                "data_files": [{"split": split, "path": path} for split, path in splits.items()],
+            }
+            for number, (config, splits) in enumerate(files.items())
+        ],
+    }
+
+
+def _text(header: Mapping[str, Any], title: str, parts: Sequence[tuple[str, Sequence[str]]]) -> str:
+    lines = ["---", _yaml(header).rstrip(), "---", "", f"# {title}", ""]
+    for heading, words in parts:
+        lines += [f"## {heading}", "", *words, ""]
+    return "\n".join(lines)
+
+
+def _yaml(data: Any) -> str:
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)

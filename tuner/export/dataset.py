@@ -1,0 +1,137 @@
+"""From a run to a dataset that others can load: the two sides, what was rejected and why, and the card."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+from pyarrow import parquet
+
+from tuner import specs
+from tuner.artifacts.manifest import Manifest
+from tuner.artifacts.store import Store, sha256_of
+from tuner.errors import InputError
+from tuner.export import card
+from tuner.export.card import RUN_FILES, RunFacts
+from tuner.recipe import Recipe
+from tuner.stages import present
+
+RECORD = "export.json"
+"""Written last: which run's export it is, and its files."""
+
+SIDES = ("train", "validation")
+
+REJECTED = (
+    "row_id",
+    "reasons",
+    "marks",
+    "instruction",
+    "response",
+    "messages",
+    "instruction_words",
+    "response_words",
+    "quality",
+    "language",
+    "cluster",
+    "duplicate_of",
+    "similarity",
+)
+"""What is told of rejected rows. The prompts are not: they hold texts as they were before anything was masked."""
+
+WITHHELD = ("toxic", "personal_data")
+"""Whoever rejects rows for these will not publish what they say: their texts are left out."""
+
+_TEXTS = ("instruction", "response", "messages")
+
+
+def is_of(record: str | bytes | None, run: str) -> bool:
+    """Whether an `export.json` says that it is an export of this run."""
+    try:
+        found = json.loads(record) if record is not None else None
+    except ValueError:
+        return False
+    return isinstance(found, dict) and found.get("run") == run
+
+
+def fill(store: Store, run: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Writes a run's dataset into an empty folder.
+
+    Args:
+        store: Where the run lies.
+        run: Its record.
+        folder: Gets `README.md`, `data/train.parquet`, `data/validation.parquet`, `rejected/rejected.parquet` (every
+            other row, with its reasons, if there are any) and `export.json`.
+
+    Returns:
+        What `export.json` says: `run`, `curate` and `split` (fingerprints), `rows` of each file of data, and `files`
+        (sha256 by name).
+
+    Raises:
+        InputError: If the run has not got as far as its split.
+        DamagedArtifactError: If a file of it is damaged.
+    """
+    recipe = Recipe.model_validate(run["recipe"])
+    wanted = specs.of_recipe(recipe)
+    if store.find("split", wanted.split.fingerprint) is None:
+        raise InputError(
+            f"{run['name']}: has no split yet (state: {run['state']}, until {run['until']}), so there is nothing to "
+            "export; run its recipe until split or further"
+        )
+    curated, split = present(store, wanted.curate), present(store, wanted.split)
+    (folder / "data").mkdir()
+    for side in SIDES:
+        shutil.copyfile(store.fetch(split, f"{side}.parquet"), folder / RUN_FILES["default"][side])
+    rows = store.fetch_all(curated, "rows")
+    _write_rejected(rows, _left_out(store, split), folder / RUN_FILES["rejected"]["rejected"])
+    there = {
+        config: splits
+        for config, splits in RUN_FILES.items()
+        if all((folder / path).exists() for path in splits.values())
+    }
+    facts = RunFacts(run["name"], recipe, curated.metrics, split.metrics, rows, there)
+    (folder / "README.md").write_text(card.of_run(facts), encoding="utf-8")
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    about = {
+        "run": run["name"],
+        "curate": curated.fingerprint,
+        "split": split.fingerprint,
+        "rows": {path.stem: parquet.read_metadata(path).num_rows for path in files if path.suffix == ".parquet"},
+        "files": {path.relative_to(folder).as_posix(): sha256_of(path) for path in files},
+    }
+    (folder / RECORD).write_text(json.dumps(about, indent=2), encoding="utf-8")
+    return about
+
+
+def _left_out(store: Store, split: Manifest) -> pl.DataFrame:
+    """Kept rows that stand on neither side: `row_id` and `reason`."""
+    return pl.read_parquet(store.fetch(split, "left_out.parquet"), columns=["row_id", "reason"])
+
+
+def _write_rejected(rows: list[Path], left_out: pl.DataFrame, path: Path) -> None:
+    """Writes the rows that are on no side, file by file; no file if there are none."""
+    path.parent.mkdir()
+    schema = parquet.read_schema(rows[0])
+    schema = pa.schema([pa.field(name, schema.field(name).type) for name in REJECTED if name in schema.names])
+    # The same settings as `tuner.artifacts.parquet.write`.
+    with parquet.ParquetWriter(path, schema, compression="zstd", store_schema=False) as writer:
+        for file in rows:
+            frame = pl.read_parquet(file, columns=[*schema.names, "verdict"])
+            frame = frame.join(left_out, on="row_id", how="left", maintain_order="left")
+            frame = frame.filter((pl.col("verdict") == "rejected") | pl.col("reason").is_not_null())
+            frame = frame.with_columns(
+                pl.when(pl.col("reason").is_not_null())
+                .then(pl.concat_list("reasons", "reason"))
+                .otherwise("reasons")
+                .alias("reasons")
+            )
+            withheld = pl.any_horizontal(pl.col("reasons").list.contains(reason) for reason in WITHHELD)
+            frame = frame.with_columns(pl.when(~withheld).then(pl.col(name)).alias(name) for name in _TEXTS)
+            if len(frame):  # `datasets` does not read row groups without rows
+                table = frame.select(schema.names).to_arrow(compat_level=pl.CompatLevel.oldest())
+                writer.write_table(table.cast(schema))
+    # Nor files without rows.
+    if not parquet.read_metadata(path).num_rows:
+        path.unlink()
+        path.parent.rmdir()

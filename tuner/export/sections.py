@@ -1,0 +1,223 @@
+"""The sections of a dataset card, each as lines of Markdown."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tuner.curation.reasons import REASONS
+from tuner.curation.settings import Curation
+from tuner.export.distributions import QUANTILES, Distributions
+
+Lines = list[str]
+
+_LANGUAGES_SHOWN = 10
+
+
+def loading(files: Mapping[str, Mapping[str, str]], second: str) -> Lines:
+    """How the data are loaded: the default configuration, and another one if there is one, which `second` describes."""
+    lines = [
+        "```python",
+        "from datasets import load_dataset",
+        "",
+        'rows = load_dataset("PATH")  # this folder, or its name on the hub',
+    ]
+    for other, splits in list(files.items())[1:]:
+        lines += [f'others = load_dataset("PATH", "{other}", split="{split}")  # {second}' for split in splits]
+    return [
+        *lines,
+        "```",
+        "",
+        "Each row has `messages`, and the same divided into `prompt` and `completion`, as TRL trains on them.",
+    ]
+
+
+def funnel(metrics: Mapping[str, Any]) -> Lines:
+    """What every reason took, in the order of the checks; a row counts for the first that applies to it."""
+    taken, all_of, marks = metrics["funnel"], metrics["reasons"], metrics["marks"]
+    rows = [["rows that came in", f"{metrics['rows']:,}", ""]]
+    rows += [
+        [f"`{name}`: {REASONS[name]}", f"-{count:,}", f"{all_of[name]:,}"]
+        for name, count in taken.items()
+        if all_of[name]
+    ]
+    rows.append(["**kept**", f"**{metrics['kept']:,}**", ""])
+    lines = table(["reason", "rows, by first reason", "rows that it applies to"], rows, numbers=2)
+    if marked := [f"`{name}` ({count:,})" for name, count in marks.items() if count]:
+        lines += ["", f"Recorded only, without rejecting a row or after masking what was found: {', '.join(marked)}."]
+    if idle := [f"`{name}`" for name in taken if not all_of[name] and not marks[name]]:
+        lines += ["", f"Applied to no row, or not looked for: {', '.join(idle)}."]
+    return lines
+
+
+def duplicates(metrics: Mapping[str, Any], curation: Curation) -> Lines:
+    """How many duplicates there were, of which kinds, and how they were found."""
+    clusters, reasons = metrics["clusters"], metrics["reasons"]
+    near, semantic = curation.duplicates.near, curation.duplicates.semantic
+    lines = [
+        f"- Exact, after NFKC, case folding and folding of white space: {reasons['duplicate']:,} rows.",
+        (
+            f"- Near, by the Jaccard similarity ({near.similarity} and more) of word {near.ngram}-grams on "
+            f"{', '.join(near.on)}: {reasons['near_duplicate']:,} rows."
+        )
+        if near
+        else "- Near duplicates were not looked for.",
+        (
+            f"- Semantic, by the cosine ({semantic.similarity} and more) of embeddings of {semantic.on}: "
+            f"{reasons['semantic_duplicate']:,} rows."
+        )
+        if semantic
+        else "- Semantic duplicates (the same in other words) were not looked for.",
+    ]
+    if clusters["number"]:
+        largest = max(int(size) for size in clusters["sizes"])
+        lines.append(
+            f"- Together {clusters['number']:,} clusters of {clusters['rows']:,} rows, the largest of {largest:,}. The "
+            "best by score stays; each other names the row that beat it."
+        )
+    return lines
+
+
+def split(metrics: Mapping[str, Any]) -> Lines:
+    """The two sides, and the proof that nothing leaks."""
+    check = metrics["check"]
+    lines = [
+        f"{metrics['train']:,} rows train, {metrics['validation']:,} are held out. The side follows from a hash of the "
+        "instruction; what is near stands on one side, whole clusters together.",
+    ]
+    if metrics["left_out"]:
+        lines.append(
+            f"{metrics['left_out']:,} more stand on neither: they are near to rows of an earlier split on the side "
+            "that they do not fall on."
+        )
+    return [
+        *lines,
+        "",
+        "Checked after the split, by other means than it was made:",
+        "",
+        *table(
+            ["held-out rows whose instruction", "rows"],
+            [
+                ["equals one in training", f"{check['exact_overlap']:,}"],
+                [
+                    f"is near to one in training (Jaccard of {check['ngram']}-grams {check['similarity']} and more)",
+                    f"{check['near_overlap']:,}",
+                ],
+            ],
+            numbers=1,
+        ),
+    ]
+
+
+def spread(measured: Distributions) -> Lines:
+    """Quantiles of lengths and score, and languages, of the kept rows."""
+    if not measured.quantiles:
+        return ["No row was kept."]
+    titles = [{0.0: "least", 0.5: "median", 1.0: "most"}.get(q, f"{q:.0%}") for q in QUANTILES]
+    rows = [
+        [name.replace("_", " "), *(f"{value:.3f}" if name == "quality" else f"{value:,.0f}" for value in values)]
+        for name, values in measured.quantiles.items()
+    ]
+    lines = table(["of the kept rows", *titles], rows, numbers=len(titles))
+    if measured.languages:
+        total = sum(measured.languages.values())
+        shown = [f"{code} {count / total:.1%}" for code, count in list(measured.languages.items())[:_LANGUAGES_SHOWN]]
+        more = len(measured.languages) - len(shown)
+        lines += ["", f"Languages, as detected: {', '.join(shown)}{f' and {more} more' if more > 0 else ''}."]
+    return lines
+
+
+def diversity(measured: Mapping[str, Any]) -> Lines:
+    """How unlike each other the kept instructions are."""
+    if not measured["sample"]:
+        return ["No row was kept."]
+    neighbour = measured["nearest_neighbour"]
+    rows = [[f"distinct-{size}", _figure(measured[f"distinct_{size}"])] for size in (1, 2, 3)]
+    rows.append(["compression ratio", _figure(measured["compression_ratio"])])
+    if neighbour:
+        rows.append(
+            [f"distance to the nearest neighbour, median (of {neighbour['of']:,})", _figure(neighbour["median"])]
+        )
+    openings = ", ".join(f"{code(opening)} {share:.1%}" for opening, share in measured["openings"].items())
+    return [
+        f"Of {measured['sample']:,} instructions of the {measured['kept']:,} kept:",
+        "",
+        *table(["measure", "value"], rows, numbers=1),
+        "",
+        "Distinct-n: different n-grams over all (arXiv 1510.03055), higher is more varied. Compression ratio: bytes "
+        "over compressed bytes (arXiv 2403.00553), lower is more varied. Distance: one minus the Jaccard similarity "
+        "of the sets of words.",
+        "",
+        f"Most frequent openings: {openings}.",
+    ]
+
+
+def limits(metrics: Mapping[str, Any], curation: Curation, generated: bool) -> Lines:
+    """What the data do not promise."""
+    safety = curation.safety
+    lines = [
+        "Rows are judged by rules, word lists and overlaps of words. Neither a person nor a model has checked whether "
+        "a response is true, helpful, or does what its instruction asks.",
+        "The quality score is a formula over length, common English words, repetition, form and variety. It orders "
+        "rows by how they look, not by how right they are, and favours English prose.",
+    ]
+    if generated:
+        lines.append("The texts are a model's: they share its errors, its biases and what it invents.")
+    if curation.duplicates.near:
+        lines.append(
+            "Near duplicates are looked for by signatures: a pair that is hardly near enough can be missed, and texts "
+            "that say the same in other words are no near duplicates."
+        )
+    if metrics["unfinished_buckets"]:
+        lines.append(
+            f"{metrics['unfinished_buckets']:,} groups of rows were too large to compare each with each: near "
+            "duplicates may be left in them."
+        )
+    for action, what in (
+        (safety.toxicity, "Slurs, threats, insults and the like, in English,"),
+        (safety.personal_data, "Personal data"),
+    ):
+        lines.append(
+            f"{what} were not looked for."
+            if action == "leave"
+            else f"{what} are found by lists and patterns; what is worded or written otherwise is missed."
+            + (" What was found is only marked and stands in the data." if action == "mark" else "")
+        )
+    if curation.safety.personal_data != "leave":
+        lines.append("Names and postal addresses of people are not looked for.")
+    if curation.language is not None:
+        lines.append("The language of short texts and of code is often not told, and then nothing is decided by it.")
+    against = ", ".join(code(name.rpartition("/")[2]) for name in curation.decontamination.against)
+    lines.append(
+        f"Prompts of benchmarks were looked for only as far as they stand in {against}."
+        if against
+        else "No benchmark was given to look for: prompts of one may be in the data."
+    )
+    return [f"- {line}" for line in lines]
+
+
+def folded(text: str) -> Lines:
+    """YAML that opens on a click, in a fence that nothing in it can close."""
+    longest = max((len(found) for found in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return ["<details><summary>YAML</summary>", "", f"{fence}yaml", text.rstrip(), fence, "", "</details>"]
+
+
+def table(titles: Sequence[str], rows: Sequence[Sequence[str]], numbers: int = 0) -> Lines:
+    """A table whose last columns are numbers."""
+    rule = ["---"] * (len(titles) - numbers) + ["---:"] * numbers
+    return [f"| {' | '.join(row)} |" for row in (titles, rule, *rows)]
+
+
+def cell(text: str) -> str:
+    """Any text as plain words in Markdown: on one line, and without what would mark it up."""
+    return re.sub(r"([\\`*_{}\[\]<>#|])", r"\\\1", " ".join(text.split()))
+
+
+def code(text: str) -> str:
+    """Any text as code within a line or a table."""
+    plain = " ".join(text.split()).replace("`", "'").replace("|", "¦")
+    return f"`{plain}`" if plain else "(none)"
+
+
+def _figure(value: float | None) -> str:
+    return "too little" if value is None else f"{value:.3f}"

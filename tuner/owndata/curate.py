@@ -1,0 +1,162 @@
+"""Curation of one file: read into shards, examine them side by side, match, choose, and leave a folder that says so."""
+
+import json
+import resource
+import shutil
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from tuner.curation.duplicates.partitions import parts
+from tuner.curation.examine import examine
+from tuner.curation.match import match
+from tuner.curation.settings import Curation
+from tuner.curation.stage import curate
+from tuner.curation.texts import Shard
+from tuner.errors import InputError
+from tuner.export import card
+from tuner.folders import is_vacant, whole
+from tuner.owndata import shards
+from tuner.owndata.kinds import Kind, recognise
+from tuner.owndata.opening import Source, open_source
+from tuner.owndata.pieces import Survey
+from tuner.owndata.shards import Shards
+from tuner.progress import Event, emit
+
+THREADS = 2
+"""Shards that are examined at once: each takes the memory of its rows."""
+
+_ADDED = {"verdict", "reasons", "marks", "cluster", "duplicate_of", "similarity"}
+"""Columns that choosing adds to the rows."""
+
+
+def run(file: Path, curation: Curation, to: Path, threads: int = THREADS) -> dict[str, Any]:
+    """Curates a file of a person's own rows.
+
+    Args:
+        file: Parquet, JSONL, or a JSON array; of one of `kinds.KINDS`.
+        curation: What a row has to be to be kept.
+        to: Gets `rows/` (every row that could be read, with its verdict), `kept/`, `README.md` (the dataset card),
+            `curation.json` (what is returned), and `set_aside.jsonl` if rows were set aside.
+        threads: Shards that are examined at once.
+
+    Returns:
+        The metrics of `tuner.curation.stage.curate`, and `source` (`file`, `bytes`, `kind`, `rows`, the column of
+        `ids`, the `others` that are kept and those `left`), `set_aside` (rows by reason), `match` (of each
+        partition), `seconds` (of each step and in `all`), `rows_per_second`, `peak_memory_bytes` (of the process).
+
+    Raises:
+        InputError: If the file, the settings or the folder cannot be used.
+        StageError: If the counts do not add up.
+    """
+    if not is_vacant(to):
+        raise InputError(f"{to}: is not empty; name another folder with --to, or remove it")
+    source = open_source(file)
+    kind = recognise(source.columns, str(file))
+    with whole(to) as folder:
+        clock = _Clock()
+        survey = source.survey()
+        if not survey.rows:
+            raise InputError(f"{file}: holds no rows")
+        metrics = _run(source, kind, survey, curation, folder, threads, clock)
+        (folder / "README.md").write_text(card.of_own_data(file, curation, metrics, folder), encoding="utf-8")
+        clock.lap("card")
+        metrics["seconds"] = clock.seconds
+        metrics["rows_per_second"] = round(metrics["source"]["rows"] / clock.seconds["all"], 1)
+        metrics["peak_memory_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        (folder / "curation.json").write_text(json.dumps(metrics, indent=2, ensure_ascii=False), encoding="utf-8")
+    return metrics
+
+
+class _Clock:
+    """Seconds of each step."""
+
+    def __init__(self) -> None:
+        self._begun = self._last = time.perf_counter()
+        self.seconds: dict[str, float] = {}
+
+    def lap(self, step: str) -> None:
+        now = time.perf_counter()
+        self.seconds = {**self.seconds, step: round(now - self._last, 3), "all": round(now - self._begun, 3)}
+        self._last = now
+
+
+def _run(
+    source: Source, kind: Kind, survey: Survey, curation: Curation, folder: Path, threads: int, clock: _Clock
+) -> dict[str, Any]:
+    scratch = folder / "scratch"
+    others, left = _beside(source, kind, survey, curation, scratch)
+    clock.lap("survey")
+    reading = Shards(source, kind, survey, others, scratch, folder / "set_aside.jsonl")
+    found = list(_examined(reading, curation, threads))
+    if not found:
+        reason, rows = reading.reasons.most_common(1)[0]
+        raise InputError(f"{source.path}: none of its {survey.rows:,} rows can be curated; of {rows:,}: {reason}")
+    clock.lap("read and examine")
+    matched = []
+    number = parts(reading.rows, curation.duplicates)
+    for part in range(number):
+        matched.append(match(found, curation.duplicates, part, reading.rows, scratch / f"part-{part}"))
+        emit(Event("match", done=part + 1, total=number))
+    clock.lap("match")
+    edges = [scratch / f"part-{part}" / "edges.parquet" for part in range(number)]
+    unfinished = sum(each["unfinished_buckets"] for each in matched)
+    metrics = curate(found, edges, unfinished, curation, folder)
+    shutil.rmtree(scratch)
+    clock.lap("curate")
+    about = {
+        "file": source.path.name,
+        "bytes": source.path.stat().st_size,
+        "kind": kind.name,
+        "rows": survey.rows,
+        "ids": survey.ids,
+        "others": list(others),
+        "left": left,
+    }
+    return {**metrics, "source": about, "set_aside": dict(reading.reasons.most_common()), "match": matched}
+
+
+def _examined(reading: Shards, curation: Curation, threads: int) -> Iterator[Shard]:
+    """Reads shard after shard while those before are examined."""
+    with ThreadPoolExecutor(threads) as pool:
+        running: deque[Future[Shard]] = deque()
+        for rows in reading.write():
+            emit(Event("read", done=reading.seen, total=reading.survey.rows))
+            while len(running) >= threads:
+                yield running.popleft().result()
+            running.append(pool.submit(_examine, rows, curation))
+        emit(Event("read", done=reading.seen, total=reading.survey.rows))
+        while running:
+            yield running.popleft().result()
+
+
+def _examine(rows: Path, curation: Curation) -> Shard:
+    examined = examine(rows, curation, rows.parent)
+    emit(Event("examine", figures={"rows": examined["rows"], "rows/s": examined["rows_per_second"]}))
+    return Shard(rows, rows.with_name("checks.parquet"), rows.with_name("signatures.parquet"))
+
+
+def _beside(
+    source: Source, kind: Kind, survey: Survey, curation: Curation, scratch: Path
+) -> tuple[dict[str, pa.DataType], list[str]]:
+    """The columns that are kept beside the texts, and those that are left."""
+    used = {*kind.fields, *kind.optional, survey.ids}
+    taken = used | _taken(curation, scratch)
+    others = {name: type_ for name, type_ in survey.others.items() if name not in taken}
+    if curation.balance is not None and curation.balance.by == "category" and "category" not in others:
+        raise InputError(f"curation.balance.by: {source.path} has no column 'category' of single values")
+    return others, [name for name in source.columns if name not in used and name not in others]
+
+
+def _taken(curation: Curation, scratch: Path) -> set[str]:
+    """The columns that curation itself gives to rows: seen by examining none."""
+    rows = scratch / "nothing" / "rows.parquet"
+    shards.nothing(rows)
+    examine(rows, curation, rows.parent)
+    return {*parquet.read_schema(rows).names, *parquet.read_schema(rows.with_name("checks.parquet")).names, *_ADDED}

@@ -1,0 +1,205 @@
+"""Rows as JSON: one object a line (JSONL), or one array of objects. What is no object is handed on as such."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+import pyarrow as pa
+
+from tuner.errors import InputError
+from tuner.owndata.pieces import ID_COLUMNS, Names, Piece, Record, Survey, Unread
+
+PIECE_ROWS, PIECE_BYTES = 5_000, 16 * 2**20
+SAMPLE = 1_000
+"""Objects at the beginning whose keys are the columns."""
+LONGEST_LINE = 64 * 2**20
+"""Bytes. What is longer is no row but another format."""
+LARGEST_ARRAY = 512 * 2**20
+"""Bytes of an array, which is read whole."""
+
+_EXCERPT = 120
+_INT64 = range(-(2**63), 2**63)
+_UTF8_MARK, _UTF16_MARKS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
+
+
+class Found(NamedTuple):
+    """One line or element: its number from 1, what it is, and its size in bytes."""
+
+    number: int
+    record: Record
+    bytes: int
+
+
+@dataclass(frozen=True)
+class JsonSource:
+    """A file of JSON.
+
+    Attributes:
+        path: The file.
+        is_array: Whether it is one array, not one object a line.
+    """
+
+    path: Path
+    is_array: bool = False
+
+    @property
+    def unit(self) -> str:
+        """What a row is called there: `line` or `row`."""
+        return "row" if self.is_array else "line"
+
+    @cached_property
+    def columns(self) -> Mapping[str, bool]:
+        """The keys of the first thousand objects, and whether each holds lists.
+
+        Raises:
+            InputError: If there are lines, but no object.
+        """
+        found: dict[str, bool] = {}
+        for record in islice((found.record for found in self._read() if isinstance(found.record, dict)), SAMPLE):
+            for name, value in record.items():
+                found[name] = found.get(name, False) or isinstance(value, list)
+        if not found and (first := next(self._read(), None)) and isinstance(first.record, Unread):
+            raise InputError(
+                f"{self.path}: no {self.unit} is a JSON object; {self.unit} {first.number}: {first.record.reason}"
+            )
+        return found
+
+    def survey(self) -> Survey:
+        """Reads the file once for what has to be known of all rows."""
+        rows = 0
+        names = {name: Names() for name in ID_COLUMNS if name in self.columns}
+        sorts: dict[str, set[str]] = {name: set() for name, is_list in self.columns.items() if not is_list}
+        values: dict[str, list[Any]] = {name: [] for name in names}
+        for found in self._read():
+            rows += 1
+            if isinstance(found.record, Unread):
+                continue
+            for name, sort in sorts.items():
+                sort.add(_sort(found.record.get(name)))
+            for name, held in values.items():
+                held.append(found.record.get(name))
+                if len(held) == PIECE_ROWS:
+                    names[name].add(held)
+                    held.clear()
+        for name, held in values.items():
+            names[name].add(held)
+        ids = next((name for name in names if names[name].unique), None)
+        types = {name: _type(sort) for name, sort in sorts.items()}
+        return Survey(rows, ids, {name: kind for name, kind in types.items() if kind is not None})
+
+    def pieces(self, fields: Sequence[str], others: Mapping[str, pa.DataType]) -> Iterator[Piece]:
+        """Reads the file piece by piece; a record holds all fields of its object.
+
+        Args:
+            fields: The columns that hold the texts.
+            others: The other columns wanted, with their types.
+        """
+        found: list[Found] = []
+        size = 0
+        for each in self._read():
+            found.append(each)
+            size += each.bytes
+            if len(found) == PIECE_ROWS or size >= PIECE_BYTES:
+                yield _piece(found, others, size)
+                found, size = [], 0
+        if found:
+            yield _piece(found, others, size)
+
+    def _read(self) -> Iterator[Found]:
+        return self._elements() if self.is_array else self._lines()
+
+    def _lines(self) -> Iterator[Found]:
+        with self.path.open("rb") as file:
+            number = 0
+            while line := file.readline(LONGEST_LINE):
+                number += 1
+                if number == 1:
+                    if line.startswith(_UTF16_MARKS):
+                        raise InputError(f"{self.path}: is UTF-16; save it as UTF-8")
+                    line = line.removeprefix(_UTF8_MARK)
+                if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
+                    while (rest := file.readline(LONGEST_LINE)) and not rest.endswith(b"\n"):
+                        continue
+                    yield Found(number, _unread(f"longer than {LONGEST_LINE:,} bytes", line), 0)
+                    continue
+                if line.isspace():
+                    continue
+                try:
+                    value = orjson.loads(line)
+                except orjson.JSONDecodeError as error:
+                    yield Found(number, _unread(f"not valid JSON: {error.msg} at character {error.pos + 1}", line), 0)
+                    continue
+                yield Found(number, _record(value, line), len(line))
+
+    @cached_property
+    def _array(self) -> list[Any]:
+        size = self.path.stat().st_size
+        if size > LARGEST_ARRAY:
+            raise InputError(f"{self.path}: an array of {size:,} bytes is too large to be read whole; save it as JSONL")
+        try:
+            return orjson.loads(self.path.read_bytes().removeprefix(_UTF8_MARK))
+        except orjson.JSONDecodeError as error:
+            raise InputError(f"{self.path}: not valid JSON: {error}") from None
+
+    def _elements(self) -> Iterator[Found]:
+        even = self.path.stat().st_size // max(1, len(self._array))
+        for number, value in enumerate(self._array, 1):
+            record = value if isinstance(value, dict) else _record(value, orjson.dumps(value))
+            yield Found(number, record, even)
+
+
+def _record(value: Any, line: bytes) -> Record:
+    return value if isinstance(value, dict) else _unread("not a JSON object", line)
+
+
+def _unread(reason: str, line: bytes) -> Unread:
+    # A character has at most four bytes, so this cuts nothing off that would be shown.
+    return Unread(reason, line[: 4 * _EXCERPT].decode(errors="replace").strip()[:_EXCERPT])
+
+
+def _piece(found: Sequence[Found], others: Mapping[str, pa.DataType], size: int) -> Piece:
+    records = [each.record for each in found]
+    there = [{} if isinstance(record, Unread) else record for record in records]
+    arrays = [pa.array([_as(record.get(name), kind) for record in there], kind) for name, kind in others.items()]
+    table = pa.Table.from_arrays(arrays, names=list(others))
+    return Piece([each.number for each in found], records, table, size)
+
+
+def _sort(value: Any) -> str:
+    match value:
+        case None:
+            return "nothing"
+        case str():
+            return "text"
+        case bool():
+            return "truth"
+        case int():
+            return "integer" if value in _INT64 else "number"
+        case float():
+            return "number"
+        case _:
+            return "other"
+
+
+def _type(sorts: set[str]) -> pa.DataType | None:
+    """The type that holds all values of a column; None for columns that hold no single values, or nothing at all."""
+    held = frozenset(sorts - {"nothing"})
+    if not held or "other" in held:
+        return None
+    simple = {"text": pa.string(), "truth": pa.bool_(), "integer": pa.int64(), "number": pa.float64()}
+    if len(held) == 1:
+        return simple[next(iter(held))]
+    return pa.float64() if held == {"integer", "number"} else pa.string()
+
+
+def _as(value: Any, kind: pa.DataType) -> Any:
+    """A value as its column holds it: in a column of mixed values each is text."""
+    if value is None or isinstance(value, (list, dict)):
+        return None
+    if pa.types.is_string(kind):
+        return value if isinstance(value, str) else orjson.dumps(value).decode()
+    return float(value) if pa.types.is_floating(kind) else value

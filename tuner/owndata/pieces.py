@@ -1,0 +1,87 @@
+"""What every format of file is read into: pieces of rows, with the columns beside the texts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+ID_COLUMNS = ("row_id", "id", "uuid")
+"""Where a row's own name is looked for, in this order."""
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A line that is no row.
+
+    Attributes:
+        reason: Why.
+        excerpt: How it begins.
+    """
+
+    reason: str
+    excerpt: str
+
+
+Record = Mapping[str, Any] | Unread
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some thousand rows.
+
+    Attributes:
+        numbers: Where each stands in the file, from 1.
+        records: The fields that hold the texts, by name; or why there are none.
+        others: The other columns that are kept, a row for each record.
+        bytes: About how much was read.
+    """
+
+    numbers: Sequence[int]
+    records: Sequence[Record]
+    others: pa.Table
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What has to be known of all rows before the first is written.
+
+    Attributes:
+        rows: How many rows there are, lines that cannot be read included.
+        ids: The column whose values are strings that name each row, if there is one.
+        others: The other columns that hold one text, number, truth value or date each, with their types.
+    """
+
+    rows: int
+    ids: str | None
+    others: Mapping[str, pa.DataType]
+
+
+class Names:
+    """Tells whether a column's values are strings that name each row, in eight bytes a row."""
+
+    def __init__(self) -> None:
+        self._hashes: list[np.ndarray] = []
+        self._strings = True
+
+    def add(self, values: Sequence[Any] | pl.Series) -> None:
+        """Takes in the values of some rows."""
+        if not isinstance(values, pl.Series):
+            self._strings = self._strings and all(isinstance(value, str) for value in values)
+            values = pl.Series(values if self._strings else [], dtype=pl.String)
+        self._strings = self._strings and values.null_count() == 0 and not (values == "").any()
+        if self._strings:
+            self._hashes.append(values.hash(seed=7).to_numpy())
+        else:
+            self._hashes.clear()
+
+    @property
+    def unique(self) -> bool:
+        """Whether all were strings, none empty and no two the same."""
+        if not (self._strings and self._hashes):
+            return False
+        hashes = np.concatenate(self._hashes)
+        return np.unique(hashes).size == hashes.size

@@ -1,0 +1,98 @@
+"""What the terminal shows of a curation: how far each step is, and at the end what was taken and why."""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from tuner import progress
+from tuner.curation.reasons import REASONS
+from tuner.progress import Event
+
+STEPS = {"read": "rows", "examine": "rows", "match": "parts", "curate": "shards"}
+"""What is shown, in order, and what it counts."""
+
+_LINES = 4
+"""Lines that a step prints at most where there is no terminal."""
+
+
+class Progressed:
+    """How far each step is: the rows of examined shards add up to those that are read."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._examined = self._rows = 0
+
+    def take(self, event: Event) -> tuple[int, int]:
+        """How much of how much the event's step has done."""
+        with self._lock:
+            if event.stage == "read":
+                self._rows = event.total
+            if event.stage != "examine":
+                return event.done, event.total
+            self._examined += int(event.figures["rows"])
+            return self._examined, self._rows
+
+
+@contextmanager
+def watching(console: Console) -> Iterator[None]:
+    """Shows progress for the duration of a block; plain lines where there is no terminal."""
+    progressed = Progressed()
+    if not console.is_terminal:
+        said: dict[str, int] = {}
+
+        def say(event: Event) -> None:
+            if event.stage not in STEPS:
+                return
+            done, total = progressed.take(event)
+            quarter = _LINES * done // max(total, 1)
+            if quarter > said.get(event.stage, 0):
+                said[event.stage] = quarter
+                console.print(f"{event.stage} {done:,} of {total:,} {STEPS[event.stage]}", highlight=False)
+
+        with progress.listening(say):
+            yield
+        return
+
+    columns = (TextColumn("{task.description:8}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[unit]}"))
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as bars:
+        tasks: dict[str, TaskID] = {
+            step: bars.add_task(step, total=None, start=False, unit=unit) for step, unit in STEPS.items()
+        }
+
+        def draw(event: Event) -> None:
+            if (task := tasks.get(event.stage)) is not None:
+                done, total = progressed.take(event)
+                bars.start_task(task)
+                bars.update(task, completed=done, total=total)
+
+        with progress.listening(draw):
+            yield
+
+
+def summary(metrics: Mapping[str, Any], to: Path) -> str:
+    """What came in, what took how many rows, what was kept, and where it lies."""
+    about, seconds = metrics["source"], metrics["seconds"]["all"]
+    taken = {name: count for name, count in metrics["funnel"].items() if count}
+    width = max(map(len, [*taken, "rows"]))
+    lines = [f"{'rows':{width}}  {metrics['rows']:>11,}  from {about['file']}, taken as {about['kind']}"]
+    lines += [f"{name:{width}}  {-count:>11,}  {REASONS[name]}" for name, count in taken.items()]
+    lines.append(f"{'kept':{width}}  {metrics['kept']:>11,}  {metrics['kept'] / max(metrics['rows'], 1):.1%}")
+    if aside := metrics["set_aside"]:
+        reason, most = next(iter(aside.items()))
+        lines += ["", f"{sum(aside.values()):,} more set aside, not curated; of {most:,}: {reason}"]
+        lines.append(f"           {to / 'set_aside.jsonl'}")
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"{seconds:,.1f} s, {metrics['rows_per_second']:,.0f} rows/s",
+            f"kept       {to / 'kept'}",
+            f"all rows   {to / 'rows'}",
+            f"card       {to / 'README.md'}",
+        ]
+    )

@@ -1,0 +1,96 @@
+"""Who is compared with whom: the best new adapter of a run, and the champion that it found."""
+
+from dataclasses import dataclass
+
+from tuner import regeneration, runs, specs
+from tuner.artifacts import aliases
+from tuner.artifacts.aliases import Entry
+from tuner.artifacts.fingerprint import Spec
+from tuner.artifacts.manifest import Manifest
+from tuner.artifacts.store import Store
+from tuner.errors import InputError
+from tuner.recipe import Recipe
+from tuner.stages import present
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+"""The aliases that a regeneration moves."""
+
+
+@dataclass(frozen=True)
+class Contest:
+    """A challenger and the champion it meets.
+
+    Attributes:
+        run: The run that trained the challenger.
+        recipe: The run's.
+        adapter: The challenger's name in the run: the adapter with the lowest held-out loss.
+        wanted: The run's artifacts.
+        evaluated: The run's `evaluate`.
+        champion: Whom the alias named before the run had any part in it; None if nobody.
+    """
+
+    run: str
+    recipe: Recipe
+    adapter: str
+    wanted: specs.Specs
+    evaluated: Manifest
+    champion: Entry | None
+
+    @property
+    def fingerprint(self) -> str:
+        """The challenger's, of its `train` artifact."""
+        return self.wanted.training[self.adapter].fingerprint
+
+    @property
+    def spec(self) -> Spec:
+        """The artifact that holds the comparison."""
+        return Spec(
+            "compare",
+            regeneration.VERSION,
+            {"challenger": self.adapter},
+            {
+                "evaluation": self.evaluated.fingerprint,
+                "data": self.wanted.split.fingerprint,
+                "challenger": self.fingerprint,
+                **({"champion": self.champion.fingerprint} if self.champion else {}),
+            },
+        )
+
+
+def contest(store: Store, run: str) -> Contest:
+    """Finds both sides of a completed run.
+
+    Asked again after the run's adapter became the champion it gives the same, so that a decision can be repeated.
+
+    Args:
+        store: Where run and aliases lie.
+        run: The run's name.
+
+    Raises:
+        InputError: If there is no such run.
+        StageError: If the run was not evaluated.
+    """
+    recipe = Recipe.model_validate(runs.find(store, run)["recipe"])
+    wanted = specs.of_recipe(recipe)
+    evaluated = present(store, wanted.evaluate)
+    subjects = evaluated.metrics["subjects"]
+    adapter = min(recipe.training, key=lambda name: subjects[name]["loss"])
+    entries = aliases.history(store, CHAMPION)
+    while entries and entries[-1].run == run:
+        entries.pop()
+    return Contest(run, recipe, adapter, wanted, evaluated, entries[-1] if entries else None)
+
+
+def trained(store: Store, champion: Entry) -> Manifest:
+    """The champion's `train` artifact.
+
+    Raises:
+        InputError: If it is not in the store any more.
+    """
+    manifest = store.find("train", champion.fingerprint)
+    if manifest is None:
+        raise InputError(
+            f"{champion.alias}: the adapter {champion.adapter} of {champion.run} is not in {store.url} any more; point "
+            "the alias at another: tuner promote RUN ADAPTER"
+        )
+    return manifest

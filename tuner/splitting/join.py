@@ -1,0 +1,156 @@
+"""Which sets hang together: components of the graph whose edges are all pairs of near sets, with no pair missed.
+
+A similarity join by prefixes: near sets share one of their rarest values, so only sets that do are compared, value by
+value (`overlap.bounds`). What a shared value still allows, by where it stands in both sets, skips whole groups of
+partners (Xiao et al. 2008, "Efficient similarity joins for near duplicate detection"). And since components are
+wanted, not pairs, sets that already hang together are not compared: a template of 100,000 variants stays linear.
+"""
+
+import numpy as np
+from numba import njit
+
+from tuner.splitting.overlap import bitmaps, bounds, most_shared, shares
+from tuner.splitting.shingles import FREQUENCY_SHIFT, I32, I64, U64, Sets, Whole
+
+# Looked-up values in memory at once: about 20 bytes each, and as much again to sort them.
+_ENTRIES = 4_000_000
+
+
+def components(sets: Sets, similarity: float) -> I64:
+    """Finds the components.
+
+    Args:
+        sets: Different sets.
+        similarity: The Jaccard similarity from which two sets are near.
+
+    Returns:
+        For every set the lowest number of a set in its component, shape (sets,).
+    """
+    needed, prefixes = bounds(sets, similarity)
+    maps = bitmaps(sets.values, sets.offsets)
+    parents = np.arange(len(sets), dtype=np.int64)
+    parts = 1 + int(prefixes[np.diff(sets.offsets)].sum()) // _ENTRIES
+    for part in range(parts):
+        keys, owners, places = _entries(sets.values, sets.offsets, prefixes, part, parts)
+        order = np.argsort(keys)
+        _unite(keys[order], owners[order], places[order], sets.values, sets.offsets, maps, needed, parents)
+    return _roots(parents)
+
+
+@njit(cache=True, nogil=True)
+def _entries(values: U64, offsets: I64, prefixes: I64, part: int, parts: int) -> tuple[U64, I32, I32]:
+    """The values to look up that belong to a part: each, whose it is and its place. What occurs once is left out."""
+    mine, every = np.uint64(part), np.uint64(parts)
+    total = 0
+    keys, owners, places = np.empty(0, np.uint64), np.empty(0, np.int32), np.empty(0, np.int32)
+    for counting in (True, False):
+        if not counting:
+            keys, owners, places = np.empty(total, np.uint64), np.empty(total, np.int32), np.empty(total, np.int32)
+            total = 0
+        for item in range(offsets.size - 1):
+            begin = offsets[item]
+            for place in range(prefixes[offsets[item + 1] - begin]):
+                value = values[begin + place]
+                if value >> FREQUENCY_SHIFT and value % every == mine:
+                    if not counting:
+                        keys[total], owners[total], places[total] = value, item, place
+                    total += 1
+    return keys, owners, places
+
+
+@njit(cache=True, nogil=True)
+def _root(parents: I64, item: Whole) -> Whole:
+    while parents[item] != item:
+        parents[item] = parents[parents[item]]
+        item = parents[item]
+    return item
+
+
+@njit(cache=True, nogil=True)
+def _roots(parents: I64) -> I64:
+    return np.array([_root(parents, item) for item in range(parents.size)], np.int64)
+
+
+@njit(cache=True, nogil=True)
+def _unite(
+    keys: U64, owners: I32, places: I32, values: U64, offsets: I64, maps: U64, needed: I64, parents: I64
+) -> None:
+    """Unites the near sets among those that share a looked-up value, for every such value."""
+    largest, begin = 0, 0
+    for at in range(1, keys.size + 1):
+        if at == keys.size or keys[at] != keys[begin]:
+            largest, begin = max(largest, at - begin), at
+    scratch = np.empty((7, largest), np.int32)
+    begin = 0
+    for at in range(1, keys.size + 1):
+        if at == keys.size or keys[at] != keys[begin]:
+            if at - begin > 1:
+                _group(owners[begin:at], places[begin:at], values, offsets, maps, needed, parents, scratch)
+            begin = at
+
+
+@njit(cache=True, nogil=True)
+def _group(
+    owners: I32, places: I32, values: U64, offsets: I64, maps: U64, needed: I64, parents: I64, scratch: I32
+) -> None:
+    """Unites the near sets among those that share one value.
+
+    The members so far stand in classes of one size and one place of the value, and within a class in lists whose
+    members hang together: a list is left as soon as one of it is found near, and joined with others that turn out to
+    hang together with it.
+    """
+    class_size, class_place, class_list = scratch[0], scratch[1], scratch[2]
+    list_first, list_last, list_next, member_next = scratch[3], scratch[4], scratch[5], scratch[6]
+    classes = 0
+    for member in range(owners.size):
+        item, place = np.int64(owners[member]), np.int64(places[member])
+        begin, end = offsets[item], offsets[item + 1]
+        size = end - begin
+        own, own_list = -1, -1
+        for other in range(classes):
+            other_size, other_place = np.int64(class_size[other]), np.int64(class_place[other])
+            same = other_size == size and other_place == place
+            if same:
+                own = other
+            need = needed[size + other_size]
+            # If this is the first value that both share, which is where a near pair is found.
+            if min(size - place, other_size - other_place) < need:
+                continue
+            home, before, current = -1, -1, class_list[other]
+            while current != -1:
+                following = list_next[current]
+                near = _root(parents, owners[list_first[current]]) == _root(parents, item)
+                partner = -1 if near else list_first[current]
+                while partner != -1:
+                    node = np.int64(owners[partner])
+                    if most_shared(size + other_size, maps[item], maps[node]) >= need and shares(
+                        values, begin + place, end, offsets[node] + other_place, offsets[node + 1], need
+                    ):
+                        # The lower number becomes the root, so that roots do not depend on the order of the unions.
+                        left, right = _root(parents, item), _root(parents, node)
+                        parents[max(left, right)] = min(left, right)
+                        near = True
+                        break
+                    partner = member_next[partner]
+                if near and home != -1:
+                    member_next[list_last[home]] = list_first[current]
+                    list_last[home] = list_last[current]
+                    list_next[before] = following
+                else:
+                    if near:
+                        home = current
+                    before = current
+                current = following
+            if same:
+                own_list = home
+        member_next[member] = -1
+        if own == -1:
+            own = classes
+            class_size[own], class_place[own], class_list[own] = size, place, -1
+            classes += 1
+        if own_list == -1:
+            list_first[member], list_last[member], list_next[member] = member, member, class_list[own]
+            class_list[own] = member
+        else:
+            member_next[list_last[own_list]] = member
+            list_last[own_list] = member

@@ -1,0 +1,83 @@
+"""Which of some sets is near to another set: the look-up that names the row for which a new one is left out."""
+
+import numpy as np
+from numba import njit
+
+from tuner.splitting.overlap import bitmaps, bounds, most_shared, shares
+from tuner.splitting.shingles import I64, U64, Sets
+
+
+def first_near(sets: Sets, probes: I64, against: I64, similarity: float) -> I64:
+    """Looks up, for each probe, the first of other sets that is near to it or the same.
+
+    Args:
+        sets: All sets.
+        probes: Numbers of sets, shape (probes,).
+        against: Numbers of the sets to look among, in the order in which they are preferred, shape (others,).
+        similarity: The Jaccard similarity from which two sets are near. Empty sets are the same.
+
+    Returns:
+        Positions in `against`, or -1 where none is near, shape (probes,).
+    """
+    needed, prefixes = bounds(sets, similarity)
+    keys, ranks = _index(sets.values, sets.offsets, prefixes, against)
+    order = np.lexsort((ranks, keys))
+    maps = bitmaps(sets.values, sets.offsets)
+    return _look_up(keys[order], ranks[order], sets.values, sets.offsets, maps, needed, prefixes, probes, against)
+
+
+@njit(cache=True, nogil=True)
+def _index(values: U64, offsets: I64, prefixes: I64, against: I64) -> tuple[U64, I64]:
+    total = 0
+    for item in against:
+        total += prefixes[offsets[item + 1] - offsets[item]]
+    keys, ranks = np.empty(total, np.uint64), np.empty(total, np.int64)
+    at = 0
+    for rank in range(against.size):
+        begin = offsets[against[rank]]
+        for place in range(prefixes[offsets[against[rank] + 1] - begin]):
+            keys[at], ranks[at] = values[begin + place], rank
+            at += 1
+    return keys, ranks
+
+
+@njit(cache=True, nogil=True)
+def _look_up(
+    keys: U64,
+    ranks: I64,
+    values: U64,
+    offsets: I64,
+    maps: U64,
+    needed: I64,
+    prefixes: I64,
+    probes: I64,
+    against: I64,
+) -> I64:
+    found = np.full(probes.size, -1, np.int64)
+    for position in range(probes.size):
+        item = probes[position]
+        begin, end = offsets[item], offsets[item + 1]
+        size = end - begin
+        best = against.size
+        if size == 0:
+            for rank in range(against.size):
+                if against[rank] == item:
+                    best = rank
+                    break
+        for place in range(prefixes[size]):
+            value = values[begin + place]
+            at = np.searchsorted(keys, value)
+            while at < keys.size and keys[at] == value and ranks[at] < best:
+                other = against[ranks[at]]
+                other_size = offsets[other + 1] - offsets[other]
+                need = needed[size + other_size]
+                if (
+                    need <= min(size, other_size)
+                    and most_shared(size + other_size, maps[item], maps[other]) >= need
+                    and shares(values, begin, end, offsets[other], offsets[other + 1], need)
+                ):
+                    best = ranks[at]
+                at += 1
+        if best < against.size:
+            found[position] = best
+    return found
