@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.deployments.processes import Processes
-from tests.e2e.conftest import call, free_port, start, trigger, wait
+from tests.e2e.conftest import free_port, start
+from tests.rest import call, trigger, wait
 
 ROOT = Path(__file__).parents[1]
 ROUNDS = 3
@@ -135,7 +136,7 @@ def _beyond(place: Place, run: Callable[[list[str]], Any]) -> float:
 
 def _through(url: str, overrides: list[str], **parameters: Any) -> dict[str, Any]:
     """Triggers the pipeline as the UI does and waits for its end; the flow run."""
-    run = wait(url, trigger(url, "pipeline/pipeline", {"overrides": overrides, **parameters}), 600)
+    run = wait(url, trigger(url, "pipeline", {"overrides": overrides, **parameters}), 600)
     if run["state_type"] != "COMPLETED":
         raise RuntimeError(run["state"]["message"])
     return run

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.deployments.composed import PASSWORDS
-from tests.deployments.processes import call, until
+from tests.deployments.processes import until
 from tests.e2e.stack import POSTGRES, Stack
+from tests.rest import call
 
 AUTH = PASSWORDS["PREFECT_AUTH"]
 VACUUM_SECONDS = 20

@@ -1,7 +1,5 @@
 """Child processes of a test: started with a log, awaited by what they answer, ended whatever happens."""
 
-import base64
-import json
 import os
 import signal
 import subprocess
@@ -71,16 +69,6 @@ def until(answer: Callable[[], Any], seconds: float, what: str) -> Any:
             return found
         time.sleep(0.5)
     raise TimeoutError(f"{what}: not within {seconds:.0f} s")
-
-
-def call(url: str, data: object = None, auth: str = "") -> Any:
-    """GETs, or POSTs JSON, as the UI does."""
-    headers = {"Content-Type": "application/json"}
-    if auth:
-        headers["Authorization"] = f"Basic {base64.b64encode(auth.encode()).decode()}"
-    body = None if data is None else json.dumps(data).encode()
-    with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=30) as response:
-        return json.loads(response.read() or "null")
 
 
 def answers(url: str) -> bool:

@@ -16,7 +16,7 @@ from deployments import automations
 from deployments.register import register
 from deployments.settings import cluster
 from tests.deployments.conftest import Server
-from tests.deployments.processes import call
+from tests.rest import call
 
 Told = Callable[[], dict[str, str]]
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from deployments.settings import POOLS
 from tests.deployments.processes import Processes, answers, until
-from tests.e2e.conftest import call, free_port, trigger, wait
+from tests.e2e.conftest import free_port
+from tests.rest import call, trigger, wait
 from tuner import launch
 
 
@@ -53,7 +54,7 @@ class Cluster:
 
     def trigger(self, deployment: str, **parameters: Any) -> str:
         """Triggers a deployment as the UI does; returns the flow run's id."""
-        return trigger(self.url, f"{deployment}/{deployment}", parameters)
+        return trigger(self.url, deployment, parameters)
 
     def wait(self, flow_run: str) -> dict[str, Any]:
         """Waits for a flow run to end."""

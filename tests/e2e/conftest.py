@@ -10,10 +10,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from http import HTTPStatus
-from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -151,52 +149,3 @@ def data_bytes(store: Path) -> dict[tuple[str, str], list]:
         for key, manifest in manifests(store).items()
         if key[0] in ("generate", "examine", "match", "curate", "split")
     }
-
-
-def call(url: str, data: dict[str, Any] | None = None, method: str | None = None) -> Any:
-    """GETs, or POSTs JSON, unless another method is given; again where the server says that its database is busy."""
-    body = None if data is None else json.dumps(data).encode()
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json"}, method=method)
-    for attempt in count():
-        try:
-            with urllib.request.urlopen(request, timeout=30) as response:
-                return json.loads(response.read() or "null")
-        except urllib.error.HTTPError as error:
-            if error.code != HTTPStatus.SERVICE_UNAVAILABLE or attempt == 10:
-                raise
-            time.sleep(0.5)
-    raise AssertionError
-
-
-def trigger(url: str, deployment: str, parameters: dict[str, Any]) -> str:
-    """Triggers a deployment as the UI does; returns the flow run's id."""
-    identifier = call(f"{url}/deployments/name/{deployment}")["id"]
-    return call(f"{url}/deployments/{identifier}/create_flow_run", {"parameters": parameters})["id"]
-
-
-def wait(url: str, flow_run: str, seconds: float = 300) -> dict[str, Any]:
-    """Waits for a flow run to end."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        run = call(f"{url}/flow_runs/{flow_run}")
-        if run["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
-            return run
-        time.sleep(0.5)
-    raise TimeoutError(flow_run)
-
-
-def states(url: str, flow_run: str) -> dict[str, str]:
-    """The state's name of every task run of a flow run that has ended; the server hears of the last ones later."""
-    end = time.monotonic() + 20
-    while True:
-        runs = call(f"{url}/task_runs/filter", {"flow_runs": {"id": {"any_": [flow_run]}}})
-        found = {run["name"]: run["state_name"] for run in runs}
-        if not {"Pending", "Running"} & set(found.values()) or time.monotonic() > end:
-            return found
-        time.sleep(0.5)
-
-
-def artifacts(url: str, flow_run: str) -> dict[str, Any]:
-    """What a flow run posted, by key."""
-    found = call(f"{url}/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [flow_run]}}})
-    return {artifact["key"]: artifact["data"] for artifact in found}

@@ -1,17 +1,15 @@
 """S3 that refuses or cuts a fifth of all requests: the run ends right, and its retries can be seen."""
 
-import json
 import re
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import fsspec
 import pytest
 
 from tests.e2e.conftest import Tuner, data_bytes
 from tests.flaky import WAYS, FlakyServer, flaky
+from tests.rest import call
 
 pytestmark = pytest.mark.e2e
 
@@ -22,13 +20,6 @@ def proxy(s3_endpoint: str) -> Iterator[FlakyServer]:
         # Quick attempts mostly get past a fifth, so one file is out of reach for the four that a task makes.
         server.stubborn = {r"GET .*/train\.parquet": 4}
         yield server
-
-
-def call(url: str, data: dict[str, Any] | None = None) -> Any:
-    body = None if data is None else json.dumps(data).encode()
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=30) as response:
-        return json.loads(response.read())
 
 
 def test_a_whole_run(

@@ -1,14 +1,14 @@
 """What is filled in wrongly at a deployment is refused at once, with the line that the command line gives."""
 
 import json
-import urllib.error
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e.cluster import Cluster
-from tests.e2e.conftest import Tuner, manifests, states
+from tests.e2e.conftest import Tuner, manifests
+from tests.rest import RefusedError, states
 
 pytestmark = pytest.mark.e2e
 
@@ -17,10 +17,10 @@ pytestmark = pytest.mark.e2e
     "wrong", [{"rows": 0}, {"quality": 1.5}, {"recipe": "quick"}, {"from_stage": "trian"}, {"overrides": "seed=1"}]
 )
 def test_what_is_out_of_bounds_is_refused_by_the_form(cluster: Cluster, wrong: dict[str, Any]) -> None:
-    with pytest.raises(urllib.error.HTTPError) as refused:
+    with pytest.raises(RefusedError) as refused:
         cluster.trigger("pipeline", **wrong)
-    assert 400 <= refused.value.code < 500
-    assert next(iter(wrong)) in json.loads(refused.value.read())["detail"]
+    assert 400 <= refused.value.status < 500
+    assert next(iter(wrong)) in json.loads(refused.value.said)["detail"]
 
 
 def test_what_the_command_line_refuses_is_refused_in_its_words(

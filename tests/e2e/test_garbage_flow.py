@@ -4,10 +4,11 @@ import json
 import os
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 
 import pytest
+
+from tests.rest import call
 
 pytestmark = pytest.mark.e2e
 
@@ -26,10 +27,7 @@ def collect(url: str, argument: str) -> str:
 
 
 def tables(url: str) -> list[dict]:
-    body = json.dumps({"artifacts": {"key": {"any_": ["garbage"]}}, "sort": "UPDATED_DESC"}).encode()
-    request = urllib.request.Request(f"{url}/artifacts/filter", body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=30) as response:
-        return json.loads(response.read())
+    return call(f"{url}/artifacts/filter", {"artifacts": {"key": {"any_": ["garbage"]}}, "sort": "UPDATED_DESC"})
 
 
 def test_what_goes_is_told_before_and_after(prefect_url: str, tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tasks.slots import LEASE_SECONDS, LIMIT
-from tests.e2e.conftest import call, holder
+from tests.e2e.conftest import holder
+from tests.rest import call
 
 pytestmark = pytest.mark.e2e
 

@@ -11,7 +11,8 @@ import pytest
 from pyarrow import parquet
 
 from flows.placement import TAG
-from tests.e2e.conftest import call, manifests, states
+from tests.e2e.conftest import manifests
+from tests.rest import call, states
 from tuner import loading, specs
 
 pytestmark = pytest.mark.e2e

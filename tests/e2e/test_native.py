@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from tests.deployments.composed import PASSWORDS
-from tests.deployments.processes import call, until
+from tests.deployments.processes import until
 from tests.e2e.conftest import Tuner, free_port
 from tests.e2e.stack import Stack, missing
+from tests.rest import RefusedError, call, trigger
 
 pytestmark = [
     pytest.mark.e2e,
@@ -39,12 +40,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         stack.end()
 
 
-def trigger(stack: Stack, deployment: str, parameters: dict[str, Any]) -> str:
-    identifier = call(f"{stack.url}/deployments/name/{deployment}/{deployment}", auth=AUTH)["id"]
-    body = {"parameters": parameters}
-    return call(f"{stack.url}/deployments/{identifier}/create_flow_run", body, AUTH)["id"]
-
-
 def state(stack: Stack, run: str) -> dict[str, Any]:
     return call(f"{stack.url}/flow_runs/{run}", auth=AUTH)["state"]
 
@@ -55,7 +50,7 @@ def ended(stack: Stack, run: str, seconds: float = 300) -> dict[str, Any]:
 
 
 def test_a_pipeline_triggered_through_the_api_ends_right(stack: Stack, recipe: Path) -> None:
-    run = trigger(stack, "pipeline", {"recipe_yaml": recipe.read_text()})
+    run = trigger(stack.url, "pipeline", {"recipe_yaml": recipe.read_text()}, AUTH)
     last = ended(stack, run)
     assert last["type"] == "COMPLETED", (last["message"], stack.processes.said("cpu-worker")[-3000:])
     pools = {found["work_pool_name"] for found in call(f"{stack.url}/flow_runs/filter", {}, AUTH)}
@@ -77,14 +72,14 @@ def test_the_terminal_works_with_the_same_server_and_store(stack: Stack, recipe:
 @pytest.mark.parametrize("auth", ["", "admin:wrong"])
 def test_without_the_password_nothing_is_told_and_nothing_started(stack: Stack, auth: str) -> None:
     for path, body in (("deployments/filter", {}), ("flow_runs/filter", {}), ("admin/version", None)):
-        with pytest.raises(urllib.error.HTTPError) as error:
+        with pytest.raises(RefusedError) as error:
             call(f"{stack.url}/{path}", body, auth)
-        assert error.value.code == 401
+        assert error.value.status == 401
 
 
 def killed(stack: Stack, when: str, parameters: dict[str, Any]) -> tuple[str, float]:
     """Triggers a pipeline and kills it together with its worker, which is then started again; says when."""
-    run = trigger(stack, "pipeline", parameters)
+    run = trigger(stack.url, "pipeline", parameters, AUTH)
     until(lambda: state(stack, run)["type"] == when, 120, f"the flow run is {when}")
     stack.processes.kill("cpu-worker")
     clock = time.monotonic()
@@ -99,7 +94,7 @@ def test_a_run_killed_with_its_worker_is_crashed_within_two_minutes_and_taken_up
     for run, clock in [killed(stack, "PENDING", parameters), killed(stack, "RUNNING", parameters)]:
         assert ended(stack, run, 120 - (time.monotonic() - clock))["type"] == "CRASHED"
 
-    again = ended(stack, trigger(stack, "pipeline", parameters))
+    again = ended(stack, trigger(stack.url, "pipeline", parameters, AUTH))
     assert again["type"] == "COMPLETED", again["message"]
 
 

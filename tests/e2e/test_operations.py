@@ -8,7 +8,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.e2e.conftest import call, states, trigger, wait
+from tests.rest import call, states, trigger, wait
 from tuner.artifacts.store import Store
 from tuner.settings import settings
 
@@ -35,7 +35,7 @@ def until(true: Callable[[], Any], seconds: float) -> None:
 def test_cancelled_in_mid_training_and_taken_up_again(up: str, recipe: Path, tmp_path: Path) -> None:
     parameters = {"recipe_yaml": recipe.read_text(), "overrides": ["training.lora.epochs=60"]}
     checkpoints = tmp_path / "home" / "checkpoints"
-    run = trigger(up, "pipeline/pipeline", parameters)
+    run = trigger(up, "pipeline", parameters)
     until(lambda: list(checkpoints.glob("*/checkpoint-*/complete.json")), 120)
     (child,) = children()
 
@@ -48,7 +48,7 @@ def test_cancelled_in_mid_training_and_taken_up_again(up: str, recipe: Path, tmp
     assert store.read_run(name)["state"] == "interrupted"
     assert not list(store.manifests("train"))
 
-    again = trigger(up, "pipeline/pipeline", parameters)
+    again = trigger(up, "pipeline", parameters)
     assert wait(up, again)["state_type"] == "COMPLETED"
     shown = states(up, again)
     assert {shown[f"generate shard {number}"] for number in (1, 2, 3)} == {"Cached"}

@@ -10,7 +10,8 @@ import pytest
 
 from tests.deployments.processes import until
 from tests.e2e.cluster import Cluster
-from tests.e2e.conftest import call, manifests, start
+from tests.e2e.conftest import manifests, start
+from tests.rest import call
 
 pytestmark = pytest.mark.e2e
 

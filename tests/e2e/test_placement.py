@@ -10,7 +10,8 @@ import numpy
 import pytest
 from safetensors.numpy import load_file
 
-from tests.e2e.conftest import Tuner, call, data_bytes, free_port, manifests, states
+from tests.e2e.conftest import Tuner, data_bytes, free_port, manifests
+from tests.rest import call, states
 
 pytestmark = pytest.mark.e2e
 

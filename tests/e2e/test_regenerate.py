@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import call, manifests, states
+from tests.e2e.conftest import manifests
+from tests.rest import call, states
 from tuner import loading
 from tuner.artifacts import aliases, parquet
 from tuner.artifacts.store import Store

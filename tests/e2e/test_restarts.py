@@ -9,7 +9,8 @@ import pytest
 
 from tests.deployments.processes import answers, until
 from tests.e2e.cluster import Cluster
-from tests.e2e.conftest import call, holder, manifests, start, states
+from tests.e2e.conftest import holder, manifests, start
+from tests.rest import call, states
 from tuner.specs import STAGES
 
 pytestmark = pytest.mark.e2e

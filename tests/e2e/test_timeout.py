@@ -8,7 +8,8 @@ import psutil
 import pytest
 
 from tests.deployments.processes import until
-from tests.e2e.conftest import Tuner, call, manifests, start
+from tests.e2e.conftest import Tuner, manifests, start
+from tests.rest import call
 
 pytestmark = pytest.mark.e2e
 

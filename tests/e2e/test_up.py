@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Tuner, artifacts, call, free_port, start, states, trigger, wait
+from tests.e2e.conftest import Tuner, free_port, start
+from tests.rest import artifacts, call, states, trigger, wait
 
 pytestmark = pytest.mark.e2e
 
@@ -26,12 +27,12 @@ def test_triggered_from_a_deployment_then_cached(recipe: Path, tmp_path: Path, t
             raise AssertionError(up.stderr.read())
         parameters = {"recipe_yaml": recipe.read_text(), "overrides": ["training.lora.epochs=1"]}
 
-        first = wait(url, trigger(url, "pipeline/pipeline", parameters))
+        first = wait(url, trigger(url, "pipeline", parameters))
         assert first["state_type"] == "COMPLETED", first["state"]["message"]
         assert first["name"] == "words: lora r2, prompt_tuning 4 tokens"
         assert set(states(url, first["id"]).values()) == {"Completed"}
 
-        second = wait(url, trigger(url, "pipeline/pipeline", parameters))
+        second = wait(url, trigger(url, "pipeline", parameters))
         assert set(states(url, second["id"]).values()) == {"Cached"}
 
         clock = time.monotonic()
