@@ -46,7 +46,7 @@ def serve(port: int, server_file: Path, python: str) -> int:
         signal.signal(sign, signal.default_int_handler)
     try:
         logs = server_file.parent
-        server = [*prefect, "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+        server = [python, "-m", "deployments.server", "--host", "127.0.0.1", "--port", str(port)]
         children.append(_start(server, logs / "server.log"))
         _wait(url, children[0])
         register(python)

@@ -42,7 +42,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     processes = Processes(home)
     processes.start(
         "server",
-        [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+        [sys.executable, "-m", "deployments.server", "--host", "127.0.0.1", "--port", str(port)],
         {
             "PREFECT_HOME": str(home),
             "PREFECT_SERVER_API_AUTH_STRING": server.auth,

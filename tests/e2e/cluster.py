@@ -45,7 +45,7 @@ class Cluster:
 
     def serve(self) -> None:
         """Starts the server, on its database."""
-        self._prefect("server", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(self.port))
+        self._prefect("server", "deployments.server", "--host", "127.0.0.1", "--port", str(self.port))
         until(lambda: answers(f"{self.url}/health"), 180, "the server answers")
 
     def work(self, pool: str) -> None:

@@ -5,6 +5,9 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
+ANSWER_SECONDS = 60
+"""Until the UI shows what was asked for, where the runs leave the server little of two cores."""
+
 RUN_SECONDS = 1800
 """Until a run has ended: a real model on two busy cores takes long."""
 

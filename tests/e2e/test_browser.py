@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from tests.e2e.conftest import Tuner
-from tests.e2e.person import RUN_SECONDS, Person
+from tests.e2e.person import ANSWER_SECONDS, RUN_SECONDS, Person
 
 CHROMIUM = shutil.which("chromium")
 
@@ -61,7 +61,8 @@ def person(up: str, pictures: Path | None) -> Iterator[Person]:
         sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # it refuses to be root's
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=sandbox)
         page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(ANSWER_SECONDS * 1000)
+        expect.set_options(timeout=ANSWER_SECONDS * 1000)
         yield Person(page, up.removesuffix("/api"), pictures)
         browser.close()
 

@@ -1,0 +1,38 @@
+"""Prefect's own server on SQLite, whose garbage is collected beside its event loop; `tuner up` starts it.
+
+    python -m deployments.server --host 127.0.0.1 --port 4200
+
+SQLAlchemy leaves the cursor of a statement that failed to the garbage collector, and whoever frees a cursor waits for
+its connection. That may be waiting itself, for up to a minute (Prefect's `busy_timeout`), for another one to commit.
+Freed on the event loop, through which every commit goes, the cursor stops the whole server for that minute.
+"""
+
+import gc
+import sys
+import threading
+import time
+from itertools import count
+
+
+def collect_beside(seconds: float = 1.0) -> None:
+    """Has the garbage of this process collected in a thread of its own from now on.
+
+    Args:
+        seconds: Between two collections of what is young; every sixtieth is of everything.
+    """
+    gc.disable()
+    threading.Thread(target=_collect, args=(seconds,), name="garbage", daemon=True).start()
+
+
+def _collect(seconds: float) -> None:
+    for turn in count(1):
+        time.sleep(seconds)
+        gc.collect(2 if turn % 60 == 0 else 1)
+
+
+if __name__ == "__main__":
+    from prefect.cli import app
+
+    collect_beside()
+    sys.argv[1:1] = ["server", "start"]
+    app()

@@ -1,0 +1,44 @@
+"""The server that `tuner up` starts: a refused statement's cursor, once garbage, does not stop the event loop."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+GARBAGE = """
+import gc, sqlite3, sys, threading, time
+from deployments.server import collect_beside
+
+if sys.argv[2] == "beside":
+    collect_beside(0.05)
+path = sys.argv[1]
+writer = sqlite3.connect(path, isolation_level=None)
+writer.executescript("create table numbers (n); insert into numbers values (1), (2)")
+other = sqlite3.connect(path, timeout=4, isolation_level=None, check_same_thread=False)
+cursor = other.execute("values (1), (2)")
+cursor.fetchone()
+cycle = [cursor]
+cycle.append(cycle)
+
+writer.execute("begin immediate")
+waiting = threading.Thread(target=other.execute, args=("update numbers set n = 3",))
+waiting.start()
+time.sleep(0.2)  # it waits for the writer now
+del cursor, cycle
+started = time.monotonic()
+kept = [[number] for number in range(300_000)]  # so many that the collector runs, if it runs here
+time.sleep(0.5)
+print(time.monotonic() - started)
+writer.execute("commit")
+waiting.join()
+"""
+
+
+@pytest.mark.parametrize("where", ["here", "beside"])
+def test_a_busy_connections_cursor_is_freed_beside_the_caller(where: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", GARBAGE, str(tmp_path / "numbers.db"), where]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    waited = float(done.stdout)
+    assert waited < 3 if where == "beside" else waited > 3  # the hazard is real, and gone
