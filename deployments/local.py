@@ -40,7 +40,6 @@ def serve(port: int, server_file: Path, python: str) -> int:
     os.environ["TUNER_REPORTS"] = f"http://127.0.0.1:{port + 1}"
     # A person who presses Run is watching.
     os.environ.setdefault("PREFECT_WORKER_QUERY_SECONDS", "2")
-    prefect = [python, "-m", "prefect"]
     children: list[subprocess.Popen[bytes]] = []
     for sign in (signal.SIGINT, signal.SIGTERM):  # a shell may have started this with SIGINT ignored
         signal.signal(sign, signal.default_int_handler)
@@ -51,7 +50,7 @@ def serve(port: int, server_file: Path, python: str) -> int:
         _wait(url, children[0])
         register(python)
         for pool in POOLS:
-            worker = [*prefect, "worker", "start", "--pool", pool, "--type", "process", "--limit", "1"]
+            worker = [python, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process", "--limit", "1"]
             children.append(_start(worker, logs / f"worker-{pool}.log"))
         reports = [python, "-m", "deployments.reports", "--port", str(port + 1)]
         children.append(_start(reports, logs / "reports.log"))
