@@ -47,7 +47,7 @@ def serve(port: int, server_file: Path, python: str) -> int:
         logs = server_file.parent
         server = [python, "-m", "deployments.server", "--host", "127.0.0.1", "--port", str(port)]
         children.append(_start(server, logs / "server.log"))
-        _wait(url, children[0])
+        answers(url, children[0])
         register(python)
         for pool in POOLS:
             worker = [python, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process", "--limit", "1"]
@@ -68,7 +68,7 @@ def serve(port: int, server_file: Path, python: str) -> int:
     finally:
         server_file.unlink(missing_ok=True)
         for child in reversed(children):
-            _end(child)
+            end(child)
 
 
 def register(python: str) -> None:
@@ -101,19 +101,28 @@ def _start(command: list[str], log: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, stdout=file, stderr=file, start_new_session=True)
 
 
-def _wait(url: str, child: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end and child.poll() is None:
+def answers(url: str, child: subprocess.Popen[bytes]) -> None:
+    """Waits until a server answers.
+
+    Args:
+        url: Of its API.
+        child: Its process.
+
+    Raises:
+        StageError: If the process ends, or the server does not answer within `START_SECONDS`.
+    """
+    latest = time.monotonic() + START_SECONDS
+    while time.monotonic() < latest and child.poll() is None:
         try:
             with urllib.request.urlopen(f"{url}/health", timeout=2):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.3)
-    raise StageError(f"the Prefect server at {url} did not start; see server.log in the home folder")
+    raise StageError(f"the Prefect server at {url} did not start; its log lies below `prefect` in the home folder")
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """Ends a child and what it started: politely, then not."""
+def end(child: subprocess.Popen[bytes]) -> None:
+    """Ends a child, the leader of its group, and what it started: politely, then not."""
     for sign, patience in ((signal.SIGINT, 15), (signal.SIGKILL, 5)):
         if child.poll() is not None:
             return

@@ -7,13 +7,14 @@ import os
 import sys
 import urllib.error
 import urllib.request
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
 from tuner import interruption, planning, progress, runs
 from tuner.artifacts.store import Store
-from tuner.errors import DamagedArtifactError, InputError
+from tuner.errors import DamagedArtifactError, InputError, StageError
 from tuner.loading import parse
 from tuner.runs import Run, check_name
 from tuner.settings import settings
@@ -23,9 +24,6 @@ SERVER_FILE = "server.json"
 
 PREFECT = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
-    "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
-    # The server's first start makes its database and takes 10 to 18 s on two cores, more when they are busy.
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     # A server that forgets the leases when it is restarted never frees the GPU slots that were held then.
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
@@ -128,21 +126,44 @@ def run(text: str, overrides: list[str], name: str | None, since: str, until: st
     # Started here already, so that a store that cannot be written says so before a server is started.
     run = Run.start(store, recipe, name, until)
     environment()
-    if url:
-        os.environ["PREFECT_API_URL"] = url
     interruption.on_signals(store, run.name)
     interruption.on_end(lambda: _cancel(runs.find(store, run.name)["flow_run"]))
+    with _served(url, run):
+        from flows.pipeline import pipeline
 
-    from flows.pipeline import pipeline
+        return pipeline(
+            recipe_yaml=text,
+            overrides=tuple(overrides),
+            name=run.name,
+            # Checked by the plan above, to which these are plain strings.
+            from_stage=cast(Any, since),
+            until_stage=cast(Any, until),
+        )
 
-    return pipeline(
-        recipe_yaml=text,
-        overrides=tuple(overrides),
-        name=run.name,
-        # Checked by the plan above, to which these are plain strings.
-        from_stage=cast(Any, since),
-        until_stage=cast(Any, until),
-    )
+
+@contextmanager
+def _served(url: str | None, run: Run) -> Iterator[None]:
+    """Has Prefect use a server: the one at `url`, or one of this process alone, which starts beside the imports."""
+    if url:
+        os.environ["PREFECT_API_URL"] = url
+        yield
+        return
+
+    from deployments.temporary import TemporaryServer
+
+    server = TemporaryServer(settings().folder("prefect") / "temporary-server.log")
+    os.environ["PREFECT_API_URL"] = server.url
+    import flows.pipeline  # noqa: F401
+
+    try:
+        server.wait()
+    except StageError as error:
+        run.end("failed", str(error))
+        raise
+    try:
+        yield
+    finally:
+        del os.environ["PREFECT_API_URL"]  # nobody else is to look for it there
 
 
 def _cancel(flow_run: str | None) -> None:

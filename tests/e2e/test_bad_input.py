@@ -1,5 +1,6 @@
 """Bad input ends in one line that says what would be right, and exit code 2."""
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -66,6 +67,15 @@ def test_a_full_disk_keeps_what_is_complete(
 
 def test_a_prefect_server_that_is_configured_but_not_there(recipe: Path, tuner: Tuner) -> None:
     refused(tuner("run", str(recipe), PREFECT_API_URL="http://127.0.0.1:9/api"), "PREFECT_API_URL", "127.0.0.1:9")
+
+
+def test_a_server_of_its_own_that_does_not_start(recipe: Path, tuner: Tuner) -> None:
+    result = tuner("run", str(recipe), PREFECT_SERVER_DATABASE_CONNECTION_URL="sqlite+aiosqlite:////no/such/folder.db")
+    assert result.returncode == 1
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert "did not start" in result.stderr
+    listed = json.loads(tuner("runs", "--json").stdout)
+    assert [run["state"] for run in listed] == ["failed"]
 
 
 def test_a_generator_without_a_chat_template(recipe: Path, tuner: Tuner, word_model: Path, prefect_url: str) -> None:
