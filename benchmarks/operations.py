@@ -89,16 +89,18 @@ def measure() -> dict[str, float]:
     """The figures: shares of a pipeline of `PIPELINE_SECONDS`, seconds, and a ratio."""
     figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
-        figures["alone"] = _here(Place(Path(folder, "alone")))
+        place = Place(Path(folder, "alone"))
+        figures["first"] = _here(place)
+        figures["alone"] = _median(lambda: _here(place))
         place = Place(Path(folder, "local"))
         with place.up() as url:
-            figures["local"] = _here(place)
+            figures["local"] = _median(lambda: _here(place))
             rounds = [_trigger_and_again(url) for _ in range(ROUNDS)]
             figures["trigger"] = statistics.median(first for first, _ in rounds)
             figures["cached"] = statistics.median(whole for _, whole in rounds)
         place = Place(Path(folder, "pools"), TUNER_PLACEMENT="pools", TUNER_GPU_SLOTS="2")
         with place.up() as url:
-            figures["pools"] = _beyond(place, lambda overrides: _through(url, overrides))
+            figures["pools"] = _median(lambda: _beyond(place, lambda overrides: _through(url, overrides)))
             one = _training(place, url)
             with _another_worker(place, url):
                 figures["adapters"] = one / _training(place, url)
@@ -113,6 +115,10 @@ def share(overhead: float) -> float:
 def fresh() -> list[str]:
     """Overrides of a recipe that was never run."""
     return [f"generation.rows={SHARDS * 24}", f"seed={next(_seeds)}"]
+
+
+def _median(measured: Callable[[], float]) -> float:
+    return statistics.median(measured() for _ in range(ROUNDS))
 
 
 def _here(place: Place) -> float:
