@@ -18,8 +18,9 @@ $(VENV)/.ready: pyproject.toml $(LOCK)
 run: setup
 	$(BIN)/tuner run configs/quickstart.yaml
 
+# Two at a time: most of their seconds go into imports, which take one core each.
 test: setup
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: setup
 	$(BIN)/ruff format --check .

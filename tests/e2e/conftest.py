@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from tests.e2e.words import RECIPE, make_word_model
@@ -41,7 +42,7 @@ def start(arguments: list[str], **environment: str) -> subprocess.Popen[str]:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tuner() -> Tuner:
     """Runs `tuner` to its end."""
 
@@ -128,12 +129,26 @@ def word_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_word_model(tmp_path_factory.mktemp("words") / "model")
 
 
+def write_recipe(folder: Path, model: Path) -> Path:
+    path = folder / "words.yaml"
+    path.write_text(RECIPE.format(model=model))
+    return path
+
+
 @pytest.fixture
 def recipe(word_model: Path, tmp_path: Path) -> Path:
     """A recipe that ends in seconds."""
-    path = tmp_path / "words.yaml"
-    path.write_text(RECIPE.format(model=word_model))
-    return path
+    return write_recipe(tmp_path, word_model)
+
+
+def trainings(home: Path) -> list[psutil.Process]:
+    """The processes that train and belong to a home."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        command = process.info["cmdline"] or []
+        if "tuner.training.worker" in command and command[-1].startswith(str(home)):
+            found.append(process)
+    return found
 
 
 def manifests(store: Path) -> dict[tuple[str, str], dict]:

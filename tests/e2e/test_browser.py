@@ -5,17 +5,15 @@
 
 import os
 import shutil
-import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from tests.e2e.conftest import Tuner
+from tests.e2e.conftest import Tuner, trainings
 from tests.e2e.person import ANSWER_SECONDS, RUN_SECONDS, Person
 
 CHROMIUM = shutil.which("chromium")
@@ -72,11 +70,9 @@ def kill_training(home: Path) -> None:
     end = time.monotonic() + RUN_SECONDS
     while time.monotonic() < end:
         if list(home.glob("checkpoints/*/checkpoint-*/complete.json")):
-            for process in psutil.process_iter(["cmdline"]):
-                command = process.info["cmdline"] or []
-                if "tuner.training.worker" in command and command[-1].startswith(str(home)):
-                    process.send_signal(signal.SIGKILL)
-                    return
+            for process in trainings(home):
+                process.kill()
+                return
         time.sleep(0.05)
     raise TimeoutError("no training was seen")
 

@@ -1,13 +1,11 @@
 """Runs that are operated from a Prefect server: cancelled in mid-training, and taken up again."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import psutil
 import pytest
 
+from tests.deployments.processes import until
+from tests.e2e.conftest import trainings
 from tests.rest import call, states, trigger, wait
 from tuner.artifacts.store import Store
 from tuner.settings import settings
@@ -15,32 +13,15 @@ from tuner.settings import settings
 pytestmark = pytest.mark.e2e
 
 
-def children() -> list[psutil.Process]:
-    """The processes that train."""
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        if "tuner.training.worker" in (process.info["cmdline"] or []):
-            found.append(process)
-    return found
-
-
-def until(true: Callable[[], Any], seconds: float) -> None:
-    """Waits for something to become true."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, f"not within {seconds} s"
-        time.sleep(0.1)
-
-
 def test_cancelled_in_mid_training_and_taken_up_again(up: str, recipe: Path, tmp_path: Path) -> None:
     parameters = {"recipe_yaml": recipe.read_text(), "overrides": ["training.lora.epochs=60"]}
     checkpoints = tmp_path / "home" / "checkpoints"
     run = trigger(up, "pipeline", parameters)
-    until(lambda: list(checkpoints.glob("*/checkpoint-*/complete.json")), 120)
-    (child,) = children()
+    until(lambda: list(checkpoints.glob("*/checkpoint-*/complete.json")), 120, "the training leaves a checkpoint")
+    (child,) = trainings(tmp_path / "home")
 
     call(f"{up}/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING"}})
-    until(lambda: not child.is_running(), 10)
+    until(lambda: not child.is_running(), 10, "the child is gone")
     assert wait(up, run)["state_type"] == "CANCELLED"
     assert list(checkpoints.glob("*/checkpoint-*/complete.json"))
     store = Store(settings().store)

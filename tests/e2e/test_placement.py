@@ -10,7 +10,7 @@ import numpy
 import pytest
 from safetensors.numpy import load_file
 
-from tests.e2e.conftest import Tuner, data_bytes, free_port, manifests
+from tests.e2e.conftest import Tuner, data_bytes, free_port, manifests, write_recipe
 from tests.rest import call, states
 
 pytestmark = pytest.mark.e2e
@@ -46,11 +46,13 @@ def assert_alike(one: Path, other: Path) -> None:
             numpy.testing.assert_allclose(tensor, weights[fingerprint][name], atol=1e-3, err_msg=name)
 
 
-@pytest.fixture
-def here(recipe: Path, tmp_path: Path, tuner: Tuner) -> Path:
+@pytest.fixture(scope="module")
+def here(word_model: Path, tmp_path_factory: pytest.TempPathFactory, tuner: Tuner, prefect_url: str) -> Path:
     """The store of a run that computed everything itself."""
-    store = tmp_path / "here"
-    done = tuner("run", str(recipe), TUNER_STORE=str(store))
+    folder = tmp_path_factory.mktemp("here")
+    store, home = folder / "store", folder / "home"
+    places = {"TUNER_STORE": str(store), "TUNER_HOME": str(home), "PREFECT_API_URL": prefect_url}
+    done = tuner("run", str(write_recipe(folder, word_model)), **places)
     assert done.returncode == 0, done.stderr
     return store
 

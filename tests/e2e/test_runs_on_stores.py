@@ -51,26 +51,30 @@ def test_a_damaged_file_is_named_and_its_stage_computed_again(
     recipe: Path, tuner: Tuner, prefect_url: str, tmp_path: Path
 ) -> None:
     environment = {"PREFECT_API_URL": prefect_url}
-    assert tuner("run", str(recipe), **environment).returncode == 0
+    command = ("run", str(recipe), "--until", "split")
+    assert tuner(*command, **environment).returncode == 0
     (rows,) = (tmp_path / "store").glob("artifacts/curate/*/*/rows/00000.parquet")
     whole = rows.read_bytes()
     rows.write_bytes(whole[:-100])
 
     plan = json.loads(tuner("plan", str(recipe), "--json", **environment).stdout)
     assert "rows/00000.parquet" in plan["stages"][3]["reason"]
-    assert tuner("run", str(recipe), **environment).returncode == 0
+    assert tuner(*command, **environment).returncode == 0
     copies = (tmp_path / "store").glob("artifacts/curate/*/*/rows/00000.parquet")
     assert [path.read_bytes() for path in copies].count(whole) == 1
 
 
-def test_altered_bytes_of_the_same_length_are_never_used(recipe: Path, tuner: Tuner, tmp_path: Path) -> None:
-    assert tuner("run", str(recipe)).returncode == 0
+def test_altered_bytes_of_the_same_length_are_never_used(
+    recipe: Path, tuner: Tuner, prefect_url: str, tmp_path: Path
+) -> None:
+    environment = {"PREFECT_API_URL": prefect_url}
+    assert tuner("run", str(recipe), "--until", "split", **environment).returncode == 0
     (train,) = (tmp_path / "store").glob("artifacts/split/*/*/train.parquet")
     data = bytearray(train.read_bytes())
     data[len(data) // 2] ^= 1
     train.write_bytes(bytes(data))
 
-    assert tuner("run", str(recipe)).returncode == 0
+    assert tuner("run", str(recipe), "--until", "train", **environment).returncode == 0
 
     manifest = json.loads(next((tmp_path / "store").glob("artifacts/split/*/manifest.json")).read_text())
     assert manifest["attempt"] not in str(train), "the damaged attempt is not the artifact any more"

@@ -38,7 +38,7 @@ def test_triggered_from_a_deployment_then_cached(recipe: Path, tmp_path: Path, t
         clock = time.monotonic()
         result = tuner("run", str(recipe), "--set", "training.lora.epochs=1")
         assert result.returncode == 0, result.stderr
-        assert time.monotonic() - clock < 8, "a cached run, shown in the UI"
+        assert time.monotonic() - clock < 16, "a cached run, shown in the UI"
         for run in (first, second):
             posted = artifacts(url, run["id"])
             report = re.search(r"\((http://127\.0\.0\.1:\d+/[0-9a-f]{64})\)", posted["report"])[1]
