@@ -101,9 +101,9 @@ def measure() -> dict[str, float]:
         place = Place(Path(folder, "pools"), TUNER_PLACEMENT="pools", TUNER_GPU_SLOTS="2")
         with place.up() as url:
             figures["pools"] = _median(lambda: _beyond(place, lambda overrides: _through(url, overrides)))
-            one = _training(place, url)
+            one = _median(lambda: _training(place, url))
             with _another_worker(place, url):
-                figures["adapters"] = one / _training(place, url)
+                figures["adapters"] = one / _median(lambda: _training(place, url))
     return figures
 
 
