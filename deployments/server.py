@@ -1,10 +1,11 @@
-"""Prefect's own server on SQLite, whose garbage is collected beside its event loop; `tuner up` starts it.
+"""Prefect's own server, made fit for SQLite; `tuner up` starts it.
 
     python -m deployments.server --host 127.0.0.1 --port 4200
 
-SQLAlchemy leaves the cursor of a statement that failed to the garbage collector, and whoever frees a cursor waits for
-its connection. That may be waiting itself, for up to a minute (Prefect's `busy_timeout`), for another one to commit.
-Freed on the event loop, through which every commit goes, the cursor stops the whole server for that minute.
+Its transactions are those of `deployments.sqlite`, and its garbage is collected beside its event loop: SQLAlchemy
+leaves the cursor of a statement that failed to the garbage collector, and whoever frees a cursor waits for its
+connection. That may be waiting itself, for up to a minute (Prefect's `busy_timeout`), for another one to commit. Freed
+on the event loop, through which every commit goes, the cursor stops the whole server for that minute.
 """
 
 import gc
@@ -12,6 +13,14 @@ import sys
 import threading
 import time
 from itertools import count
+
+
+def prepare() -> None:
+    """Makes this process fit to be the server; call it before the server is made."""
+    from deployments.sqlite import begin_immediately  # Prefect's server with it: seconds, which importers may not want
+
+    collect_beside()
+    begin_immediately()
 
 
 def collect_beside(seconds: float = 1.0) -> None:
@@ -33,6 +42,6 @@ def _collect(seconds: float) -> None:
 if __name__ == "__main__":
     from prefect.cli import app
 
-    collect_beside()
+    prepare()
     sys.argv[1:1] = ["server", "start"]
     app()

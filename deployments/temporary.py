@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Thread
 
 from deployments.local import answers, end
-from deployments.server import collect_beside
+from deployments.server import prepare
 
 PATIENCE_SECONDS = 15.0
 
@@ -83,5 +83,5 @@ def _serve(listening: socket.socket) -> None:
 
 if __name__ == "__main__":
     _end_with_parent()
-    collect_beside()
+    prepare()
     _serve(socket.socket(fileno=int(sys.argv[1])))
