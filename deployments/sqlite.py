@@ -8,7 +8,7 @@ A transaction that begins with the lock waits for its turn; Prefect has the ones
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from prefect.server.database.configurations import AioSqliteConfiguration
+from prefect.server.database.configurations import SQLITE_BEGIN_MODE, AioSqliteConfiguration
 from prefect.server.database.dependencies import MODELS_DEPENDENCIES
 from prefect.server.utilities.database import get_dialect
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
@@ -24,7 +24,13 @@ class Immediate(AioSqliteConfiguration):
     ) -> AsyncGenerator[AsyncSessionTransaction, None]:
         """Begins a transaction as one that is to write, whatever its caller asks for."""
         async with super().begin_transaction(session, with_for_update=True) as transaction:
-            yield transaction
+            await session.connection()  # takes the lock
+            # What reads in a session of its own meanwhile would inherit the mode, and wait for this very transaction.
+            token = SQLITE_BEGIN_MODE.set(None)
+            try:
+                yield transaction
+            finally:
+                SQLITE_BEGIN_MODE.reset(token)
 
 
 def begin_immediately() -> None:

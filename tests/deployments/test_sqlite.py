@@ -49,6 +49,24 @@ def test_these_wait_for_their_turn(tmp_path: Path) -> None:
     assert asyncio.run(count_up(Immediate(f"sqlite+aiosqlite:///{tmp_path}/numbers.db"))) == WRITERS
 
 
+async def read_within(configuration: AioSqliteConfiguration) -> int:
+    """Reads in a session of its own while a transaction that has written is open, as Prefect's server does."""
+    engine = await configuration.engine()
+    async with engine.begin() as connection:
+        await connection.execute(sa.text("create table numbers (n)"))
+    async with await configuration.session(engine) as session, configuration.begin_transaction(session):
+        await session.execute(sa.text("insert into numbers values (1)"))
+        async with await configuration.session(engine) as other:
+            seen = await other.scalar(sa.text("select count(*) from numbers"))
+    await engine.dispose()
+    return seen
+
+
+def test_one_that_reads_meanwhile_does_not_wait_for_it(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/numbers.db"
+    assert asyncio.run(asyncio.wait_for(read_within(Immediate(url)), 20)) == 0
+
+
 @pytest.mark.parametrize(
     ("url", "immediate"), [("sqlite+aiosqlite:////tmp/p.db", True), ("postgresql+asyncpg://u@localhost/p", False)]
 )
