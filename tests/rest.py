@@ -11,7 +11,7 @@ from typing import Any
 import urllib3
 from urllib3.util import Retry, make_headers
 
-BUSY = Retry(total=None, connect=False, read=2, status=False, allowed_methods=None)
+PATIENT = Retry(total=None, connect=False, read=2, status=False, allowed_methods=None)
 """What is asked again, of any method: every request of a test can be repeated without doing a thing twice."""
 
 
@@ -36,7 +36,7 @@ def call(url: str, data: object = None, auth: str = "", method: str | None = Non
     """
     headers = make_headers(basic_auth=auth) if auth else {}
     method = method or ("GET" if data is None else "POST")
-    answer = urllib3.request(method, url, json=data, headers=headers, timeout=60, retries=BUSY)
+    answer = urllib3.request(method, url, json=data, headers=headers, timeout=60, retries=PATIENT)
     if answer.status >= HTTPStatus.BAD_REQUEST:
         raise RefusedError(answer.status, answer.data.decode())
     return answer.json() if answer.data else None
