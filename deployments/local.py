@@ -17,20 +17,17 @@ from tuner.errors import InputError, StageError
 START_SECONDS = 180.0
 
 
-def serve(port: int, server_file: Path, python: str) -> int:
-    """Starts server, workers and reports, registers the deployments, and waits until interrupted or one of them ends.
+def serve(port: int, server_file: Path, python: str) -> None:
+    """Starts server, workers and reports, registers the deployments, and waits until interrupted.
 
     Args:
         port: The server's on 127.0.0.1; the next one is the reports'.
         server_file: Tells `tuner run` of server and reports while they run; the logs lie beside it.
         python: The interpreter.
 
-    Returns:
-        0 when interrupted, 1 if one of the processes ended by itself.
-
     Raises:
         InputError: If a port is taken.
-        StageError: If the server does not start, or the deployments cannot be registered.
+        StageError: If the server does not start, the deployments cannot be registered, or a process ends by itself.
     """
     url = f"http://127.0.0.1:{port}/api"
     for each in (port, port + 1):
@@ -40,34 +37,37 @@ def serve(port: int, server_file: Path, python: str) -> int:
     os.environ["TUNER_REPORTS"] = f"http://127.0.0.1:{port + 1}"
     # A person who presses Run is watching.
     os.environ.setdefault("PREFECT_WORKER_QUERY_SECONDS", "2")
-    children: list[subprocess.Popen[bytes]] = []
+    logs = server_file.parent
+    children: dict[str, subprocess.Popen[bytes]] = {}
     for sign in (signal.SIGINT, signal.SIGTERM):  # a shell may have started this with SIGINT ignored
         signal.signal(sign, signal.default_int_handler)
     try:
-        logs = server_file.parent
         server = [python, "-m", "deployments.server", "--host", "127.0.0.1", "--port", str(port)]
-        children.append(_start(server, logs / "server.log"))
-        answers(url, children[0])
+        children["server"] = _start(server, logs / "server.log")
+        answers(url, children["server"])
         register(python)
         for pool in POOLS:
             worker = [python, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process", "--limit", "1"]
-            children.append(_start(worker, logs / f"worker-{pool}.log"))
+            children[f"worker-{pool}"] = _start(worker, logs / f"worker-{pool}.log")
         reports = [python, "-m", "deployments.reports", "--port", str(port + 1)]
-        children.append(_start(reports, logs / "reports.log"))
+        children["reports"] = _start(reports, logs / "reports.log")
         known = {"url": url, "reports": os.environ["TUNER_REPORTS"], "store": os.environ["TUNER_STORE"]}
         server_file.write_text(json.dumps(known))
         sys.stdout.write(
             f"Prefect UI  http://127.0.0.1:{port}\nreports     {os.environ['TUNER_REPORTS']}\n"
             f"store       {os.environ['TUNER_STORE']}\nCtrl-C ends it\n"
         )
-        while all(child.poll() is None for child in children):
+        while True:
             time.sleep(0.5)
-        return 1
+            for name, child in children.items():
+                if (code := child.poll()) is not None:
+                    log = logs / f"{name}.log"
+                    raise StageError(f"the {name} ended by itself with exit code {code}; its log is {log}")
     except KeyboardInterrupt:
-        return 0
+        return
     finally:
         server_file.unlink(missing_ok=True)
-        for child in reversed(children):
+        for child in reversed(children.values()):
             end(child)
 
 

@@ -161,7 +161,7 @@ def up(port: Annotated[int, typer.Option(help="The server's port on 127.0.0.1.")
     """Run a persistent local Prefect server with its UI, workers with the deployments, and the reports."""
     from tuner import launch
 
-    raise typer.Exit(launch.up(port))
+    launch.up(port)
 
 
 models = typer.Typer(help="The models that recipes name.", no_args_is_help=True)

@@ -199,11 +199,12 @@ def _nothing_to_do(store: Store, plan: planning.Plan, run: Run) -> str:
     return run.name
 
 
-def up(port: int) -> int:
+def up(port: int) -> None:
     """Runs a persistent Prefect server on loopback, workers with the deployments and the reports, until interrupted.
 
-    Returns:
-        The exit code.
+    Raises:
+        InputError: If the port is taken.
+        StageError: If the server does not start, or one of the processes ends by itself.
     """
     environment()
     os.environ.setdefault("TUNER_STORE", settings().store)
@@ -213,4 +214,4 @@ def up(port: int) -> int:
 
     from deployments.local import serve
 
-    return serve(port, settings().folder("prefect") / SERVER_FILE, sys.executable)
+    serve(port, settings().folder("prefect") / SERVER_FILE, sys.executable)

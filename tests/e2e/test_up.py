@@ -1,4 +1,4 @@
-"""`tuner up`: a server, a worker, the deployments; a run triggered there, and its stages cached the second time."""
+"""`tuner up`: a server, workers, the deployments; a run triggered there, and its stages cached the second time."""
 
 import os
 import re
@@ -7,6 +7,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.e2e.conftest import Tuner, free_port, start
@@ -56,3 +57,13 @@ def test_triggered_from_a_deployment_then_cached(recipe: Path, tmp_path: Path, t
         up.communicate(timeout=60)
     assert up.returncode == 0
     assert not (tmp_path / "home" / "prefect" / "server.json").exists()
+
+
+def test_says_which_of_its_processes_ended(tmp_path: Path) -> None:
+    up = start(["up", "--port", str(free_port())])
+    assert any("Ctrl-C" in line for line in up.stdout)
+    [server] = [child for child in psutil.Process(up.pid).children() if "deployments.server" in child.cmdline()]
+    server.kill()
+    log = tmp_path / "home" / "prefect" / "server.log"
+    assert up.communicate(timeout=60)[1] == f"tuner: the server ended by itself with exit code -9; its log is {log}\n"
+    assert up.returncode == 1
