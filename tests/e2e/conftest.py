@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,10 +64,16 @@ def holder(environment: dict[str, str]) -> "subprocess.Popen[str]":
 
 
 def free_port() -> int:
-    """A port on loopback that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port on loopback that nobody uses, nor the next one.
+
+    It lies below those that Linux gives to whatever connects (32768 to 60999), lest another process gets it first.
+    """
+    while True:
+        port = random.randrange(20000, 32767)
+        with socket.socket() as one, socket.socket() as other, suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            other.bind(("127.0.0.1", port + 1))
+            return port
 
 
 @pytest.fixture(scope="session")
@@ -106,8 +114,8 @@ def up() -> Iterator[str]:
     else:
         raise AssertionError(process.stderr.read())
     yield f"http://127.0.0.1:{port}/api"
-    os.kill(process.pid, signal.SIGINT)
-    process.communicate(timeout=60)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 0, process.stderr.read()
 
 
 @pytest.fixture(scope="module")
