@@ -77,9 +77,13 @@ class Person:
 
     def open_artifact(self, key: str) -> None:
         """Opens what the run posted under a key: the UI shows all that was ever posted there, the newest first."""
+        expect(self.page.get_by_role("tab", name="Task Runs")).to_be_visible()  # a task's page has artifacts, too
         self.page.get_by_role("tab", name="Artifacts").click()
         posted = self.page.get_by_role("tabpanel", name="Artifacts")
         posted.get_by_role("link").filter(has=self.page.get_by_role("heading", name=key, exact=True)).click()
+        expect(
+            posted
+        ).to_be_hidden()  # it has links of the kind that is looked for, and stays until the next page is there
         self.page.locator("a[href*='/artifacts/artifact/']").first.click()
 
     def detail(self, name: str) -> Locator:
