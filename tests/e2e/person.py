@@ -81,9 +81,8 @@ class Person:
         self.page.get_by_role("tab", name="Artifacts").click()
         posted = self.page.get_by_role("tabpanel", name="Artifacts")
         posted.get_by_role("link").filter(has=self.page.get_by_role("heading", name=key, exact=True)).click()
-        expect(
-            posted
-        ).to_be_hidden()  # it has links of the kind that is looked for, and stays until the next page is there
+        # Until the next page is there, this one stays, whose links look like those that are sought.
+        expect(posted).to_be_hidden()
         self.page.locator("a[href*='/artifacts/artifact/']").first.click()
 
     def detail(self, name: str) -> Locator:
