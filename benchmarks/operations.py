@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.deployments.processes import Processes
-from tests.e2e.conftest import free_port, start
+from tests.e2e.conftest import start_server
 from tests.rest import call, trigger, wait
 
 ROOT = Path(__file__).parents[1]
@@ -71,13 +71,8 @@ class Place:
     @contextmanager
     def up(self) -> Iterator[str]:
         """`tuner up`, by its API's URL, its worker warm: it has run something."""
-        port = free_port()
-        process = start(["up", "--port", str(port)], **self.environment)
-        assert process.stdout and process.stderr
+        process, url = start_server(**self.environment)
         try:
-            if not any("Ctrl-C" in line for line in process.stdout):
-                raise RuntimeError(process.stderr.read())
-            url = f"http://127.0.0.1:{port}/api"
             _through(url, fresh(), until_stage="generate")
             yield url
         finally:

@@ -39,24 +39,30 @@ def serve(port: int, server_file: Path, python: str) -> None:
     os.environ.setdefault("PREFECT_WORKER_QUERY_SECONDS", "2")
     logs = server_file.parent
     children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def begin(name: str, *module: str) -> None:
+        # In a group of its own, so that Ctrl-C reaches it through us, in order.
+        with (logs / f"{name}.log").open("ab") as log:
+            command = [python, "-m", *module]
+            children[name] = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+
     for sign in (signal.SIGINT, signal.SIGTERM):  # a shell may have started this with SIGINT ignored
         signal.signal(sign, signal.default_int_handler)
     try:
-        server = [python, "-m", "deployments.server", "--host", "127.0.0.1", "--port", str(port)]
-        children["server"] = _start(server, logs / "server.log")
+        begin("reports", "deployments.reports", "--port", str(port + 1))
+        begin("server", "deployments.server", "--host", "127.0.0.1", "--port", str(port))
         answers(url, children["server"])
         register(python)
         for pool in POOLS:
-            worker = [python, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process", "--limit", "1"]
-            children[f"worker-{pool}"] = _start(worker, logs / f"worker-{pool}.log")
-        reports = [python, "-m", "deployments.reports", "--port", str(port + 1)]
-        children["reports"] = _start(reports, logs / "reports.log")
+            worker = ("prefect", "worker", "start", "--pool", pool, "--type", "process", "--limit", "1")
+            begin(f"worker-{pool}", *worker)
         known = {"url": url, "reports": os.environ["TUNER_REPORTS"], "store": os.environ["TUNER_STORE"]}
         server_file.write_text(json.dumps(known))
         sys.stdout.write(
             f"Prefect UI  http://127.0.0.1:{port}\nreports     {os.environ['TUNER_REPORTS']}\n"
             f"store       {os.environ['TUNER_STORE']}\nCtrl-C ends it\n"
         )
+        sys.stdout.flush()  # a pipe or a file gets it now, too
         while True:
             time.sleep(0.5)
             for name, child in children.items():
@@ -93,12 +99,6 @@ def _free(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError:
             raise InputError(f"--port {port}: already in use on 127.0.0.1; choose another") from None
-
-
-def _start(command: list[str], log: Path) -> subprocess.Popen[bytes]:
-    """Starts a child in a group of its own, so that Ctrl-C reaches it through us, in order; it logs to a file."""
-    with log.open("ab") as file:
-        return subprocess.Popen(command, stdout=file, stderr=file, start_new_session=True)
 
 
 def answers(url: str, child: subprocess.Popen[bytes]) -> None:

@@ -204,7 +204,7 @@ def up(port: int) -> None:
 
     Raises:
         InputError: If the port is taken.
-        StageError: If the server does not start, or one of the processes ends by itself.
+        StageError: If the server does not start, the deployments cannot be registered, or a process ends by itself.
     """
     environment()
     os.environ.setdefault("TUNER_STORE", settings().store)

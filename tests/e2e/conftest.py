@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 TUNER = [sys.executable, "-c", "from tuner.cli import main; main()"]
 
+_PORTS = iter(random.SystemRandom().sample(range(20000, 32766, 2), 6383))
+"""Each is given away once: whoever got it may take seconds to listen. Seeds that tests set do not touch the order."""
+
 SLOT_HOLDER = (
     "import sys\nfrom tasks.slots import slot\nwith slot('train'):\n    print('held', flush=True)\n    sys.stdin.read()"
 )
@@ -34,14 +37,26 @@ Tuner = Callable[..., subprocess.CompletedProcess[str]]
 
 def start(arguments: list[str], **environment: str) -> subprocess.Popen[str]:
     """Starts `tuner` as the leader of a process group, so that all of it can be killed at once."""
+    variables = {**os.environ, **environment}
+    variables.pop("PYTHONUNBUFFERED", None)  # what it says has to come without it, too
     return subprocess.Popen(
         [*TUNER, *arguments],
-        env={**os.environ, **environment},
+        env=variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
+
+
+def start_server(**environment: str) -> tuple[subprocess.Popen[str], str]:
+    """Starts `tuner up` and waits until it is up: the process, and its API's URL."""
+    port = free_port()
+    process = start(["up", "--port", str(port)], **environment)
+    assert process.stdout and process.stderr
+    if not any("Ctrl-C" in line for line in process.stdout):
+        raise RuntimeError(process.stderr.read())
+    return process, f"http://127.0.0.1:{port}/api"
 
 
 @pytest.fixture(scope="session")
@@ -68,12 +83,12 @@ def free_port() -> int:
 
     It lies below those that Linux gives to whatever connects (32768 to 60999), lest another process gets it first.
     """
-    while True:
-        port = random.randrange(20000, 32767)
+    for port in _PORTS:
         with socket.socket() as one, socket.socket() as other, suppress(OSError):
             one.bind(("127.0.0.1", port))
             other.bind(("127.0.0.1", port + 1))
             return port
+    raise RuntimeError("no port is free")
 
 
 @pytest.fixture(scope="session")
@@ -106,14 +121,8 @@ def prefect_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def up() -> Iterator[str]:
     """`tuner up`, by its API's URL."""
-    port = free_port()
-    process = start(["up", "--port", str(port)], TUNER_GPU_SLOTS="2")
-    for line in process.stdout:
-        if "Ctrl-C" in line:
-            break
-    else:
-        raise AssertionError(process.stderr.read())
-    yield f"http://127.0.0.1:{port}/api"
+    process, url = start_server(TUNER_GPU_SLOTS="2")
+    yield url
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0, process.stderr.read()
 

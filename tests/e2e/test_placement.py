@@ -98,7 +98,7 @@ def test_ray(recipe: Path, tmp_path: Path, tuner: Tuner, prefect_url: str, clust
     placed = {"TUNER_PLACEMENT": "ray", "RAY_ADDRESS": cluster, "PREFECT_API_URL": prefect_url}
     with two_trainings_at_once(tmp_path / "home"):
         done = tuner("run", str(recipe), TUNER_STORE=str(store), **placed)
-    assert done.returncode == 0, done.stderr
+        assert done.returncode == 0, done.stderr
     assert_alike(here, store)
     flow_run = done.stdout.split("flow-run/")[1].split()[0]
     assert states(prefect_url, flow_run)["train lora"] == "Completed"
@@ -118,7 +118,7 @@ def second_worker(up: str) -> Iterator[None]:
 def test_pools(recipe: Path, tmp_path: Path, tuner: Tuner, here: Path, up: str, second_worker: None) -> None:
     with two_trainings_at_once(tmp_path / "home"):
         done = tuner("run", str(recipe), TUNER_PLACEMENT="pools", PREFECT_API_URL=up)
-    assert done.returncode == 0, done.stderr
+        assert done.returncode == 0, done.stderr
     store = tmp_path / "store"
     assert_alike(here, store)
     flow_run = done.stdout.split("flow-run/")[1].split()[0]

@@ -10,22 +10,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.e2e.conftest import Tuner, free_port, start
+from tests.e2e.conftest import Tuner, start_server
 from tests.rest import artifacts, call, states, trigger, wait
 
 pytestmark = pytest.mark.e2e
 
 
 def test_triggered_from_a_deployment_then_cached(recipe: Path, tmp_path: Path, tuner: Tuner) -> None:
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/api"
-    up = start(["up", "--port", str(port)])
+    up, url = start_server()
     try:
-        for line in up.stdout:
-            if "Ctrl-C" in line:
-                break
-        else:
-            raise AssertionError(up.stderr.read())
         parameters = {"recipe_yaml": recipe.read_text(), "overrides": ["training.lora.epochs=1"]}
 
         first = wait(url, trigger(url, "pipeline", parameters))
@@ -60,8 +53,7 @@ def test_triggered_from_a_deployment_then_cached(recipe: Path, tmp_path: Path, t
 
 
 def test_says_which_of_its_processes_ended(tmp_path: Path) -> None:
-    up = start(["up", "--port", str(free_port())])
-    assert any("Ctrl-C" in line for line in up.stdout)
+    up, _ = start_server()
     [server] = [child for child in psutil.Process(up.pid).children() if "deployments.server" in child.cmdline()]
     server.kill()
     log = tmp_path / "home" / "prefect" / "server.log"
