@@ -13,8 +13,7 @@ from pathlib import Path
 
 from deployments.settings import POOLS
 from tuner.errors import InputError, StageError
-
-START_SECONDS = 180.0
+from tuner.launch import START_SECONDS
 
 
 def serve(port: int, server_file: Path, python: str) -> None:

@@ -1,7 +1,8 @@
-"""`tuner run` against a server with a password: recognized, refused in one line, and told of an interruption."""
+"""`tuner run` and the Prefect server: its password, a busy one, one that is not there, the end of a run."""
 
 import base64
 import json
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -11,6 +12,7 @@ import pytest
 
 from tuner import launch
 from tuner.errors import InputError
+from tuner.settings import settings
 
 AUTH = "admin:open-sesame"
 
@@ -67,3 +69,67 @@ def test_an_interruption_is_told_with_the_password(url: str, monkeypatch: pytest
     ((path, said),) = Guarded.received
     assert path == "/api/flow_runs/some-flow-run/set_state"
     assert said["state"]["type"] == "CANCELLED"
+
+
+class Busy(BaseHTTPRequestHandler):
+    """A server that is busy: it does not answer its first requests as it should, in a way that the test chooses."""
+
+    ways: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        way = self.ways.pop(0) if self.ways else ""
+        if way == "late":
+            time.sleep(0.5)
+        if way == "cut":
+            self.close_connection = True
+            return
+        self.send_response(int(way) if way.isdigit() else 200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None:
+        return
+
+
+@pytest.fixture
+def busy(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Busy)
+    server.handle_error = lambda *_: None  # who asked has gone before a late answer
+    Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/api"
+    monkeypatch.setenv("PREFECT_API_URL", url)
+    monkeypatch.setattr(launch, "ASK_SECONDS", 0.1)
+    yield url
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("way", ["503", "502", "late", "cut"])
+def test_a_busy_server_is_waited_for(
+    busy: str, way: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Busy, "ways", [way, way])
+    assert launch.server() == busy
+    assert capsys.readouterr().err == f"tuner: the Prefect server at {busy} is busy; waiting up to 180 s for it\n"
+
+
+def test_a_server_that_stays_busy_is_named(busy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Busy, "ways", ["503"] * 1000)
+    monkeypatch.setattr(launch, "START_SECONDS", 1.0)
+    with pytest.raises(InputError, match=f"{busy}: no Prefect server answers there"):
+        launch.server()
+
+
+def test_the_busy_server_of_tuner_up_is_waited_for(busy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PREFECT_API_URL")
+    known = {"url": busy, "reports": "http://127.0.0.1:1", "store": "another"}
+    (settings().folder("prefect") / launch.SERVER_FILE).write_text(json.dumps(known))
+    monkeypatch.setattr(Busy, "ways", ["late"])
+    assert launch.server() == busy
+
+
+def test_where_nobody_listens_nobody_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    monkeypatch.setattr(launch.time, "sleep", lambda _: pytest.fail("it waits"))
+    with pytest.raises(InputError, match="start it, or unset the variable"):
+        launch.server()

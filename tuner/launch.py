@@ -1,10 +1,12 @@
 """Starts a run: through Prefect where there is something to do or a server to show it, else straight from the store."""
 
 import base64
+import http.client
 import json
 import logging
 import os
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -21,6 +23,12 @@ from tuner.settings import settings
 
 SERVER_FILE = "server.json"
 """In the home folder while `tuner up` runs: the server's URL."""
+
+START_SECONDS = 180.0
+"""How long a Prefect server may take to start, and a busy one to answer."""
+
+ASK_SECONDS = 5.0
+"""How long one question to a server waits for its answer."""
 
 PREFECT = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
@@ -47,6 +55,8 @@ def environment() -> None:
 def server() -> str | None:
     """The API URL of the server to use: the one configured, or the one that `tuner up` runs; None if there is none.
 
+    A server that is busy or still starts is waited for, up to `START_SECONDS`, with a line on standard error.
+
     Raises:
         InputError: If a server is configured that does not answer, or refuses the password.
     """
@@ -68,19 +78,38 @@ def server() -> str | None:
 
 
 def _answers(url: str) -> bool:
+    latest = time.monotonic() + START_SECONDS
+    waiting = False
+    while (answer := _asked(url)) is None and time.monotonic() < latest:
+        if not waiting:
+            sys.stderr.write(f"tuner: the Prefect server at {url} is busy; waiting up to {START_SECONDS:.0f} s for it\n")
+            sys.stderr.flush()
+            waiting = True
+        time.sleep(0.5)
+    return bool(answer)
+
+
+def _asked(url: str) -> bool | None:
+    """Whether a server is there; None if it took the question without answering it, or cannot answer now."""
     try:
-        with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=5) as response:
+        with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=ASK_SECONDS) as response:
             return response.status == 200
     except urllib.error.HTTPError as error:
+        if error.code in (502, 503, 504):
+            return None
         return error.code in (401, 403)  # it is there, and wants a key
-    except (OSError, ValueError):
+    except (TimeoutError, ConnectionResetError):
+        return None
+    except urllib.error.URLError as error:
+        return None if isinstance(error.reason, TimeoutError | ConnectionResetError) else False
+    except (OSError, ValueError, http.client.HTTPException):
         return False
 
 
 def _refuses(url: str) -> bool:
     """Whether a server wants another password than ours; its health it tells to everyone."""
     try:
-        with urllib.request.urlopen(_request(url, "admin/version"), timeout=5):
+        with urllib.request.urlopen(_request(url, "admin/version"), timeout=ASK_SECONDS):
             return False
     except urllib.error.HTTPError as error:
         return error.code == 401 and "PREFECT_API_KEY" not in os.environ
