@@ -146,8 +146,7 @@ def test_text_that_is_not_yaml_says_where(text: str, where: str) -> None:
 @pytest.mark.parametrize("text", ["- a\n- b\n", "hello", "", "3", "!!set {a, b}"])
 def test_anything_but_a_mapping_is_told_the_keys(text: str) -> None:
     assert complaint(text=text) == (
-        "r.yaml: a recipe is a YAML mapping with the keys "
-        "name, seed, models, generation, curation, split, training, evaluation"
+        f"r.yaml: a recipe is a YAML mapping with the keys {', '.join(Recipe.model_fields)}"
     )
 
 
@@ -206,8 +205,11 @@ class TestFiles:
     def test_a_recipe_has_a_largest_size(self, tmp_path: Path) -> None:
         path = tmp_path / "large.yaml"
         path.write_bytes(b"# " + b"x" * 10_000_000)
-        assert self.refused(path) == f"{path}: 10,000,002 bytes; a recipe has at most 524,288"
-        assert "a recipe has at most 524,288" in complaint(text="# " + "x" * 10_000_000)
+        assert self.refused(path) == f"{path}: 10,000,002 bytes; a recipe has at most {loading.MAX_BYTES:,}"
+        assert f"a recipe has at most {loading.MAX_BYTES:,}" in complaint(text="# " + "x" * 10_000_000)
+        largest = MINIMAL + "#" * (loading.MAX_BYTES - len(MINIMAL))
+        assert parse(text=largest) == parse()
+        assert "a recipe has at most" in complaint(text=f"{largest}#")
 
     def test_a_file_is_read_by_its_path(self, tmp_path: Path) -> None:
         path = tmp_path / "mine.yaml"

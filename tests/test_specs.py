@@ -1,10 +1,20 @@
 """The names of things to come follow from the recipe, and from what decides each of them alone."""
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from tuner import loading, specs
 from tuner.errors import InputError
+from tuner.recipe import Recipe
 from tuner.specs import Specs
+
+ROOT = Path(__file__).parents[1]
 
 RECIPE = """\
 name: small
@@ -88,37 +98,65 @@ def test_more_rows_add_shards_and_reuse_the_rest() -> None:
     assert more.curate.fingerprint != few.curate.fingerprint
 
 
-FIRST_ROUND = {
-    "generate shard 1": "5a8c4d16df680ceca4be00231beba3b514d21dc3396a5fc826d260c1b6170969",
-    "generate shard 2": "a69c0008473a7e1d08cb3e7ab67fce1247a6ef92d2a95ad2a7ed637eb1d2f38e",
-    "generate shard 3": "557e2c19ec181e29b341a0a94602b34d02dff6afccab7e72a07abb775706bc7a",
-    "generate shard 4": "236364057d408a533f1864f865d9f39bdb8f3f2accc2af1dcfe2c8c2f8cadfed",
-    "examine shard 1": "ad5bc84fc868ad7c90378d7b771db53f43d0ffd04463e9709eac3bc9fd7d96b1",
-    "examine shard 2": "0f6b16e06ebb9b354ecbda21e0b7db7f7b9ff868ca3ba4a20176e2e987614739",
-    "examine shard 3": "8ce752cb570ac7314342ab5ab2cf2c4f019134949c607642828137a228fe82e6",
-    "examine shard 4": "1fe23812958e71e54485b3a4fb2e8dcf5d065af8cfd38b4b4d70b741d006054b",
-    "match part 1": "6fe1170fb2d9b9288e6d4397136e800fb8eb3e3e7235dfbe81b265a4f8f979c2",
-    "curate": "4367c37327ae942967715e4cc031f07ed769630698047b0bd18421bdf49f7114",
-    "split": "7cdf06d7bcd9d11be1fa51b6fcacee0547a7a72f7fbe836704885573f1f32abf",
-    "train lora": "25f56f5e5e427dbbf5145e27f426a49fe83ab5da573a87e9c085ee1c9dd757a4",
-    "train prompt_tuning": "9278c1dcdd2eb6968059107aae589fe54e4ac7d9c6ddfdfad5f7c2acf6f87f15",
-    "evaluate": "579a7d16ced2f2dc6dbf762484d04886b502eb12e08f997c392c31b6cc7e184d",
-    "report": "06dece370620b04c68e0225234f9245bd0efb14e57255a7ea95476eb40f206f5",
-}
-"""What the artifacts of the recipe were called before there were rounds."""
+def fingerprints(wanted: Specs) -> dict[str, str]:
+    """The fingerprint of every artifact, by its stage and label."""
+    return {f"{stage} {spec.label}".strip(): spec.fingerprint for stage in specs.STAGES for spec in wanted.of(stage)}
 
 
-@pytest.mark.parametrize("overrides", [(), ("generation.rounds=1",)])
-def test_a_recipe_of_one_round_is_called_what_it_was_before_there_were_rounds(overrides: tuple[str, ...]) -> None:
-    found = {
-        f"{stage} {spec.label}".strip(): spec.fingerprint
-        for stage in specs.STAGES
-        for spec in named(*overrides).of(stage)
+SPECIAL = ("generation.rounds=2", "generation.prefix=größe ✓")
+
+ELSEWHERE = """
+import json, time
+
+time.time = lambda: 4e9  # the year 2096
+from tests.test_specs import SPECIAL, fingerprints, named
+
+print(json.dumps(fingerprints(named(*SPECIAL))))
+"""
+
+
+@pytest.mark.parametrize("hash_seed", ["0", "1", "4294967295"])
+def test_another_process_on_another_day_in_another_place_calls_everything_the_same(
+    hash_seed: str, tmp_path: Path
+) -> None:
+    environment = {
+        **os.environ,
+        "PYTHONHASHSEED": hash_seed,
+        "PYTHONPATH": str(ROOT),
+        "LC_ALL": "C",
+        "PYTHONUTF8": "0",
+        "PYTHONCOERCECLOCALE": "0",
+        "TZ": "Pacific/Kiritimati",
     }
-    assert found == FIRST_ROUND
+    command = [sys.executable, "-c", ELSEWHERE]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == fingerprints(named(*SPECIAL))
+
+
+def turned(value: Any) -> Any:
+    """The same settings in another order of keys. The adapters stay in theirs, which is that of the report."""
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: {name: turned(each) for name, each in value[key].items()} if key == "training" else turned(value[key])
+        for key in reversed(value)
+    }
+
+
+@pytest.mark.parametrize("name", loading.shipped())
+def test_the_order_of_keys_in_a_recipe_renames_nothing(name: str) -> None:
+    recipe = loading.load(name)
+    plain = recipe.model_dump(mode="json")
+    other = turned(plain)
+    assert list(other) == list(reversed(plain))
+    assert fingerprints(specs.of_recipe(Recipe.model_validate(other))) == fingerprints(specs.of_recipe(recipe))
 
 
 class TestRounds:
+    def test_one_is_what_a_recipe_has_that_says_nothing_of_rounds(self) -> None:
+        assert fingerprints(named("generation.rounds=1")) == fingerprints(named())
+
     def test_each_draws_what_a_recipe_with_its_seed_would_draw(self) -> None:
         both = named("generation.rounds=3")
         alone = [named(f"seed={42 + number}") for number in range(3)]
@@ -126,8 +164,9 @@ class TestRounds:
             wanted = [spec.fingerprint for recipe in alone for spec in recipe.of(stage)]
             assert [spec.fingerprint for spec in both.of(stage)] == wanted
 
-    def test_one_more_keeps_all_that_was_drawn_examined_and_matched(self) -> None:
-        before, after = named("generation.rounds=2"), named("generation.rounds=3")
+    @pytest.mark.parametrize("rounds", [1, 2])
+    def test_one_more_keeps_all_that_was_drawn_examined_and_matched(self, rounds: int) -> None:
+        before, after = named(f"generation.rounds={rounds}"), named(f"generation.rounds={rounds + 1}")
         for stage in ("generate", "examine", "match"):
             old, new = before.of(stage), after.of(stage)
             assert new[: len(old)] == old

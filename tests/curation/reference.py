@@ -33,14 +33,14 @@ HARMFUL = re.compile(
     re.ASCII,
 )
 EDUCATIONAL = re.compile(r"\b(?:history|prevention|awareness|education|study)", re.ASCII)
-OPEN_ENDING = re.compile(r"(?:[,;:\[{]|(?<!:)\(|\n[ \t]*[-*\u2022])\Z")
+OPEN_ENDING = re.compile(r"(?:[,;:\[{]|(?<!:)\(|\n[ \t]*[-*•])\Z")
 FENCE = re.compile(r"^[ \t]*```", re.MULTILINE)
 ACTION = re.compile(r"\b(?:explain|describe|how|what|why|write|create)\b", re.ASCII)
 STRUCTURE = re.compile(r"\n\n|^(?:[0-9]+\.|[-*])", re.MULTILINE)
 
 
 def plain(text: str) -> str:
-    return normalise(text).replace("\u2019", "'")
+    return normalise(text).replace("’", "'")
 
 
 def words(text: str) -> list[str]:

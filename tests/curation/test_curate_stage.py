@@ -269,7 +269,7 @@ PHRASES = [
     "I cannot help you.",
     "Mail ann.lee@gmail.com or call 555-123-4567.",
     "kill",
-    "\u4e2d" * 9,
+    "中" * 9,
 ]
 TEXT = st.one_of(st.sampled_from(PHRASES), st.text(st.characters(codec="utf-8"), max_size=40))
 ROWS = st.lists(st.tuples(TEXT, TEXT, st.sampled_from(["stop", "length"])), max_size=12)

@@ -2,14 +2,28 @@
 
 import json
 import re
-from datetime import timedelta
+from pathlib import PurePosixPath
+from typing import Any
 
 import pytest
+import yaml
 from prefect.settings import Settings
 
+from deployments.settings import POOLS
 from tests.deployments.composed import PASSWORDS, ROOT, compose_config, config, services
 
-LONG_RUNNING = {"postgres", "redis", "objects", "prefect", "services", "reports", "cpu-worker", "gpu-worker"}
+WRITTEN: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+"""The services as they are written, before anything is filled in."""
+
+ENDING = {
+    name
+    for its in WRITTEN.values()
+    for name, on in its.get("depends_on", {}).items()
+    if on["condition"] == "service_completed_successfully"
+}
+"""The services whose end is waited for."""
+
+WORKERS = {name for name, its in WRITTEN.items() if "prefect worker start" in str(its.get("command"))}
 
 
 @pytest.mark.parametrize("missing", PASSWORDS)
@@ -35,7 +49,7 @@ def test_no_secret_stands_in_the_file() -> None:
     assert not any(value in changed for value in PASSWORDS.values())
 
 
-@pytest.mark.parametrize("name", [*sorted(LONG_RUNNING), "init"])
+@pytest.mark.parametrize("name", WRITTEN)
 def test_a_container_is_confined(name: str) -> None:
     its = services()[name]
     assert its["user"] not in ("", "root", "0")
@@ -52,37 +66,58 @@ def test_only_the_ui_the_reports_and_the_store_are_reached_from_outside() -> Non
 def test_the_links_in_the_ui_lead_to_the_reports() -> None:
     found = services()
     (port,) = found["reports"]["ports"]
-    for worker in ("cpu-worker", "gpu-worker"):
+    for worker in WORKERS:
         assert found[worker]["environment"]["TUNER_REPORTS"] == f"http://{port['host_ip']}:{port['published']}"
 
 
-@pytest.mark.parametrize("name", sorted(LONG_RUNNING))
+@pytest.mark.parametrize("name", sorted(WRITTEN.keys() - ENDING))
 def test_what_runs_on_has_a_health_check_and_is_started_again(name: str) -> None:
     its = services()[name]
     assert its["healthcheck"]["test"]
     assert its["restart"] == "unless-stopped"
 
 
-def test_what_keeps_data_has_a_volume() -> None:
-    found = {name: [volume["source"] for volume in its.get("volumes", [])] for name, its in services().items()}
-    assert {name: volumes for name, volumes in found.items() if volumes} == {
-        "postgres": ["database"],
-        "redis": ["messages"],
-        "objects": ["objects"],
-        "cpu-worker": ["home"],
-        "gpu-worker": ["home"],
+def first(pattern: str, text: str) -> str:
+    """What a pattern's group finds first in a text."""
+    found = re.search(pattern, text, re.MULTILINE)
+    assert found, pattern
+    return found[1]
+
+
+def test_what_keeps_data_keeps_them_in_a_volume_of_its_own() -> None:
+    whole = config()
+    found = whole["services"]
+    homes = first(r"^ENV .*PREFECT_HOME=(\S+)", (ROOT / "deployments" / "Dockerfile").read_text())
+    places = {
+        "postgres": "/var/lib/postgresql/data",  # its image's own
+        "redis": first(r"^dir (\S+)", whole["configs"]["redis"]["content"]),
+        "objects": first(r"-dir=(\S+)", " ".join(found["objects"]["command"])),
+        **dict.fromkeys(WORKERS, homes),
     }
+    owners: dict[str, set[str]] = {}
+    for name, place in places.items():
+        (volume,) = found[name]["volumes"]
+        assert volume["type"] == "volume"
+        assert PurePosixPath(place).is_relative_to(volume["target"]), name
+        owners.setdefault(volume["source"], set()).add(name)
+    assert all(len(names) == 1 or names == WORKERS for names in owners.values())
 
 
 def test_what_works_on_the_store_waits_until_everything_is_made() -> None:
     found = services()
-    for name in ("reports", "cpu-worker", "gpu-worker"):
-        assert found[name]["depends_on"]["init"]["condition"] == "service_completed_successfully"
-    assert found["init"]["restart"] == "no"
-    assert {name: on["condition"] for name, on in found["init"]["depends_on"].items()} == {
-        "prefect": "service_healthy",
-        "objects": "service_healthy",
-    }
+    for name, its in found.items():
+        on = its.get("depends_on", {})
+        if "TUNER_STORE" in its.get("environment", {}) and name not in ENDING:
+            assert {on[each]["condition"] for each in ENDING} == {"service_completed_successfully"}, name
+    for name in ENDING:
+        assert found[name]["restart"] == "no"
+        healthy = {each for each, on in found[name]["depends_on"].items() if on["condition"] == "service_healthy"}
+        asked = (found[name]["environment"][key] for key in ("PREFECT_API_URL", "AWS_ENDPOINT_URL"))
+        assert healthy == {first(r"//(\w+):", url) for url in asked}
+
+
+def test_every_pool_has_a_worker() -> None:
+    assert sorted(first(r"--pool (\S+)", WRITTEN[name]["command"]) for name in WORKERS) == sorted(POOLS)
 
 
 def test_the_gpu_worker_is_asked_for_and_has_a_device() -> None:
@@ -98,15 +133,14 @@ def test_only_the_server_knows_how_to_reach_its_database() -> None:
         assert bool(knows) == (name in ("prefect", "services")), name
 
 
-def test_the_server_forgets_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_server_forgets_heartbeats_first_then_events_then_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in services()["services"]["environment"].items():
         monkeypatch.setenv(name, value)
     server = Settings().server
-    assert server.events.retention_period == timedelta(days=14)
     vacuum = server.services.db_vacuum
-    assert vacuum.enabled_vacuum_types == {"events", "flow_runs", "orphans"}
-    assert vacuum.retention_period == timedelta(days=90)
-    assert vacuum.event_retention_overrides == {"prefect.flow-run.heartbeat": timedelta(days=1)}
+    assert vacuum.enabled_vacuum_types >= {"events", "flow_runs"}
+    heartbeats = vacuum.event_retention_overrides["prefect.flow-run.heartbeat"]
+    assert heartbeats < server.events.retention_period < vacuum.retention_period
 
 
 def test_the_store_runs_in_the_version_that_the_tests_run() -> None:

@@ -1,21 +1,20 @@
 """What a person can fill in: choices, bounds and help in the form, and the command line's words for what is wrong."""
 
+import pkgutil
+from importlib import import_module
 from typing import Any, get_args
 
 import pytest
 from prefect.exceptions import ParameterTypeError
+from prefect.flows import Flow
 from prefect.utilities.callables import parameter_schema
 
+import flows
 from flows import form, placement
-from flows.evaluate import evaluate
 from flows.generate import generate, shards
 from flows.pipeline import pipeline
-from flows.report import report
-from flows.tune import tune
 from tuner import loading, specs
 from tuner.errors import InputError
-
-FLOWS = [pipeline, generate, tune, evaluate, report]
 
 RECIPE = """\
 name: small
@@ -31,6 +30,13 @@ def fields(flow: Any) -> dict[str, Any]:
     return parameter_schema(flow.fn).model_dump()["properties"]
 
 
+def of_a_recipe() -> list[Flow[..., Any]]:
+    """All flows of the package `flows` that ask for a recipe, whatever modules it has."""
+    modules = [import_module(f"flows.{found.name}") for found in pkgutil.iter_modules(flows.__path__)]
+    found = {each.name: each for module in modules for each in vars(module).values() if isinstance(each, Flow)}
+    return [each for each in found.values() if "recipe" in fields(each)]
+
+
 def test_the_choices_are_the_shipped_recipes_and_the_stages() -> None:
     assert sorted(get_args(form.RecipeName)) == loading.shipped()
     assert get_args(form.StageName) == specs.STAGES
@@ -39,7 +45,7 @@ def test_the_choices_are_the_shipped_recipes_and_the_stages() -> None:
     assert shown["until_stage"]["enum"] == list(specs.STAGES)
 
 
-@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
+@pytest.mark.parametrize("flow", of_a_recipe(), ids=lambda flow: flow.name)
 def test_every_field_has_help_a_default_and_one_type(flow: Any) -> None:
     for name, field in fields(flow).items():
         assert field.get("description"), name

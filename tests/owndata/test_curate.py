@@ -32,7 +32,7 @@ MIXED = [
     {"instruction": asked(20), "response": "Too short."},
     {"instruction": "", "response": answered(21)},
     {"instruction": asked(22), "response": answered(22) + " Write to anna.smith@gmail.com for more."},
-    {"instruction": asked(23), "response": answered(23) + "\n\u202eZażółć \U0001f600 \x00 ﬁne."},
+    {"instruction": asked(23), "response": answered(23) + "\n\u202eZażółć 😀 \x00 ﬁne."},
 ]
 
 

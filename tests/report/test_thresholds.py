@@ -62,23 +62,13 @@ def changed(**columns):
 
 def test_what_can_be_drawn_is_drawn(scored):
     drawn, missing = scored()
-    assert list(drawn) == [
-        "quality",
-        "repetition_ratio",
-        "instruction_words",
-        "response_words",
-        "gopher_lines",
-        "gopher_top_ngram",
-        "gopher_repeated_ngrams",
-        "language_confidence",
-        "near_similarity",
-    ]
+    assert {key.removeprefix("near_") for key in drawn} == set(curated.SCORES)
     assert missing == ("Similarity of semantic duplicates: not looked for, since duplicates.semantic is null.",)
 
 
 def test_a_threshold_that_took_nothing_is_said_to_have_taken_nothing(scored):
     kept = [row | {"reasons": [reason for reason in row["reasons"] if reason != "low_quality"]} for row in rows()]
-    drawn, _ = scored([row | {"quality": 0.75 if row["shard"] else 0.625} for row in kept])
+    drawn, _ = scored([row | {"quality": 0.75 if row["shard"] else 0.625} for row in kept], quality={"minimum": 0.5})
     assert drawn["quality"].words == "The threshold took no row. The lowest score is 0.625."
     assert drawn["gopher_top_ngram"].words == "The threshold took no row."
     assert [(limit.value, limit.text) for limit in drawn["quality"].limits] == [(0.5, "least 0.5")]

@@ -1,5 +1,6 @@
 """Sides depend on the instructions' texts alone; what is equal or near stands together; leaks are found."""
 
+import hashlib
 import tempfile
 from pathlib import Path
 
@@ -71,8 +72,11 @@ def test_the_share_is_met(share):
     assert held_out == pytest.approx(share, abs=0.024)
 
 
-def test_sides_stay_where_earlier_versions_put_them(tmp_path):
-    held_out = [1, 10, 11, 12, 23, 32, 33]
+def test_a_side_is_a_hash_of_the_normalised_text_under_the_share(tmp_path):
+    # Were it another, every row would change its side, and what is held out would be what was trained on.
+    digests = [hashlib.sha256(b"split/1\ninstruction number %d" % i).digest() for i in range(40)]
+    held_out = [i for i, digest in enumerate(digests) if int.from_bytes(digest[:8], "big") < 0.1 * 2**64]
+    assert held_out
     assert [i for i in range(40) if side(f"Instruction number {i}", 0.1) == "validation"] == held_out
     assert ids(divided(ENOUGH, tmp_path, validation=0.1)[2]) == {f"enough-{i}" for i in held_out}
 
@@ -94,9 +98,7 @@ def test_large_clusters_are_held_out_no_more_often_than_single_rows(tmp_path):
 
 
 INSTRUCTIONS = st.one_of(
-    st.sampled_from(
-        ["Bake bread", " bake  BREAD", "Bake\u00a0bread\n", "Stra\u00dfe", "STRASSE", "caf\u00e9", "Cafe\u0301"]
-    ),
+    st.sampled_from(["Bake bread", " bake  BREAD", "Bake\u00a0bread\n", "Straße", "STRASSE", "café", "Cafe\u0301"]),
     st.text(st.characters(codec="utf-8"), max_size=20),
     st.integers(0, 9).map(lambda seed: templated(1, seed)[0]),
 )
@@ -142,7 +144,8 @@ def test_conversations_are_compared_by_what_the_user_asks_first(tmp_path):
     kept = [conversation(f"c{i}", "You are a pirate.", f"Instruction number {i}", "Go on") for i in range(40)]
     kept += [conversation(f"d{i}", f"You are pirate {i}.", f" INSTRUCTION number {i}") for i in range(40)]
     metrics, _, validation = divided(kept, tmp_path, validation=0.1)
-    assert ids(validation) == {f"{name}{i}" for name in "cd" for i in (1, 10, 11, 12, 23, 32, 33)}
+    held_out = [i for i in range(40) if side(f"Instruction number {i}", 0.1) == "validation"]
+    assert ids(validation) == {f"{name}{i}" for name in "cd" for i in held_out}
     assert metrics["clusters"] == 40
 
 

@@ -1,16 +1,39 @@
 """What is retried, and what a cached task is called."""
 
+import inspect
+import pkgutil
+from importlib import import_module
+from typing import Any
+
 import pytest
-from prefect import task
 from prefect.client.schemas.objects import TaskRun
 from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 from prefect.states import Failed
+from prefect.tasks import Task
 
+import tasks
 from tasks.generate import generate
-from tasks.policy import OPTIONS, passes_next_time, tried_again
-from tasks.send import send
+from tasks.policy import RETRIES, RETRY_DELAY_SECONDS, passes_next_time, tried_again
+from tuner import specs
 from tuner.errors import InputError, StageError, UnreachableError
 from tuner.training.process import TrainingKilledError, TrainingTimeoutError
+
+
+def every_task() -> list[Task[..., Any]]:
+    """All tasks of the package `tasks`, whatever modules it has."""
+    modules = [import_module(f"tasks.{found.name}") for found in pkgutil.iter_modules(tasks.__path__)]
+    found = {id(each): each for module in modules for each in vars(module).values() if isinstance(each, Task)}
+    return sorted(found.values(), key=lambda each: each.name)
+
+
+def makes_an_artifact(each: Task[..., Any]) -> bool:
+    """Whether a task is told the name of the artifact that it is to make."""
+    return "fingerprint" in inspect.signature(each.fn).parameters
+
+
+EVERY = every_task()
+MAKING = [each for each in EVERY if makes_an_artifact(each)]
+OTHERS = [each for each in EVERY if not makes_an_artifact(each)]
 
 
 @pytest.mark.parametrize(
@@ -37,30 +60,48 @@ def test_a_retry_says_its_cause_in_one_line(caplog: pytest.LogCaptureFixture) ->
         assert tried_again(generate, run, Failed(data=error))
         assert not tried_again(generate, run, Failed(data=InputError("no such model")))
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
-        ("WARNING", "Retry 1 of 2 in 5 s: the store does not answer: 503 slow down")
+        (
+            "WARNING",
+            f"Retry 1 of {RETRIES} in {RETRY_DELAY_SECONDS:g} s: the store does not answer: 503 slow down",
+        )
     ]
 
 
-def test_the_cache_key_is_the_artifacts_name() -> None:
+def cache_key(each: Task[..., Any], fingerprint: str) -> str | None:
+    """What Prefect remembers a result of a task under; None if it remembers none."""
+
     class Context:
-        task = generate
+        task = each
 
-    policy = OPTIONS["cache_policy"]
-    assert policy.compute_key(Context(), {"fingerprint": "f00", "label": "shard 1"}, {}) == "generate/f00"
+    assert each.cache_policy is not None
+    return each.cache_policy.compute_key(Context(), {"fingerprint": fingerprint, "label": "shard 1"}, {})
 
 
-def test_every_task_has_the_same_options() -> None:
-    from tasks.compare import compare
-    from tasks.curate import curate
-    from tasks.evaluate import evaluate
-    from tasks.report import report
-    from tasks.split import split
-    from tasks.train import train
+def named(each: Task[..., Any]) -> str:
+    return each.name
 
-    for each in (generate, curate, split, train, evaluate, report, compare):
-        assert isinstance(each, type(task(lambda: None)))
-        assert each.cache_policy == OPTIONS["cache_policy"]
-        assert each.persist_result is True
-        assert each.cache_result_in_memory is False
-        assert each.retries == OPTIONS["retries"]
-        assert each.retry_condition_fn is send.retry_condition_fn is tried_again
+
+def test_every_stage_has_a_task_of_its_name() -> None:
+    assert {each.name for each in MAKING} >= set(specs.STAGES)
+
+
+@pytest.mark.parametrize("each", EVERY, ids=named)
+def test_a_task_is_tried_again_only_after_what_can_pass_next_time(each: Task[..., Any]) -> None:
+    run = TaskRun(task_key=each.task_key, dynamic_key="1", run_count=1)
+    assert each.retries
+    with temporary_settings({PREFECT_LOGGING_TO_API_ENABLED: False}):
+        assert each.retry_condition_fn(each, run, Failed(data=UnreachableError("503")))
+        assert not each.retry_condition_fn(each, run, Failed(data=InputError("no such model")))
+
+
+@pytest.mark.parametrize("each", MAKING, ids=named)
+def test_what_a_task_made_is_remembered_by_the_artifacts_name_beyond_its_process(each: Task[..., Any]) -> None:
+    assert cache_key(each, "f00") == f"{each.name}/f00"
+    assert each.persist_result is True
+    assert each.cache_result_in_memory is False
+
+
+@pytest.mark.parametrize("each", OTHERS, ids=named)
+def test_a_task_that_makes_no_artifact_is_run_whenever_it_is_called(each: Task[..., Any]) -> None:
+    assert cache_key(each, "f00") is None
+    assert each.persist_result is False

@@ -91,7 +91,7 @@ def test_a_short_prompt_is_compared_whole_and_with_the_instruction_only():
 
 
 def test_punctuation_case_and_line_breaks_do_not_hide_an_overlap():
-    marked = "**" + TRAIN.upper().replace(" ", "  \n").replace(".", " \u2014 ").replace("?", "") + "**"
+    marked = "**" + TRAIN.upper().replace(" ", "  \n").replace(".", " — ").replace("?", "") + "**"
     assert verdict((marked, "x"), TRAIN)[:2] == ({"benchmark_overlap", "near_benchmark"}, "b.txt:1")
 
 
@@ -120,8 +120,8 @@ def test_a_template_that_many_prompts_share_is_no_overlap():
 
 
 def test_other_scripts_have_words_too():
-    prompt = "Qu\u00e9 r\u00edo es m\u00e1s largo, \u0938\u092c\u0938\u0947 \u5927\u304d\u3044?"
-    written = prompt.replace("?", " \u2026 \U0001f600").replace(",", " \u2014").upper()
+    prompt = "Qué río es más largo, सबसे 大きい?"
+    written = prompt.replace("?", " … 😀").replace(",", " —").upper()
     assert verdict((written, "x"), prompt)[0] >= {"benchmark_overlap"}
 
 

@@ -82,7 +82,7 @@ INSTRUCTIONS = {
         "(x + 1)(x - 1) = ?",
         "[1, 2, 3] reverse this list in Python",
         '"To be or not to be" - explain the quote.',
-        "\u00bfQu\u00e9 hora es?",
+        "¿Qué hora es?",
         "What is 2 + 2? Answer:",
         "Translate to French: good morning\nFrench:",
         'Translate "good morning" into French:',
@@ -132,7 +132,7 @@ ANSWERS = [
     "**Answer:** Paris",
     "Here is a simple Python program that sorts a list.\n\n```python\nsorted(x)\n```",
     "Here are some tips for sleeping better:\n\n1. Make a list of worries\n2. Avoid coffee",
-    "Here\u2019s an example of a haiku:\n\nold pond",
+    "Here’s an example of a haiku:\n\nold pond",
     "Sure, here is the code.",
     "Sure! The capital is Paris.",
     "Certainly! I can explain that.",
@@ -142,7 +142,7 @@ ANSWERS = [
     "To solve this problem, we need to find x.",
     "To find the area of the circle, we use A = pi r^2.",
     "Let's break this down into smaller parts.",
-    "Let\u2019s denote the number by n.",
+    "Let’s denote the number by n.",
     "First, we need to know the speed.",
     "Yes, you can use a loop for that.",
     "Therefore, the result is 12.",
@@ -153,7 +153,7 @@ ANSWERS = [
 ]
 ASSISTANTS = [
     "I'd be happy to help you with that.",
-    "I\u2019d be happy to help! What do you need?",
+    "I’d be happy to help! What do you need?",
     "Sure, I'd be glad to assist you.",
     "As an AI language model, I do not have feelings.",
     "How can I assist you today?",
@@ -196,8 +196,8 @@ LEAKS = [
     "What is it?<|eot_id|><|start_header_id|>assistant<|end_header_id|>",
     "<|user|>\nWhat?",
     "<|START_OF_TURN_TOKEN|>",
-    "What?<\uff5cAssistant\uff5c>",
-    "<\uff5cbegin\u2581of\u2581sentence\uff5c>What?",
+    "What?<｜Assistant｜>",
+    "<｜begin▁of▁sentence｜>What?",
     "[INST] What is it? [/INST]",
     "<<SYS>> Be good. <</SYS>>",
     "What is it?</s>",
@@ -276,8 +276,8 @@ def test_an_empty_text_is_only_empty_and_cut():
 
 def test_less_than_four_fifths_ascii():
     limits = {"response_words": (1, 9), "instruction_words": (1, 9)}
-    assert reasons("x" * 39, "y" * 40 + "\u4e2d" * 20, **limits) == []
-    assert reasons("x" * 39, "y" * 39 + "\u4e2d" * 21, **limits) == ["not_ascii"]
+    assert reasons("x" * 39, "y" * 40 + "中" * 20, **limits) == []
+    assert reasons("x" * 39, "y" * 39 + "中" * 21, **limits) == ["not_ascii"]
 
 
 @pytest.mark.parametrize("kind", INSTRUCTIONS)
@@ -311,7 +311,7 @@ def test_who_asks_for_a_dialogue_gets_turns():
     assert reasons(response=talk) == ["leaked_template"]
 
 
-@pytest.mark.parametrize("response", ["Sure!", "thank you .", "***", "!?", "\u2026", "\u201c\u201d"])
+@pytest.mark.parametrize("response", ["Sure!", "thank you .", "***", "!?", "…", "“”"])
 def test_a_bare_greeting_or_mark_is_no_response(response):
     assert "response_pattern" in reasons(response=response)
 
@@ -324,10 +324,10 @@ def test_a_bare_greeting_or_mark_is_no_response(response):
         ("It was an aid to the baker and served him well as an aim.", []),
         ("She works as an AI engineer and bakes bread on every Sunday.", []),
         ("I'm sorry, but I will not bake bread for anyone on a Sunday.", ["response_pattern"]),
-        ("I\u2019m sorry, but I will not bake bread for anyone on a Sunday.", ["response_pattern"]),
+        ("I’m sorry, but I will not bake bread for anyone on a Sunday.", ["response_pattern"]),
         ("I'm sorry, but it rains, so the bread must be baked at home.", []),
         ("That is a thing that I cannot assist anyone with, not even friends.", ["refusal"]),
-        ("Here I\u2019m unable to look at the oven, so please look at it yourself.", ["refusal"]),
+        ("Here I’m unable to look at the oven, so please look at it yourself.", ["refusal"]),
         ("Sadly I don't have access to the oven, so look at it yourself.", ["refusal"]),
         ("Lori can't help him with the oven because she is away on Sunday.", []),
         ("I can't fulfill that request, since bread of this kind is not safe.", ["refusal"]),
@@ -355,7 +355,7 @@ def test_the_instruction_is_matched_against_the_patterns_too():
     [
         "I am an AI and do not eat bread, but many people say that it is good.",
         "I'm just an AI language model, so I cannot taste the bread that you bake.",
-        "I\u2019m a large language model trained by someone, and bread is not my food.",
+        "I’m a large language model trained by someone, and bread is not my food.",
         "My training data ends before that bread was baked, so look at it yourself.",
         "As a language model, I do not bake bread, but the oven will do it for you.",
     ],
@@ -396,13 +396,13 @@ def test_a_response_may_not_say_the_instruction_again(instruction, response, aga
     assert ("response_repeats_instruction" in found) is again
 
 
-@pytest.mark.parametrize("end", [",", ";", ":", " (", " [", "\n- ", "\n*", "\n \u2022\u3000", "\n```python\nprint()"])
+@pytest.mark.parametrize("end", [",", ";", ":", " (", " [", "\n- ", "\n*", "\n •\u3000", "\n```python\nprint()"])
 def test_an_open_ending_is_unfinished(end):
     assert reasons(response=RESPONSE + end) == ["unfinished_response"]
 
 
 @pytest.mark.parametrize(
-    "end", ["", " yes", " **bold**", " (so)", "\n```\nprint()\n```", " :(", "\n- last", " \u2022", " -"]
+    "end", ["", " yes", " **bold**", " (so)", "\n```\nprint()\n```", " :(", "\n- last", " •", " -"]
 )
 def test_other_endings_are_not(end):
     assert reasons(response=RESPONSE + end) == []
@@ -481,7 +481,7 @@ SANITIZED = [
     ("Name a city.\n\nUser: Rome", "Name a city."),
     ("Name a city?assistant\n\nRome", "Name a city?"),
     ("Name a city.\nassistant\nRome", "Name a city."),
-    ("Caf\u00e9 \u4e2d\u6587?\n\nStep 1: \u4e2d", "Caf\u00e9 \u4e2d\u6587?"),
+    ("Café 中文?\n\nStep 1: 中", "Café 中文?"),
     # What is left ends in a leak of its own.
     ("Name a city.\nassistant <|im_end|>", "Name a city."),
 ]
@@ -519,7 +519,7 @@ LEAKING = st.lists(
     st.one_of(
         st.sampled_from(
             ["<|im_end|>", "</s>", "<s>", "[INST]", "assistant", "Human:", "User:", "Answer:", "### Response:",
-             "## Step 1", "Step 1:", "**", "#", "?", ".", ":", "\n", "\n\n", " ", "a", "\u00e9", "conversation"]
+             "## Step 1", "Step 1:", "**", "#", "?", ".", ":", "\n", "\n\n", " ", "a", "é", "conversation"]
         ),
         st.text(st.characters(codec="utf-8"), max_size=3),
     )

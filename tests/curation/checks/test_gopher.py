@@ -1,4 +1,4 @@
-"""Gopher's table A1, at both sides of every limit, and against a reading of it in plain Python."""
+"""Gopher's table A1, at both sides of every limit that it has, and against a reading of it in plain Python."""
 
 import pytest
 from hypothesis import given, settings
@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.curation import reference
 from tests.curation.texts import PAIRS, batch
-from tuner.curation.checks.gopher import LINE_CHARACTERS, LINES, REPEATED_PHRASES, TOP_PHRASES, check
+from tuner.curation.checks.gopher import check
 from tuner.curation.settings import Repetition
 
 SCORES = ("gopher_lines", "gopher_top_ngram", "gopher_repeated_ngrams")
@@ -15,7 +15,7 @@ REASONS = dict(zip(SCORES, ("repeated_lines", "frequent_ngram", "repeated_ngrams
 # Short words and lines that come again and again, and enough of them to be looked at.
 REPETITIVE = st.lists(
     st.tuples(
-        st.sampled_from(["a", "bb", "ccc", "oven", "}", "--", "\u00e9", "A"]), st.sampled_from(" \n") | st.just("\n\n")
+        st.sampled_from(["a", "bb", "ccc", "oven", "}", "--", "é", "A"]), st.sampled_from(" \n") | st.just("\n\n")
     ),
     min_size=40,
     max_size=120,
@@ -33,12 +33,6 @@ def found(response, **settings):
     return {name: findings.scores[name][0] for name in SCORES}, [
         name for name, flags in findings.reasons.items() if flags[0]
     ]
-
-
-def test_the_limits_are_those_of_the_table():
-    assert (LINES, LINE_CHARACTERS) == (0.30, 0.20)
-    assert TOP_PHRASES == (0.20, 0.18, 0.16)
-    assert REPEATED_PHRASES == (0.15, 0.14, 0.13, 0.12, 0.11, 0.10)
 
 
 @pytest.mark.parametrize(("size", "allowed"), [(2, 0.20), (3, 0.18), (4, 0.16)])
@@ -73,9 +67,7 @@ def test_repeated_phrases_by_their_length(size, allowed):
         scores, reasons = found(" ".join(words))
         assert len(words) == total
         # A phrase of 10 words repeated repeats those of 5 to 9 in it: the strictest limit is that of 10.
-        limits = [limit for words_, limit in enumerate(REPEATED_PHRASES, 5) if words_ <= size]
-        assert scores["gopher_repeated_ngrams"] == pytest.approx(count * size / total / min(limits))
-        assert min(limits) == allowed
+        assert scores["gopher_repeated_ngrams"] == pytest.approx(count * size / total / allowed)
         assert ("repeated_ngrams" in reasons) is fails
         assert scores["gopher_top_ngram"] < 1
 

@@ -25,57 +25,28 @@ FOREIGN = {
         "Die Hauptstadt von Frankreich ist Paris, eine Stadt an der Seine.",
     ),
     "fr": (
-        "Comment faire du pain \u00e0 la maison ?",
-        "M\u00e9langez la farine, l'eau, le sel et la levure, puis laissez reposer.",
+        "Comment faire du pain à la maison ?",
+        "Mélangez la farine, l'eau, le sel et la levure, puis laissez reposer.",
     ),
-    "es": ("\u00bfPor qu\u00e9 el cielo es azul?", "La atm\u00f3sfera dispersa la luz azul m\u00e1s que la luz roja."),
+    "es": ("¿Por qué el cielo es azul?", "La atmósfera dispersa la luz azul más que la luz roja."),
     "it": (
         "Scrivi una breve storia di un gatto.",
         "C'era una volta un gatto che viveva in una piccola casa vicino al mare.",
     ),
-    "pt": (
-        "Explique o que \u00e9 a fotoss\u00edntese.",
-        "\u00c9 o processo pelo qual as plantas transformam a luz em energia.",
-    ),
+    "pt": ("Explique o que é a fotossíntese.", "É o processo pelo qual as plantas transformam a luz em energia."),
     "nl": (
         "Hoe laat gaat de volgende trein?",
         "De volgende trein naar Utrecht vertrekt om kwart over vijf van spoor twee.",
     ),
-    "sv": ("Vad heter huvudstaden i Sverige?", "Sveriges huvudstad heter Stockholm och ligger vid M\u00e4laren."),
-    "pl": (
-        "Jak ugotowa\u0107 jajka na mi\u0119kko?",
-        "W\u0142\u00f3\u017c jajka do wrz\u0105cej wody i gotuj je przez cztery minuty.",
-    ),
-    "cs": (
-        "Kolik obyvatel m\u00e1 Praha?",
-        "V Praze \u017eije v\u00edce ne\u017e jeden milion t\u0159i sta tis\u00edc obyvatel.",
-    ),
-    "fi": (
-        "Mik\u00e4 on Suomen suurin j\u00e4rvi?",
-        "Suomen suurin j\u00e4rvi on Saimaa, joka sijaitsee Kaakkois-Suomessa.",
-    ),
-    "tr": (
-        "\u0130stanbul'da ka\u00e7 k\u00f6pr\u00fc var?",
-        "Bo\u011faz'\u0131n \u00fczerinde \u00fc\u00e7 tane b\u00fcy\u00fck k\u00f6pr\u00fc bulunmaktad\u0131r.",
-    ),
-    "ru": (
-        "\u041f\u043e\u0447\u0435\u043c\u0443 \u043d\u0435\u0431\u043e \u0433\u043e\u043b\u0443\u0431\u043e\u0435?",
-        "\u0410\u0442\u043c\u043e\u0441\u0444\u0435\u0440\u0430 "
-        "\u0440\u0430\u0441\u0441\u0435\u0438\u0432\u0430\u0435\u0442 "
-        "\u0441\u0438\u043d\u0438\u0439 \u0441\u0432\u0435\u0442 \u0441\u0438\u043b\u044c\u043d\u0435\u0435.",
-    ),
-    "zh": (
-        "\u89e3\u91ca\u4e00\u4e0b\u4ec0\u4e48\u662f\u673a\u5668\u5b66\u4e60",
-        "\u673a\u5668\u5b66\u4e60\u662f\u4eba\u5de5\u667a\u80fd\u7684\u4e00\u4e2a\u5206\u652f\u3002",
-    ),
-    "ja": (
-        "\u65e5\u672c\u306e\u9996\u90fd\u306f\u3069\u3053\u3067\u3059\u304b",
-        "\u65e5\u672c\u306e\u9996\u90fd\u306f\u6771\u4eac\u3067\u3059\u3002",
-    ),
-    "ar": (
-        "\u0645\u0627 \u0647\u064a \u0639\u0627\u0635\u0645\u0629 \u0645\u0635\u0631\u061f",
-        "\u0639\u0627\u0635\u0645\u0629 \u0645\u0635\u0631 \u0647\u064a \u0627\u0644\u0642\u0627\u0647\u0631\u0629.",
-    ),
+    "sv": ("Vad heter huvudstaden i Sverige?", "Sveriges huvudstad heter Stockholm och ligger vid Mälaren."),
+    "pl": ("Jak ugotować jajka na miękko?", "Włóż jajka do wrzącej wody i gotuj je przez cztery minuty."),
+    "cs": ("Kolik obyvatel má Praha?", "V Praze žije více než jeden milion tři sta tisíc obyvatel."),
+    "fi": ("Mikä on Suomen suurin järvi?", "Suomen suurin järvi on Saimaa, joka sijaitsee Kaakkois-Suomessa."),
+    "tr": ("İstanbul'da kaç köprü var?", "Boğaz'ın üzerinde üç tane büyük köprü bulunmaktadır."),
+    "ru": ("Почему небо голубое?", "Атмосфера рассеивает синий свет сильнее."),
+    "zh": ("解释一下什么是机器学习", "机器学习是人工智能的一个分支。"),
+    "ja": ("日本の首都はどこですか", "日本の首都は東京です。"),
+    "ar": ("ما هي عاصمة مصر؟", "عاصمة مصر هي القاهرة."),
 }
 
 ENGLISH = [
@@ -90,25 +61,19 @@ ENGLISH = [
     ("List the\n\nplanets\nof the\nsolar system", "1. Mercury\n2. Venus\n3. Earth\n4. Mars\n5. Jupiter\n6. Saturn"),
     ("What does 'Guten Morgen' mean?", "It means good morning in German; 'guten Abend' is good evening."),
     # English asks for another language.
-    (
-        "Translate to German: I would like to order a pizza.",
-        "Ich m\u00f6chte eine Pizza mit K\u00e4se und Tomaten bestellen.",
-    ),
+    ("Translate to German: I would like to order a pizza.", "Ich möchte eine Pizza mit Käse und Tomaten bestellen."),
     (
         "Write a poem about spring in Spanish.",
         "La primavera llega con flores y canto,\nel sol ilumina los campos verdes.",
     ),
-    (
-        "Name five Italian dishes, please.",
-        "1. Risotto alla Milanese\n2. Ossobuco\n3. Tagliatelle al rag\u00f9\n4. Tiramis\u00f9",
-    ),
+    ("Name five Italian dishes, please.", "1. Risotto alla Milanese\n2. Ossobuco\n3. Tagliatelle al ragù\n4. Tiramisù"),
 ]
 
 TOO_LITTLE = [
     ("", ""),
     ("What is 2+2?", "4"),
     ("5 * 7 = ?", "35"),
-    ("\U0001f600", "\U0001f600\U0001f600"),
+    ("😀", "😀😀"),
     ("Sort it", "```\n" + "x = sorted(y)\n" * 20 + "```"),
 ]
 
@@ -164,7 +129,7 @@ def test_a_detector_that_is_less_sure_than_asked_for_rejects_nothing():
 def test_code_in_a_foreign_answer_does_not_make_it_english():
     question, _ = FOREIGN["de"]
     code = "```python\n" + "# the quick brown fox jumps over the lazy dog\n" * 5 + "```"
-    findings = check(batch([(question, f"{code}\nDas ist ein Beispiel f\u00fcr einen Kommentar.")]), Language())
+    findings = check(batch([(question, f"{code}\nDas ist ein Beispiel für einen Kommentar.")]), Language())
     assert findings.scores["language"].to_list() == ["de"]
 
 

@@ -22,8 +22,8 @@ PERSONAL = {
         "x@y.io",
         "user@sub.domain.museum",
         "o'brien@web.de",
-        "s\u00f8ren@b\u00f8rs.dk",
-        "\u7528\u6237@\u4f8b\u5b50.\u516c\u53f8",
+        "søren@børs.dk",
+        "用户@例子.公司",
         "test_user-1@my-site.org",
     ],
     "phone": [
@@ -128,9 +128,7 @@ def found(text):
 
 
 @pytest.mark.parametrize(("kind", "value"), [(kind, value) for kind, values in PERSONAL.items() for value in values])
-@pytest.mark.parametrize(
-    "sentence", ["{}", "It is {}.", "({})", "first\n{}\nlast", "\u201c{}\u201d, she said", "**{}**"]
-)
+@pytest.mark.parametrize("sentence", ["{}", "It is {}.", "({})", "first\n{}\nlast", "“{}”, she said", "**{}**"])
 def test_personal_data_are_found_whole(kind, value, sentence):
     assert found(sentence.format(value)) == [(kind, value)]
 
@@ -165,9 +163,9 @@ def test_rows_are_told_with_their_kinds():
 
 
 def test_redacting_keeps_all_else():
-    texts = pl.Series(["a@firm.de", None, "", "nothing here", "k\u00fcss a@firm.de\U0001f600"])
+    texts = pl.Series(["a@firm.de", None, "", "nothing here", "küss a@firm.de😀"])
     before = texts.to_list()
-    assert redact(texts).to_list() == ["[EMAIL]", None, "", "nothing here", "k\u00fcss [EMAIL]\U0001f600"]
+    assert redact(texts).to_list() == ["[EMAIL]", None, "", "nothing here", "küss [EMAIL]😀"]
     assert texts.to_list() == before
 
 

@@ -35,7 +35,7 @@ def test_length(count, part):
 
 def test_language():
     # 1 of 4 words is English, 10 of 17 characters are ASCII.
-    found = scores("the", "xx \u4e2d\u4e2d\u4e2d\u4e2d\u4e2d\u4e2d\u4e2d yy")
+    found = scores("the", "xx 中中中中中中中 yy")
     assert found["language"] == pytest.approx(0.5 * 1 / 4 + 0.5 * 10 / 17 + 0.5)
     assert scores("the", "the a is")["language"] == 1
 
@@ -52,7 +52,7 @@ def test_repetition():
         ("x", "It rises.", 1.0),
         ("x", "It rises (a bit)\n", 1.0),
         ("x", "It rises", 0.7),
-        ("x", "It rises\u00bb", 0.7),
+        ("x", "It rises»", 0.7),
         ("x", "Sure!", 0.1),
         ("Hello", "It rises.", 0.0),
         ("x", "There I cannot help.", 0.0),

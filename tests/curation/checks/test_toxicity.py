@@ -86,7 +86,7 @@ TOXIC = {
     "threat": [
         "I will kill you.",
         "I'll kill you and your family.",
-        "I\u2019m going to fucking kill you",
+        "I’m going to fucking kill you",
         "im gonna murder you",
         "We are going to rape you.",
         "I'll shoot you in the head.",
@@ -185,8 +185,8 @@ def test_both_texts_are_looked_at():
 
 
 def test_letters_of_all_scripts_are_letters():
-    assert not check(batch("\u00e9asshole asshole\u00e9 \u0430sshole asshole\u0431")).reasons["toxic"].any()
-    assert check(batch("\u00ab\u00a0asshole\u00a0\u00bb \u2014 \u7684asshole")).reasons["toxic"].all()
+    assert not check(batch("éasshole assholeé \u0430sshole asshole\u0431")).reasons["toxic"].any()
+    assert check(batch("«\u00a0asshole\u00a0» — 的asshole")).reasons["toxic"].all()
 
 
 def test_redacting_masks_terms_and_nothing_else():

@@ -15,16 +15,16 @@ TEXT = st.text(st.characters(codec="utf-8"))
     [
         ("Hello World", "hELLO wORLD"),
         ("a b", "  a \t\n b\u00a0"),
-        ("cafe\u0301", "caf\u00e9"),
-        ("\uff21\uff22\uff23", "abc"),
-        ("Stra\u00dfe", "STRASSE"),
+        ("cafe\u0301", "café"),
+        ("ＡＢＣ", "abc"),
+        ("Straße", "STRASSE"),
     ],
 )
 def test_same_text_written_differently(one, other):
     assert normalise(one) == normalise(other)
 
 
-@pytest.mark.parametrize(("one", "other"), [("a b", "ab"), ("a.", "a"), ("cafe", "caf\u00e9")])
+@pytest.mark.parametrize(("one", "other"), [("a b", "ab"), ("a.", "a"), ("cafe", "café")])
 def test_different_texts_stay_different(one, other):
     assert normalise(one) != normalise(other)
 

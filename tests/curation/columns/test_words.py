@@ -103,6 +103,6 @@ def test_little_is_no_trouble(texts):
 
 
 def test_a_text_of_megabytes():
-    words = split(pl.Series(["word \u00e9\u3000" * 500_000, "end"]))
+    words = split(pl.Series(["word é\u3000" * 500_000, "end"]))
     assert words.counts.tolist() == [1_000_000, 1]
     assert words_of(words, 1) == [word_hash("end")]

@@ -11,8 +11,17 @@ from hypothesis import strategies as st
 
 from tuner.curation.columns.words import mix, phrases, split
 from tuner.curation.duplicates import signatures
-from tuner.curation.duplicates.partitions import partitions
-from tuner.curation.duplicates.signatures import NO_SIGNATURE, Banding, banding, columns, compared, part, sign
+from tuner.curation.duplicates.partitions import MOST, ROWS_EACH, partitions
+from tuner.curation.duplicates.signatures import (
+    MOST_MISSED,
+    NO_SIGNATURE,
+    PERMUTATIONS,
+    banding,
+    columns,
+    compared,
+    part,
+    sign,
+)
 from tuner.curation.settings import Near
 
 compiled = settings(deadline=None)  # the first call compiles
@@ -35,25 +44,25 @@ def pairs_of(similarity, pairs=400, size=200, seed=0):
     return texts
 
 
-@pytest.mark.parametrize(
-    ("similarity", "expected"),
-    [
-        (0.3, Banding(48, 2)),
-        (0.49, Banding(48, 2)),
-        (0.5, Banding(32, 3)),
-        (0.7, Banding(24, 4)),
-        (0.8, Banding(16, 6)),
-        (1.0, Banding(16, 6)),
-    ],
-)
-def test_the_higher_the_similarity_the_more_permutations_in_a_band(similarity, expected):
-    assert banding(similarity) == expected
+@compiled
+@given(st.floats(0.3, 1), st.floats(0.3, 1))
+def test_the_higher_the_similarity_the_more_permutations_in_a_band(one, other):
+    low, high = sorted((one, other))
+    assert 1 < banding(low).rows <= banding(high).rows
+    assert banding(0.3).rows < banding(1.0).rows
+
+
+@compiled
+@given(st.floats(0.3, 1))
+def test_every_permutation_is_in_one_band(similarity):
+    divided = banding(similarity)
+    assert divided.bands * divided.rows == PERMUTATIONS
 
 
 @compiled
 @given(st.floats(0.3, 1))
 def test_few_pairs_at_the_threshold_are_missed(similarity):
-    assert banding(similarity).found(similarity) >= 0.985
+    assert 1 - banding(similarity).found(similarity) <= MOST_MISSED
 
 
 def test_a_similarity_that_no_banding_finds_is_refused():
@@ -94,7 +103,7 @@ def test_a_band_holds_the_least_phrases_under_its_permutations(similarity):
     expected = []
     for begin, end in pairwise(offsets):
         least = []
-        for number in range(96):
+        for number in range(PERMUTATIONS):
             digest = hashlib.blake2b(b"permutation %d" % number, digest_size=8).digest()
             factor, summand = int.from_bytes(digest[:4], "little") | 1, int.from_bytes(digest[4:], "little")
             least.append(min((factor * (int(value) >> 32) + summand) % 2**32 for value in hashes[begin:end]))
@@ -138,8 +147,7 @@ def test_columns_are_read_back_as_they_were_made(rows, tmp_path):
     second = split(pl.Series([f"take {row} eggs" for row in range(rows)], dtype=pl.String))
     near = Near(on=("instruction", "both"), similarity=0.5)
     found = columns(first, second, near)
-    assert list(found)[:2] == ["instruction_band_00", "instruction_band_01"]
-    assert len(found) == 64
+    assert len(found) == len(near.on) * banding(near.similarity).bands
     path = tmp_path / "signatures.parquet"
     pl.DataFrame(found).write_parquet(path)
     read = signatures.read([path, path], "both", [1, 3])
@@ -147,5 +155,9 @@ def test_columns_are_read_back_as_they_were_made(rows, tmp_path):
     assert read.tolist() == np.concatenate([expected, expected], axis=1).tolist()
 
 
-def test_partitions_grow_with_the_rows_up_to_eight():
-    assert [partitions(rows) for rows in (0, 1, 250_000, 250_001, 1_000_000, 10**8)] == [1, 1, 1, 2, 4, 8]
+@given(st.integers(0, 2 * MOST * ROWS_EACH))
+def test_no_partition_has_too_many_rows_while_there_may_be_another(rows):
+    number = partitions(rows)
+    assert 1 <= number <= MOST
+    assert number == MOST or rows <= number * ROWS_EACH
+    assert number == 1 or rows > (number - 1) * ROWS_EACH
