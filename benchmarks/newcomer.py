@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from benchmarks.reruns import TUNER
-from tests.e2e.conftest import free_port
+from tests.deployments.processes import free_port
 from tests.rest import call
 from tuner import loading
 from tuner.models import source

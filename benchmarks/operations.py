@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.deployments.processes import Processes
-from tests.e2e.conftest import start_server
+from tests.e2e.conftest import start_up
 from tests.rest import call, trigger, wait
 
 ROOT = Path(__file__).parents[1]
@@ -71,13 +71,15 @@ class Place:
     @contextmanager
     def up(self) -> Iterator[str]:
         """`tuner up`, by its API's URL, its worker warm: it has run something."""
-        process, url = start_server(**self.environment)
+        processes = Processes(self.folder)
+        process, url = start_up(processes, **self.environment)
         try:
             _through(url, fresh(), until_stage="generate")
             yield url
         finally:
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=120)
+            process.wait(120)
+            processes.end()
 
 
 def measure() -> dict[str, float]:

@@ -112,7 +112,7 @@ def _forget(stack: Stack) -> None:
     print(f"retention: {ask(stack, counts)}; aged by 91 days", flush=True)
     ask(stack, "update flow_run set end_time = end_time - interval '91 days'")
     clock = time.perf_counter()
-    until(lambda: ask(stack, ended) == "0", 900, "the server forgets")
+    until(lambda: ask(stack, ended) == "0", "the server forgets", 900)
     left = ask(stack, counts)
     print(f"  forgotten within {time.perf_counter() - clock:.0f} s (looked for each {VACUUM_SECONDS} s); left: {left}")
 

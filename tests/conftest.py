@@ -6,13 +6,14 @@ import shutil
 import subprocess
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings as hypothesis_settings
 
+from tests.deployments.processes import Processes
 from tuner import settings as settings_module
 from tuner.models import precision
 from tuner.settings import settings
@@ -22,9 +23,47 @@ hypothesis_settings.register_profile("unhurried", deadline=None)
 hypothesis_settings.load_profile("unhurried")
 
 
+MODELS = Path(os.environ.get("TUNER_HOME") or "~/.tuner").expanduser().absolute() / "models"
+"""What this machine has converted; only end-to-end tests see it."""
+
+GROUPS = ("up", "cluster", "stack", "guarded", "ray")
+"""Fixtures that are dear to start: the tests that share one run in one process of pytest-xdist."""
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--screenshots FOLDER`: tests of the UI tell their story of a real model and leave pictures of it."""
     parser.addoption("--screenshots", metavar="FOLDER", help="where tests of the UI leave pictures, for the docs")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Groups tests for pytest-xdist by what they share, else by file; the longest groups come first."""
+
+    def order(item: pytest.Item) -> tuple[bool, int]:
+        return item.get_closest_marker("e2e") is None, GROUPS.index(group) if (group := shared(item)) else len(GROUPS)
+
+    def shared(item: pytest.Item) -> str | None:
+        return next((name for name in GROUPS if name in getattr(item, "fixturenames", ())), None)
+
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(shared(item) or item.path.stem))
+    items.sort(key=order)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Adds to a failure what the processes that run have logged last."""
+    report = yield
+    if report.failed:
+        for processes in Processes.running:
+            report.sections += [(f"end of {name}", end) for name, end in processes.logs().items()]
+    return report
+
+
+def with_models(home: Path) -> None:
+    """Makes a home that sees the models of this machine."""
+    MODELS.mkdir(parents=True, exist_ok=True)
+    home.mkdir()
+    (home / "models").symlink_to(MODELS)
 
 
 def _forget() -> None:
@@ -35,12 +74,9 @@ def _forget() -> None:
 @pytest.fixture(autouse=True)
 def own_places(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A home and a store below `tmp_path`; only end-to-end tests see the models that this machine has converted."""
-    machine = Path(os.environ.get("TUNER_HOME") or "~/.tuner").expanduser().absolute()
     home = tmp_path / "home"
-    home.mkdir()
     if request.node.get_closest_marker("e2e"):
-        (machine / "models").mkdir(parents=True, exist_ok=True)
-        (home / "models").symlink_to(machine / "models")
+        with_models(home)
     monkeypatch.setenv("TUNER_HOME", str(home))
     monkeypatch.setenv("TUNER_STORE", str(tmp_path / "store"))
     _forget()

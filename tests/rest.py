@@ -3,13 +3,14 @@
 They are patient: while its database is locked the server may hold an answer back for a minute.
 """
 
-import time
 import uuid
 from http import HTTPStatus
 from typing import Any
 
 import urllib3
 from urllib3.util import Retry, make_headers
+
+from tests.deployments.processes import PATIENCE, until
 
 PATIENT = Retry(total=None, connect=False, read=2, status=False, allowed_methods=None)
 """What is asked again, of any method: every request of a test can be repeated without doing a thing twice."""
@@ -49,26 +50,25 @@ def trigger(url: str, deployment: str, parameters: dict[str, Any], auth: str = "
     return call(f"{url}/deployments/{identifier}/create_flow_run", body, auth)["id"]
 
 
-def wait(url: str, flow_run: str, seconds: float = 300) -> dict[str, Any]:
+def wait(url: str, flow_run: str, seconds: float = 3 * PATIENCE, auth: str = "") -> dict[str, Any]:
     """Waits for a flow run to end."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        run = call(f"{url}/flow_runs/{flow_run}")
-        if run["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
-            return run
-        time.sleep(0.5)
-    raise TimeoutError(flow_run)
+    return until(lambda: _ended(url, flow_run, auth), f"flow run {flow_run} ends", seconds)
+
+
+def _ended(url: str, flow_run: str, auth: str) -> dict[str, Any] | None:
+    run = call(f"{url}/flow_runs/{flow_run}", auth=auth)
+    return run if run["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED") else None
 
 
 def states(url: str, flow_run: str) -> dict[str, str]:
     """The state's name of every task run of a flow run that has ended; the server hears of the last ones later."""
-    end = time.monotonic() + 20
-    while True:
+
+    def settled() -> tuple[dict[str, str]] | None:
         runs = call(f"{url}/task_runs/filter", {"flow_runs": {"id": {"any_": [flow_run]}}})
         found = {run["name"]: run["state_name"] for run in runs}
-        if not {"Pending", "Running"} & set(found.values()) or time.monotonic() > end:
-            return found
-        time.sleep(0.5)
+        return None if {"Pending", "Running"} & set(found.values()) else (found,)
+
+    return until(settled, f"the server knows how the tasks of {flow_run} ended")[0]
 
 
 def artifacts(url: str, flow_run: str) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """A Prefect server with a password, and clients that know it."""
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -8,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from deployments.settings import cluster
-from tests.deployments.processes import Processes, answers, until
-from tests.e2e.conftest import free_port
+from tests.deployments.processes import Processes, free_port
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -40,18 +38,16 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     port = free_port()
     server = Server(f"http://127.0.0.1:{port}/api", "admin:open-sesame")
     processes = Processes(home)
-    processes.start(
-        "server",
-        [sys.executable, "-m", "deployments.server", "--host", "127.0.0.1", "--port", str(port)],
-        {
-            "PREFECT_HOME": str(home),
-            "PREFECT_SERVER_API_AUTH_STRING": server.auth,
-            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            "PREFECT_UI_URL": f"http://127.0.0.1:{port}",
-        },
-    )
     try:
-        until(lambda: answers(f"{server.url}/health"), 180, "the server answers")
+        processes.serve(
+            "server",
+            port,
+            {
+                "PREFECT_HOME": str(home),
+                "PREFECT_SERVER_API_AUTH_STRING": server.auth,
+                "PREFECT_UI_URL": f"http://127.0.0.1:{port}",
+            },
+        )
         yield server
     finally:
         processes.end()

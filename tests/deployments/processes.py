@@ -1,29 +1,43 @@
 """Child processes of a test: started with a log, awaited by what they answer, ended whatever happens."""
 
 import os
+import random
 import signal
+import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psutil
+
+PATIENCE = 400.0
+"""Seconds that a wait may take on a machine four times slower than this one; where nothing is wrong none comes near."""
+
+_PORTS = iter(random.SystemRandom().sample(range(20000, 32766, 2), 6383))
+"""Each is given away once: whoever got it may take seconds to listen. Seeds that tests set do not touch the order."""
 
 
 class Processes:
     """Starts processes and kills all of them in the end, the last first.
 
     Args:
-        folder: Where their logs go.
+        folder: Where their logs go, and below which they may write logs of their own.
     """
+
+    running: ClassVar[list["Processes"]] = []
+    """Those that have not ended: a test that fails shows the ends of their logs."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._started: list[subprocess.Popen[bytes]] = []
         self._named: dict[str, subprocess.Popen[bytes]] = {}
+        self.running.append(self)
 
     def start(self, name: str, command: list[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
         """Starts a process in a group of its own; `name.log` has what it says."""
@@ -34,6 +48,23 @@ class Processes:
         self._started.append(process)
         self._named[name] = process
         return process
+
+    def serve(self, name: str, port: int, environment: Mapping[str, str]) -> str:
+        """Starts a Prefect server on loopback and waits until it answers; returns its API's URL."""
+        command = ["deployments.server", "--host", "127.0.0.1", "--port", str(port)]
+        self.start(name, [sys.executable, "-m", *command], {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", **environment})
+        url = f"http://127.0.0.1:{port}/api"
+        self.until(name, lambda: answers(f"{url}/health"), "the Prefect server answers")
+        return url
+
+    def until(self, name: str, answer: Callable[[], Any], what: str) -> Any:
+        """As the function `until`, but gives up as soon as a process has ended."""
+
+        def asked() -> Any:
+            assert self._named[name].poll() is None, f"{name} ended: {self.said(name)[-3000:]}"
+            return answer()
+
+        return until(asked, what)
 
     def tree(self, name: str) -> list[psutil.Process]:
         """A process and all that it started."""
@@ -49,26 +80,41 @@ class Processes:
         """What a process has said so far."""
         return (self.folder / f"{name}.log").read_text(errors="replace")
 
+    def logs(self) -> dict[str, str]:
+        """The ends of all logs that are not empty."""
+        found = {}
+        for path in sorted(self.folder.rglob("*.log")):
+            with suppress(OSError):
+                found[str(path.relative_to(self.folder))] = path.read_text(errors="replace")[-3000:].strip()
+        return {name: end for name, end in found.items() if end}
+
     def end(self) -> None:
         """Ends all: politely, then not."""
         for process in reversed(self._started):
             for sign, patience in ((signal.SIGTERM, 20), (signal.SIGKILL, 5)):
                 if process.poll() is None:
-                    os.killpg(process.pid, sign)
+                    with suppress(ProcessLookupError):  # it has ended meanwhile
+                        os.killpg(process.pid, sign)
                     try:
                         process.wait(patience)
                     except subprocess.TimeoutExpired:
                         continue
+        self.running.remove(self)
 
 
-def until(answer: Callable[[], Any], seconds: float, what: str) -> Any:
-    """Asks again and again until the answer is true."""
+def until(answer: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
+    """Asks again and again until the answer is true, and returns it.
+
+    Raises:
+        TimeoutError: If it is not within so many seconds.
+    """
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    while True:
         if found := answer():
             return found
-        time.sleep(0.5)
-    raise TimeoutError(f"{what}: not within {seconds:.0f} s")
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what}: not within {seconds:.0f} s")
+        time.sleep(0.1)
 
 
 def answers(url: str) -> bool:
@@ -78,3 +124,16 @@ def answers(url: str) -> bool:
             return True
     except OSError:
         return False
+
+
+def free_port() -> int:
+    """A port on loopback that nobody uses, nor the next one.
+
+    It lies below those that Linux gives to whatever connects (32768 to 60999), lest another process gets it first.
+    """
+    for port in _PORTS:
+        with socket.socket() as one, socket.socket() as other, suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            other.bind(("127.0.0.1", port + 1))
+            return port
+    raise RuntimeError("no port is free")

@@ -16,6 +16,7 @@ from deployments import automations
 from deployments.register import register
 from deployments.settings import cluster
 from tests.deployments.conftest import Server
+from tests.deployments.processes import PATIENCE
 from tests.rest import call
 
 Told = Callable[[], dict[str, str]]
@@ -48,7 +49,7 @@ def told(client: SyncPrefectClient, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
     def next_one() -> dict[str, str]:
         try:
-            return received.get(timeout=30)
+            return received.get(timeout=PATIENCE)
         except Empty:
             raise TimeoutError("nobody was told") from None
 

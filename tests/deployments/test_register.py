@@ -15,7 +15,7 @@ from deployments import automations
 from deployments.register import listed, register
 from deployments.settings import cluster
 from tests.deployments.conftest import Server
-from tests.deployments.processes import until
+from tests.deployments.processes import PATIENCE, until
 from tuner.errors import InputError
 
 CRASH = automations.crash_silent_runs().name
@@ -25,7 +25,9 @@ def run(guarded: Server, monkeypatch: pytest.MonkeyPatch, **environment: str) ->
     """`python -m deployments.register`, as a person would."""
     for key, value in {**guarded.environment, **environment}.items():
         monkeypatch.setenv(key, value)
-    return subprocess.run([sys.executable, "-m", "deployments.register"], capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        [sys.executable, "-m", "deployments.register"], capture_output=True, text=True, timeout=PATIENCE
+    )
 
 
 def test_everything_is_there(guarded: Server, client: SyncPrefectClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,7 +53,7 @@ def test_everything_is_there(guarded: Server, client: SyncPrefectClient, monkeyp
 def test_a_schedule_that_is_on_brings_runs(client: SyncPrefectClient) -> None:
     register()
     nightly = DeploymentFilter(name=DeploymentFilterName(any_=["collect-garbage"]))
-    runs = until(lambda: client.read_flow_runs(deployment_filter=nightly), 90, "the scheduler plans a run")
+    runs = until(lambda: client.read_flow_runs(deployment_filter=nightly), "the scheduler plans a run")
     assert {run.state_type for run in runs} == {StateType.SCHEDULED}
     assert {run.expected_start_time.hour for run in runs} == {1}
 

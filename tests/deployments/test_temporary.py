@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.deployments.processes import answers, until
+from tests.deployments.processes import PATIENCE, answers, until
 
 PARENT = """
 import sys
@@ -49,7 +49,7 @@ def test_gone_with_its_process(parent: "subprocess.Popen[str]", ended: str) -> N
         os.kill(parent.pid, signal.SIGKILL)
     else:
         parent.stdin.close()
-        assert parent.wait(30) == 0
+        assert parent.wait(PATIENCE) == 0
         assert not psutil.pid_exists(int(pid)), "it is waited for"
-    until(lambda: gone(int(pid)), 30, "the server is gone")
+    until(lambda: gone(int(pid)), "the server is gone")
     assert not answers(f"{url}/health")

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from deployments.settings import POOLS
-from tests.deployments.processes import Processes, answers, until
-from tests.e2e.conftest import free_port
+from tests.deployments.processes import PATIENCE, Processes, free_port
 from tests.rest import call, trigger, wait
 from tuner import launch
 
@@ -39,14 +38,13 @@ class Cluster:
         """Starts everything."""
         self.serve()
         done = self._prefect("register", "deployments.register")
-        assert done.wait(120) == 0, self.processes.said("register")
+        assert done.wait(PATIENCE) == 0, self.processes.said("register")
         for pool in POOLS:
             self.work(pool)
 
     def serve(self) -> None:
         """Starts the server, on its database."""
-        self._prefect("server", "deployments.server", "--host", "127.0.0.1", "--port", str(self.port))
-        until(lambda: answers(f"{self.url}/health"), 180, "the server answers")
+        self.processes.serve("server", self.port, self.environment)
 
     def work(self, pool: str) -> None:
         """Starts the worker of a pool, which takes two flow runs at once."""
@@ -60,9 +58,13 @@ class Cluster:
         """Waits for a flow run to end."""
         return wait(self.url, flow_run)
 
-    def runs(self, deployment: str, **where: Any) -> list[dict[str, Any]]:
-        """The flow runs of a deployment, the first one first."""
-        body = {"deployments": {"name": {"any_": [deployment]}}, "sort": "START_TIME_ASC", **where}
+    def runs(self, recipe: str, *deployments: str) -> list[dict[str, Any]]:
+        """The flow runs of a recipe and of these deployments, the first one first."""
+        body = {
+            "flow_runs": {"name": {"like_": f"{recipe}: "}},
+            "deployments": {"name": {"any_": list(deployments)}},
+            "sort": "START_TIME_ASC",
+        }
         return call(f"{self.url}/flow_runs/filter", body)
 
     def _prefect(self, name: str, *command: str) -> Any:

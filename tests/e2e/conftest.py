@@ -1,42 +1,45 @@
-"""The parts of an end-to-end test: the command as a process of its own, a real Prefect server, a tiny recipe."""
+"""The parts of an end-to-end test: the command as a process of its own, a real Prefect server, a tiny recipe.
+
+What is dear to make is made once and shared: a Prefect server, a `tuner up`, a cluster, and a finished run, of whose
+store a test gets a copy. Tests that share a server keep apart by the names and seeds of their recipes.
+"""
 
 import json
 import os
-import random
+import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from filelock import FileLock
 
-from tests.e2e.words import RECIPE, make_word_model
+from tests.conftest import with_models
+from tests.deployments.processes import Processes, free_port, until
+from tests.e2e.cluster import Cluster
+from tests.e2e.words import LORA, PROMPT_TUNING, RECIPE, make_word_model
+from tests.warm import Process, Warm
 
-if TYPE_CHECKING:
-    from tests.e2e.cluster import Cluster
-
-TUNER = [sys.executable, "-c", "from tuner.cli import main; main()"]
-
-_PORTS = iter(random.SystemRandom().sample(range(20000, 32766, 2), 6383))
-"""Each is given away once: whoever got it may take seconds to listen. Seeds that tests set do not touch the order."""
+MAIN = "from tuner.cli import main; main()"
+TUNER = [sys.executable, "-c", MAIN]
 
 SLOT_HOLDER = (
     "import sys\nfrom tasks.slots import slot\nwith slot('train'):\n    print('held', flush=True)\n    sys.stdin.read()"
 )
 
+LONGEST_SECONDS = 1500.0
+"""What ends a command that hangs."""
+
 Tuner = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def start(arguments: list[str], **environment: str) -> subprocess.Popen[str]:
-    """Starts `tuner` as the leader of a process group, so that all of it can be killed at once."""
+    """Starts `tuner` as a shell does, nothing imported, as the leader of a process group."""
     variables = {**os.environ, **environment}
     variables.pop("PYTHONUNBUFFERED", None)  # what it says has to come without it, too
     return subprocess.Popen(
@@ -49,23 +52,40 @@ def start(arguments: list[str], **environment: str) -> subprocess.Popen[str]:
     )
 
 
-def start_server(**environment: str) -> tuple[subprocess.Popen[str], str]:
-    """Starts `tuner up` and waits until it is up: the process, and its API's URL."""
+def start_up(processes: Processes, **environment: str) -> tuple["subprocess.Popen[bytes]", str]:
+    """Starts `tuner up` under the name `up` and waits until it is up: the process, and its API's URL."""
     port = free_port()
-    process = start(["up", "--port", str(port)], **environment)
-    assert process.stdout and process.stderr
-    if not any("Ctrl-C" in line for line in process.stdout):
-        raise RuntimeError(process.stderr.read())
+    process = processes.start("up", [*TUNER, "up", "--port", str(port)], environment)
+    processes.until("up", lambda: "Ctrl-C" in processes.said("up"), "`tuner up` is up")
     return process, f"http://127.0.0.1:{port}/api"
 
 
 @pytest.fixture(scope="session")
-def tuner() -> Tuner:
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
+    """Where processes are forked off that have the model libraries imported."""
+    warm = Warm(tmp_path_factory.mktemp("warm"))
+    yield warm
+    warm.end()
+
+
+@pytest.fixture(scope="session")
+def begin(warm: Warm) -> Callable[..., Process]:
+    """Starts `tuner` as the leader of a process group, so that all of it can be killed at once."""
+    return lambda *arguments, **environment: warm.start(MAIN, *arguments, **environment)
+
+
+@pytest.fixture(scope="session")
+def tuner(begin: Callable[..., Process]) -> Tuner:
     """Runs `tuner` to its end."""
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        process = start(list(arguments), **environment)
-        stdout, stderr = process.communicate(timeout=1200)
+        process = begin(*arguments, **environment)
+        try:
+            stdout, stderr = process.communicate(LONGEST_SECONDS)
+        finally:
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
+        assert process.returncode is not None
         return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
 
     return run
@@ -78,60 +98,63 @@ def holder(environment: dict[str, str]) -> "subprocess.Popen[str]":
     )
 
 
-def free_port() -> int:
-    """A port on loopback that nobody uses, nor the next one.
+@pytest.fixture(scope="session")
+def prefect_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real Prefect server, for the tests that only need one to be there."""
+    folder = tmp_path_factory.mktemp("prefect")
+    processes = Processes(folder)
+    try:
+        yield processes.serve("server", free_port(), {"PREFECT_HOME": str(folder)})
+    finally:
+        processes.end()
 
-    It lies below those that Linux gives to whatever connects (32768 to 60999), lest another process gets it first.
+
+@dataclass(frozen=True)
+class Up:
+    """A `tuner up` that runs, with a home and a store of its own.
+
+    Attributes:
+        url: Of its API.
+        folder: Holds `home` and `store`.
     """
-    for port in _PORTS:
-        with socket.socket() as one, socket.socket() as other, suppress(OSError):
-            one.bind(("127.0.0.1", port))
-            other.bind(("127.0.0.1", port + 1))
-            return port
-    raise RuntimeError("no port is free")
+
+    url: str
+    folder: Path
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    @property
+    def store(self) -> Path:
+        return self.folder / "store"
+
+    @property
+    def places(self) -> dict[str, str]:
+        """What lets `tuner` find home and store."""
+        return {"TUNER_HOME": str(self.home), "TUNER_STORE": str(self.store)}
 
 
 @pytest.fixture(scope="session")
-def prefect_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real Prefect server, shared by the tests that only need one to be there."""
-    home = tmp_path_factory.mktemp("prefect")
-    port = free_port()
-    command = [sys.executable, "-m", "deployments.server", "--host", "127.0.0.1", "--port", str(port)]
-    with (home / "server.log").open("wb") as log:
-        server = subprocess.Popen(
-            command,
-            env={**os.environ, "PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"},
-            stdout=log,
-            stderr=log,
-        )
-    url = f"http://127.0.0.1:{port}/api"
-    for _ in range(360):
-        try:
-            with urllib.request.urlopen(f"{url}/health", timeout=2):
-                break
-        except OSError:
-            time.sleep(0.5)
-    else:
-        raise RuntimeError((home / "server.log").read_text())
-    yield url
-    server.terminate()
-    server.wait(30)
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """`tuner up`, which ends well when it is interrupted."""
+    folder = tmp_path_factory.mktemp("up")
+    with_models(folder / "home")
+    processes = Processes(folder)
+    try:
+        up = Up("", folder)
+        process, url = start_up(processes, TUNER_GPU_SLOTS="2", **up.places)
+        yield Up(url, folder)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0, processes.said("up")
+        assert not (up.home / "prefect" / "server.json").exists()
+    finally:
+        processes.end()
 
 
-@pytest.fixture
-def up() -> Iterator[str]:
-    """`tuner up`, by its API's URL."""
-    process, url = start_server(TUNER_GPU_SLOTS="2")
-    yield url
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0, process.stderr.read()
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Cluster"]:
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A server with workers, on which pipelines place their work; it has a store and a home of its own."""
-    from tests.e2e.cluster import Cluster
-
     cluster = Cluster(tmp_path_factory.mktemp("cluster"))
     try:
         cluster.start()
@@ -141,21 +164,81 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Cluster"]:
 
 
 @pytest.fixture(scope="session")
-def word_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of these tests share."""
+    own = tmp_path_factory.getbasetemp()
+    common = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "common"
+    common.mkdir(exist_ok=True)
+    return common
+
+
+@pytest.fixture(scope="session")
+def word_model(common: Path) -> Path:
     """The tiny model that speaks in words."""
-    return make_word_model(tmp_path_factory.mktemp("words") / "model")
+    model = common / "model"
+    with FileLock(common / "model.lock"):
+        if not model.exists():
+            make_word_model(common / "making").rename(model)
+    return model
 
 
-def write_recipe(folder: Path, model: Path) -> Path:
+def write_recipe(folder: Path, model: Path, *adapters: str) -> Path:
     path = folder / "words.yaml"
-    path.write_text(RECIPE.format(model=model))
+    path.write_text(RECIPE.format(model=model, adapters="".join(adapters)))
     return path
 
 
 @pytest.fixture
 def recipe(word_model: Path, tmp_path: Path) -> Path:
     """A recipe that ends in seconds."""
-    return write_recipe(tmp_path, word_model)
+    return write_recipe(tmp_path, word_model, LORA, PROMPT_TUNING)
+
+
+@pytest.fixture
+def one_adapter(word_model: Path, tmp_path: Path) -> Path:
+    """The same with one adapter, for what a second one would not show."""
+    return write_recipe(tmp_path, word_model, LORA)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run of `recipe` that ended well.
+
+    Attributes:
+        store: What it left.
+        name: What it is called.
+        seconds: How long it took.
+    """
+
+    store: Path
+    name: str
+    seconds: float
+
+    def copy(self, store: Path, until: str = "report") -> Path:
+        """Copies the store, up to a stage, so that a run begins behind it."""
+        from tuner.specs import STAGES
+
+        shutil.copytree(self.store, store)
+        for stage in STAGES[STAGES.index(until) + 1 :]:
+            shutil.rmtree(store / "artifacts" / stage)
+        return store
+
+
+@pytest.fixture(scope="session")
+def finished(common: Path, word_model: Path, request: pytest.FixtureRequest) -> Finished:
+    """A run that computed everything itself, in one process; it happens once."""
+    store, about = common / "finished", common / "finished.json"
+    with FileLock(common / "finished.lock"):
+        if not about.exists():
+            tuner, prefect_url = (request.getfixturevalue(name) for name in ("tuner", "prefect_url"))
+            recipe = write_recipe(common, word_model, LORA, PROMPT_TUNING)
+            places = {"TUNER_STORE": str(store), "TUNER_HOME": str(common / "home"), "PREFECT_API_URL": prefect_url}
+            clock = time.monotonic()
+            done = tuner("run", str(recipe), **places)
+            assert done.returncode == 0, done.stderr
+            (name,) = (path.name for path in (store / "runs").iterdir())
+            about.write_text(json.dumps({"name": name, "seconds": time.monotonic() - clock}))
+    return Finished(store, **json.loads(about.read_text()))
 
 
 def trainings(home: Path) -> list[psutil.Process]:
@@ -168,16 +251,39 @@ def trainings(home: Path) -> list[psutil.Process]:
     return found
 
 
+def until_checkpoint(checkpoints: Path) -> None:
+    """Waits until a training has left a checkpoint from which it can go on.
+
+    Args:
+        checkpoints: The training's folder, or that of a home.
+    """
+    until(lambda: list(checkpoints.rglob("checkpoint-*/complete.json")), "a training leaves a checkpoint")
+
+
 def manifests(store: Path) -> dict[tuple[str, str], dict]:
     """Every manifest of a local store, by stage and fingerprint."""
     found = [json.loads(path.read_text()) for path in store.glob("artifacts/*/*/manifest.json")]
     return {(manifest["stage"], manifest["fingerprint"]): manifest for manifest in found}
 
 
-def data_bytes(store: Path) -> dict[tuple[str, str], list]:
+def record_of(store: Path, recipe: str) -> dict:
+    """The record of the one run of a recipe of this name in a local store."""
+    records = [json.loads(path.read_text()) for path in store.glob("runs/*/run.json")]
+    (record,) = (record for record in records if record["recipe"]["name"] == recipe)
+    return record
+
+
+def artifacts_of(store: Path, recipe: str) -> dict[tuple[str, str], dict]:
+    """The manifests of what the one run of a recipe of this name made or used."""
+    everything = manifests(store)
+    used = [(each["stage"], each["fingerprint"]) for each in record_of(store, recipe)["artifacts"]]
+    return {key: everything[key] for key in used}
+
+
+def data_bytes(manifests: dict[tuple[str, str], dict]) -> dict[tuple[str, str], list]:
     """The sha256 of every file that generation, curation and split left."""
     return {
         key: [(file["name"], file["sha256"]) for file in manifest["files"]]
-        for key, manifest in manifests(store).items()
+        for key, manifest in manifests.items()
         if key[0] in ("generate", "examine", "match", "curate", "split")
     }

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.deployments.composed import PASSWORDS, config
-from tests.deployments.processes import Processes, answers, until
-from tests.e2e.conftest import free_port
+from tests.deployments.processes import PATIENCE, Processes, answers, free_port
 
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 SERVICES = ("postgres", "redis", "objects", "prefect", "reports")
@@ -70,9 +69,10 @@ class Stack:
             [*self.command("prefect"), "--port", str(self.ports["prefect"])],
             {**self.environment("prefect"), **server},
         )
-        until(lambda: answers(f"{self.url}/health"), 180, "the Prefect server answers")
+        self.processes.until("prefect", lambda: answers(f"{self.url}/health"), "the Prefect server answers")
         self.start_service("services", **server)
-        until(lambda: answers(f"http://127.0.0.1:{self.ports['objects']}/healthz"), 60, "the object store answers")
+        objects = f"http://127.0.0.1:{self.ports['objects']}/healthz"
+        self.processes.until("objects", lambda: answers(objects), "the object store answers")
         self.once("init")
 
     def start_service(self, service: str, **more: str) -> subprocess.Popen[bytes]:
@@ -87,7 +87,7 @@ class Stack:
     def once(self, service: str) -> None:
         """Runs a service to its end."""
         done = self.processes.start(service, self.command(service), self.environment(service))
-        assert done.wait(300) == 0, self.processes.said(service)
+        assert done.wait(PATIENCE) == 0, self.processes.said(service)
 
     def healthy(self, service: str) -> bool:
         """Whether a service's health check passes that is a Python program."""
@@ -128,7 +128,8 @@ class Stack:
         self.processes.start("postgres", [*nobody, str(bins / "postgres"), "-D", str(data), "-p", port, *listening], {})
         reach = ["--host", "127.0.0.1", "--port", port, "--username", its["POSTGRES_USER"]]
         environment = {**os.environ, "PGPASSWORD": its["POSTGRES_PASSWORD"]}
-        until(lambda: subprocess.run([bins / "pg_isready", *reach]).returncode == 0, 60, "Postgres answers")
+        ready = [bins / "pg_isready", "--quiet", *reach]
+        self.processes.until("postgres", lambda: subprocess.run(ready).returncode == 0, "Postgres answers")
         subprocess.run([bins / "createdb", *reach, its["POSTGRES_DB"]], env=environment, check=True)
 
     def _start_redis(self) -> None:
@@ -138,7 +139,11 @@ class Stack:
         self.processes.start("redis", ["redis-server", str(file), "--bind", "127.0.0.1", "--port", port], {})
         environment = {**os.environ, **self.environment("redis")}
         ping = ["redis-cli", "-p", port, "ping"]
-        until(lambda: b"PONG" in subprocess.run(ping, env=environment, capture_output=True).stdout, 30, "Redis answers")
+
+        def answered() -> bool:
+            return b"PONG" in subprocess.run(ping, env=environment, capture_output=True).stdout
+
+        self.processes.until("redis", answered, "Redis answers")
 
     def _start_objects(self) -> None:
         file = self.folder / "s3.json"

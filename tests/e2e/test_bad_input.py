@@ -1,13 +1,16 @@
 """Bad input ends in one line that says what would be right, and exit code 2."""
 
 import json
-import time
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Tuner, manifests
+from tests.deployments.processes import PATIENCE
+from tests.e2e.conftest import MAIN, Tuner, manifests
 
 pytestmark = pytest.mark.e2e
 
@@ -54,12 +57,13 @@ def test_a_full_disk_keeps_what_is_complete(
         pytest.skip("a file system can be filled to the brim only where one may be mounted")
     environment = {"PREFECT_API_URL": prefect_url, "TUNER_STORE": str(disk / "store")}
 
-    refused(tuner("run", str(recipe), **environment), "the disk is full", "same command")
+    command = ("run", str(recipe), "--until", "split")
+    refused(tuner(*command, **environment), "the disk is full", "same command")
 
     complete = manifests(disk / "store")
     assert complete
     tmpfs("50m")
-    finished = tuner("run", str(recipe), **environment)
+    finished = tuner(*command, **environment)
     assert finished.returncode == 0, finished.stderr
     after = manifests(disk / "store")
     assert all(after[key]["attempt"] == manifest["attempt"] for key, manifest in complete.items())
@@ -78,29 +82,25 @@ def test_a_server_of_its_own_that_does_not_start(recipe: Path, tuner: Tuner) -> 
     assert [run["state"] for run in listed] == ["failed"]
 
 
-def test_a_generator_without_a_chat_template(recipe: Path, tuner: Tuner, word_model: Path, prefect_url: str) -> None:
-    from transformers import AutoTokenizer
-
-    template = word_model / "chat_template.jinja"
-    text = template.read_text()
-    template.unlink()
-    try:
-        assert AutoTokenizer.from_pretrained(word_model).chat_template is None
-        result = tuner("run", str(recipe), "--until", "generate", PREFECT_API_URL=prefect_url)
-    finally:
-        template.write_text(text)
-    refused(result, "chat template")
+@pytest.fixture
+def own_model(recipe: Path, word_model: Path, tmp_path: Path) -> Path:
+    """A copy of the model, which the recipe names instead."""
+    copy = tmp_path / "model"
+    shutil.copytree(word_model, copy)
+    recipe.write_text(recipe.read_text().replace(str(word_model), str(copy)))
+    return copy
 
 
-def test_a_damaged_model_file(recipe: Path, tuner: Tuner, word_model: Path, prefect_url: str) -> None:
-    weights = word_model / "model.safetensors"
+def test_a_generator_without_a_chat_template(recipe: Path, tuner: Tuner, own_model: Path, prefect_url: str) -> None:
+    (own_model / "chat_template.jinja").unlink()
+    refused(tuner("run", str(recipe), "--until", "generate", PREFECT_API_URL=prefect_url), "chat template")
+
+
+def test_a_damaged_model_file(recipe: Path, tuner: Tuner, own_model: Path, prefect_url: str) -> None:
+    weights = own_model / "model.safetensors"
     whole = weights.read_bytes()
     weights.write_bytes(whole[: len(whole) // 2])
-    try:
-        result = tuner("run", str(recipe), "--until", "generate", PREFECT_API_URL=prefect_url)
-    finally:
-        weights.write_bytes(whole)
-    refused(result, "cannot be loaded")
+    refused(tuner("run", str(recipe), "--until", "generate", PREFECT_API_URL=prefect_url), "cannot be loaded")
 
 
 def test_too_few_rows_kept_says_how_many_and_why(recipe: Path, tuner: Tuner, prefect_url: str) -> None:
@@ -110,8 +110,13 @@ def test_too_few_rows_kept_says_how_many_and_why(recipe: Path, tuner: Tuner, pre
     assert "low_quality" in result.stderr
 
 
-def test_help_and_plan_answer_at_once(recipe: Path, tuner: Tuner) -> None:
-    for arguments in (["--help"], ["plan", str(recipe)]):
-        clock = time.monotonic()
-        assert tuner(*arguments).returncode == 0
-        assert time.monotonic() - clock < 3
+SLOW = ("torch", "transformers", "peft", "trl", "datasets", "prefect", "matplotlib")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["plan", "RECIPE"], ["runs"], ["run", "RECIPE", "--set", "seed=x"]])
+def test_answers_at_once_for_it_imports_nothing_slow(arguments: list[str], recipe: Path) -> None:
+    told = f"import atexit, sys; atexit.register(lambda: print([*sys.modules.keys() & {set(SLOW)}])); {MAIN}"
+    command = [sys.executable, "-c", told, *(str(recipe) if each == "RECIPE" else each for each in arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == (2 if "--set" in arguments else 0), done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -5,15 +5,16 @@
 
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from tests.e2e.conftest import Tuner, trainings
+from tests.deployments.processes import until
+from tests.e2e.conftest import Tuner, Up, trainings
 from tests.e2e.person import ANSWER_SECONDS, RUN_SECONDS, Person
 
 CHROMIUM = shutil.which("chromium")
@@ -48,36 +49,37 @@ def story(recipe: Path, pictures: Path | None) -> Story:
         return Story(
             {"recipe": "quickstart", "rows": "24", "epochs": "1"}, "quickstart", "lora r8, prompt_tuning 20 tokens"
         )
+    text = recipe.read_text().replace("name: words", "name: browsed")
     return Story(
-        {"recipe_yaml": recipe.read_text(), "rows": "24", "epochs": "20"}, "words", "lora r2, prompt_tuning 4 tokens"
+        {"recipe_yaml": text, "rows": "24", "seed": "23", "epochs": "20"}, "browsed", "lora r2, prompt_tuning 4 tokens"
     )
 
 
 @pytest.fixture
-def person(up: str, pictures: Path | None) -> Iterator[Person]:
+def person(up: Up, pictures: Path | None) -> Iterator[Person]:
     with sync_playwright() as driver:
         sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # it refuses to be root's
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=sandbox)
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.set_default_timeout(ANSWER_SECONDS * 1000)
         expect.set_options(timeout=ANSWER_SECONDS * 1000)
-        yield Person(page, up.removesuffix("/api"), pictures)
+        yield Person(page, up.url.removesuffix("/api"), pictures)
         browser.close()
 
 
 def kill_training(home: Path) -> None:
     """Kills the process that trains, as soon as a checkpoint of it is complete."""
-    end = time.monotonic() + RUN_SECONDS
-    while time.monotonic() < end:
-        if list(home.glob("checkpoints/*/checkpoint-*/complete.json")):
-            for process in trainings(home):
-                process.kill()
-                return
-        time.sleep(0.05)
-    raise TimeoutError("no training was seen")
+
+    def trains() -> list[psutil.Process]:
+        training = trainings(home)
+        complete = [list(Path(each.cmdline()[-1]).parent.glob("checkpoint-*/complete.json")) for each in training]
+        return training if any(complete) else []
+
+    for process in until(trains, "a training leaves a checkpoint", RUN_SECONDS):
+        process.kill()
 
 
-def test_from_the_form_to_the_report(person: Person, story: Story, tmp_path: Path) -> None:
+def test_from_the_form_to_the_report(person: Person, story: Story, up: Up) -> None:
     page = person.page
     run = f"{story.recipe}: {story.adapters}"
 
@@ -96,7 +98,7 @@ def test_from_the_form_to_the_report(person: Person, story: Story, tmp_path: Pat
     person.fill(story.fields)
     person.picture("form")
     person.submit()
-    kill_training(tmp_path / "home")
+    kill_training(up.home)
     person.open_run(run, "Completed")
     person.picture("run")
 

@@ -7,118 +7,121 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.e2e.conftest import Tuner, data_bytes, manifests, start
+from tests.deployments.processes import PATIENCE, until
+from tests.e2e.conftest import Finished, Tuner, data_bytes, manifests, start, trainings
+from tests.warm import Process
 from tuner.specs import STAGES
 
 pytestmark = pytest.mark.e2e
 
-
-def kill(recipe: Path, store: Path, wait: float, **environment: str) -> bool:
-    """Starts a run and kills all its processes after `wait` seconds; False if it had ended before."""
-    process = start(["run", str(recipe)], TUNER_STORE=str(store), **environment)
-    try:
-        process.communicate(timeout=wait)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        return True
-    return False
+Begin = Callable[..., Process]
 
 
-def test_killed_at_random_moments(recipe: Path, tmp_path: Path, tuner: Tuner, prefect_url: str) -> None:
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    environment = {"PREFECT_API_URL": prefect_url}
-    clock = time.monotonic()
-    reference = tuner("run", str(recipe), TUNER_STORE=str(whole), TUNER_HOME=str(tmp_path / "other"), **environment)
-    assert reference.returncode == 0, reference.stderr
-    seconds = time.monotonic() - clock
+def assert_kept(store: Path, complete: dict) -> dict:
+    """Nothing that was complete was made again; returns what is complete now."""
+    after = manifests(store)
+    for key, manifest in complete.items():
+        assert after[key]["attempt"] == manifest["attempt"], f"{key} was complete and was made again"
+    return after
 
-    dice = random.Random(20)
+
+def kill(process: Process) -> None:
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_killed_at_random_moments(
+    recipe: Path, tmp_path: Path, begin: Begin, tuner: Tuner, prefect_url: str, finished: Finished
+) -> None:
+    store, dice = tmp_path / "store", random.Random(20)
     complete: dict = {}
     for _ in range(4):
-        if not kill(recipe, broken, dice.uniform(0.15, 0.9) * seconds, **environment):
+        process = begin("run", str(recipe), PREFECT_API_URL=prefect_url)
+        try:
+            process.wait(dice.uniform(0.15, 0.9) * finished.seconds)
             break
-        now = manifests(broken)
-        for key, manifest in complete.items():
-            assert now[key]["attempt"] == manifest["attempt"], f"{key} was complete and was made again"
-        complete = now
+        except subprocess.TimeoutExpired:
+            kill(process)
+        complete = assert_kept(store, complete)
 
-    finished = tuner("run", str(recipe), TUNER_STORE=str(broken), **environment)
-    assert finished.returncode == 0, finished.stderr
-    after = manifests(broken)
-    assert all(after[key]["attempt"] == manifest["attempt"] for key, manifest in complete.items())
-    assert set(after) == set(manifests(whole))
-    assert data_bytes(broken) == data_bytes(whole)
+    done = tuner("run", str(recipe), PREFECT_API_URL=prefect_url)
+    assert done.returncode == 0, done.stderr
+    after = assert_kept(store, complete)
+    assert set(after) == set(manifests(finished.store))
+    assert data_bytes(after) == data_bytes(manifests(finished.store))
 
 
-def test_killed_as_each_stage_begins(recipe: Path, tmp_path: Path, tuner: Tuner, prefect_url: str) -> None:
+def test_killed_as_each_stage_begins(
+    one_adapter: Path, tmp_path: Path, begin: Begin, tuner: Tuner, prefect_url: str
+) -> None:
     """One run after another, each killed at the first sign that the next stage is at work."""
     store, home = tmp_path / "store", tmp_path / "home"
     complete: dict = {}
     for stage, before in zip(STAGES, [None, *STAGES], strict=False):
-        process = start(["run", str(recipe)], PREFECT_API_URL=prefect_url)
+        process = begin("run", str(one_adapter), PREFECT_API_URL=prefect_url)
         while process.poll() is None:
             done = {key[0] for key in manifests(store)}
             if (before is None or before in done) and list(home.glob("scratch/*")):
                 break
             time.sleep(0.005)
-        assert process.poll() is None, f"ended before {stage} was seen at work"
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        assert process.poll() is None, f"ended before {stage} was seen at work: {process.communicate()}"
+        kill(process)
         for path in home.glob("scratch/*"):
             shutil.rmtree(path)
-        after = manifests(store)
-        assert all(after[key]["attempt"] == manifest["attempt"] for key, manifest in complete.items())
-        complete = after
+        complete = assert_kept(store, complete)
 
-    finished = tuner("run", str(recipe), PREFECT_API_URL=prefect_url)
-
-    assert finished.returncode == 0, finished.stderr
-    after = manifests(store)
-    assert all(after[key]["attempt"] == manifest["attempt"] for key, manifest in complete.items())
-    assert {key[0] for key in after} == set(STAGES)
+    last = tuner("run", str(one_adapter), PREFECT_API_URL=prefect_url)
+    assert last.returncode == 0, last.stderr
+    assert {stage for stage, _ in assert_kept(store, complete)} == set(STAGES)
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(
-    sign: signal.Signals, recipe: Path, tmp_path: Path, tuner: Tuner, prefect_url: str
-) -> None:
+def interrupt(recipe: Path, home: Path, prefect_url: str, sign: signal.Signals) -> tuple[subprocess.Popen[str], str]:
+    """Starts a run, as a shell does, and sends it and what it started a signal as soon as it trains."""
     process = start(["run", str(recipe), "--name", "mine"], PREFECT_API_URL=prefect_url)
-    leader = psutil.Process(process.pid)
-    while not any("tuner.training.worker" in child.cmdline() for child in leader.children(recursive=True)):
-        assert process.poll() is None, "ended before a training was seen"
-        time.sleep(0.05)
-    children = leader.children(recursive=True)
 
+    def trains() -> bool:
+        assert process.poll() is None, f"ended before a training was seen: {process.communicate()}"
+        return bool(trainings(home))
+
+    until(trains, "a training begins")
+    children = psutil.Process(process.pid).children(recursive=True)
     os.killpg(process.pid, sign)
-    _, stderr = process.communicate(timeout=30)
-
-    assert process.returncode == 130
-    assert stderr == "tuner: interrupted; the same command goes on where this one stopped\n"
-    assert psutil.wait_procs(children, timeout=5)[1] == []
-    record = json.loads((tmp_path / "store" / "runs" / "mine" / "run.json").read_text())
-    assert record["state"] == "interrupted"
-    complete = manifests(tmp_path / "store")
-    finished = tuner("run", str(recipe), "--name", "mine", PREFECT_API_URL=prefect_url)
-    assert finished.returncode == 0, finished.stderr
-    after = manifests(tmp_path / "store")
-    assert all(after[key]["attempt"] == manifest["attempt"] for key, manifest in complete.items())
+    _, stderr = process.communicate(timeout=PATIENCE)
+    assert psutil.wait_procs(children, timeout=20)[1] == []
+    return process, stderr
 
 
-def test_two_runs_at_once_on_one_store(recipe: Path, tmp_path: Path, prefect_url: str) -> None:
+def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(
+    one_adapter: Path, tmp_path: Path, tuner: Tuner, prefect_url: str, finished: Finished
+) -> None:
+    store = finished.copy(tmp_path / "store", until="split")
+    complete = manifests(store)
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        process, stderr = interrupt(one_adapter, tmp_path / "home", prefect_url, sign)
+        assert process.returncode == 130
+        assert stderr == "tuner: interrupted; the same command goes on where this one stopped\n"
+        assert json.loads((store / "runs" / "mine" / "run.json").read_text())["state"] == "interrupted"
+
+    done = tuner("run", str(one_adapter), "--name", "mine", PREFECT_API_URL=prefect_url)
+    assert done.returncode == 0, done.stderr
+    assert_kept(store, complete)
+
+
+def test_two_runs_at_once_on_one_store(one_adapter: Path, tmp_path: Path, begin: Begin, prefect_url: str) -> None:
     store = tmp_path / "store"
     # Homes of their own, so that no local lock settles what the store has to settle.
     processes = [
-        start(["run", str(recipe)], PREFECT_API_URL=prefect_url, TUNER_HOME=str(tmp_path / f"home{i}"))
+        begin("run", str(one_adapter), PREFECT_API_URL=prefect_url, TUNER_HOME=str(tmp_path / f"home{i}"))
         for i in range(2)
     ]
     for process in processes:
-        _, stderr = process.communicate(timeout=600)
+        _, stderr = process.communicate(PATIENCE)
         assert process.returncode == 0, stderr
     for (stage, fingerprint), manifest in manifests(store).items():
         folder = store / "artifacts" / stage / fingerprint

@@ -7,7 +7,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from tests.e2e.conftest import Tuner, data_bytes
+from tests.e2e.conftest import Finished, Tuner, data_bytes, manifests
 from tests.flaky import WAYS, FlakyServer, flaky
 from tests.rest import call
 
@@ -29,12 +29,8 @@ def test_a_whole_run(
     prefect_url: str,
     s3_url: str,
     proxy: FlakyServer,
+    finished: Finished,
 ) -> None:
-    calm = tuner(
-        "run", str(recipe), "--until", "split", PREFECT_API_URL=prefect_url, TUNER_STORE=str(tmp_path / "calm")
-    )
-    assert calm.returncode == 0, calm.stderr
-
     result = tuner("run", str(recipe), PREFECT_API_URL=prefect_url, AWS_ENDPOINT_URL=proxy.url)
 
     assert result.returncode == 0, result.stderr
@@ -44,7 +40,8 @@ def test_a_whole_run(
     copy = tmp_path / "copy"
     files, root = fsspec.url_to_fs(s3_url, use_listings_cache=False)
     files.get(root, str(copy), recursive=True)
-    assert data_bytes(copy) == data_bytes(tmp_path / "calm")
+    assert set(manifests(copy)) == set(manifests(finished.store))
+    assert data_bytes(manifests(copy)) == data_bytes(manifests(finished.store))
 
     flow_run = re.search(r"flow-run/(\S+)", result.stdout)[1]
     runs = call(f"{prefect_url}/task_runs/filter", {"flow_runs": {"id": {"any_": [flow_run]}}})

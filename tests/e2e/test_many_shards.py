@@ -1,9 +1,6 @@
 """A stage of very many shards is computed by child flows; here very many are more than four."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +8,10 @@ import pytest
 from pyarrow import parquet
 
 from flows.placement import TAG
+from tests.deployments.processes import PATIENCE
 from tests.e2e.conftest import manifests
 from tests.rest import call, states
+from tests.warm import Warm
 from tuner import loading, specs
 
 pytestmark = pytest.mark.e2e
@@ -28,17 +27,14 @@ placement.MOST_TASKS = placement.CHILD_TASKS = 4
 from flows.pipeline import pipeline
 pipeline(**json.loads(sys.argv[1]))
 """
-"""The flow with limits that six shards exceed, in a process of its own, as a worker has it."""
+"""The flow with limits that six shards exceed, in a process of its own."""
 
 
-def run(url: str, **parameters: Any) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-c", FEW, json.dumps(parameters)],
-        env={**os.environ, "PREFECT_API_URL": url},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+def run(warm: Warm, url: str, **parameters: Any) -> tuple[int, str]:
+    """The exit code, and what was said on standard error."""
+    process = warm.start(FEW, json.dumps(parameters), PREFECT_API_URL=url)
+    _, stderr = process.communicate(PATIENCE)
+    return process.wait(), stderr
 
 
 def flow_runs(url: str, recipe: str) -> list[dict]:
@@ -47,10 +43,10 @@ def flow_runs(url: str, recipe: str) -> list[dict]:
     return call(f"{url}/flow_runs/filter", named)
 
 
-def test_divided_into_child_flows_then_cached(recipe: Path, tmp_path: Path, prefect_url: str) -> None:
+def test_divided_into_child_flows_then_cached(recipe: Path, tmp_path: Path, prefect_url: str, warm: Warm) -> None:
     text, changes = recipe.read_text(), ("name=many", "generation.shard_rows=4")
-    first = run(prefect_url, recipe_yaml=text, overrides=changes, until_stage="match")
-    assert first.returncode == 0, first.stderr
+    code, stderr = run(warm, prefect_url, recipe_yaml=text, overrides=changes, until_stage="match")
+    assert code == 0, stderr
 
     parent, *children = flow_runs(prefect_url, "many")
     assert [run["name"] for run in children] == [
@@ -68,8 +64,8 @@ def test_divided_into_child_flows_then_cached(recipe: Path, tmp_path: Path, pref
         rows = tmp_path / "store" / "artifacts" / "generate" / spec.fingerprint / attempt / "rows.parquet"
         assert parquet.read_table(rows)["row_id"].to_pylist() == [f"7-{number:05}-{index:05}" for index in range(4)]
 
-    second = run(prefect_url, recipe_yaml=text, overrides=changes, until_stage="match")
-    assert second.returncode == 0, second.stderr
+    code, stderr = run(warm, prefect_url, recipe_yaml=text, overrides=changes, until_stage="match")
+    assert code == 0, stderr
     assert manifests(tmp_path / "store") == made
     again = flow_runs(prefect_url, "many")[len(children) + 1 :]
     for each in again[1:]:
@@ -77,13 +73,15 @@ def test_divided_into_child_flows_then_cached(recipe: Path, tmp_path: Path, pref
     assert len(again) == len(children) + 1
 
 
-def test_a_shard_that_fails_fails_the_pipeline_with_its_line(recipe: Path, tmp_path: Path, prefect_url: str) -> None:
+def test_a_shard_that_fails_fails_the_pipeline_with_its_line(
+    recipe: Path, tmp_path: Path, prefect_url: str, warm: Warm
+) -> None:
     hollow = tmp_path / "hollow"
     hollow.mkdir()
     (hollow / "config.json").write_text("{}")
     changes = ("name=broken", "generation.shard_rows=4", f"models.generator={hollow}")
-    failed = run(prefect_url, recipe_yaml=recipe.read_text(), overrides=changes, until_stage="generate")
-    assert "InputError" in failed.stderr and str(hollow) in failed.stderr
+    _, stderr = run(warm, prefect_url, recipe_yaml=recipe.read_text(), overrides=changes, until_stage="generate")
+    assert "InputError" in stderr and str(hollow) in stderr
     parent, *children = flow_runs(prefect_url, "broken")
     assert [run["name"] for run in children] == [f"broken: {GROUPS[0]}"]
     assert {each["state_type"] for each in (parent, *children)} == {"FAILED"}

@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -12,10 +11,10 @@ from typing import Any
 import pytest
 
 from tests.deployments.composed import PASSWORDS
-from tests.deployments.processes import until
-from tests.e2e.conftest import Tuner, free_port
+from tests.deployments.processes import free_port, until
+from tests.e2e.conftest import Tuner
 from tests.e2e.stack import Stack, missing
-from tests.rest import RefusedError, call, trigger
+from tests.rest import RefusedError, call, trigger, wait
 
 pytestmark = [
     pytest.mark.e2e,
@@ -23,10 +22,9 @@ pytestmark = [
 ]
 
 AUTH = PASSWORDS["PREFECT_AUTH"]
-ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Everything runs, with a CPU worker that sends what computes to the GPU worker."""
     stack = Stack(tmp_path_factory.mktemp("stack"), {"TUNER_PLACEMENT": "pools"})
@@ -44,15 +42,14 @@ def state(stack: Stack, run: str) -> dict[str, Any]:
     return call(f"{stack.url}/flow_runs/{run}", auth=AUTH)["state"]
 
 
-def ended(stack: Stack, run: str, seconds: float = 300) -> dict[str, Any]:
-    until(lambda: state(stack, run)["type"] in ENDED, seconds, "the flow run ends")
-    return state(stack, run)
+def ended(stack: Stack, run: str) -> dict[str, Any]:
+    return wait(stack.url, run, auth=AUTH)["state"]
 
 
-def test_a_pipeline_triggered_through_the_api_ends_right(stack: Stack, recipe: Path) -> None:
-    run = trigger(stack.url, "pipeline", {"recipe_yaml": recipe.read_text()}, AUTH)
+def test_a_pipeline_triggered_through_the_api_ends_right(stack: Stack, one_adapter: Path) -> None:
+    run = trigger(stack.url, "pipeline", {"recipe_yaml": one_adapter.read_text()}, AUTH)
     last = ended(stack, run)
-    assert last["type"] == "COMPLETED", (last["message"], stack.processes.said("cpu-worker")[-3000:])
+    assert last["type"] == "COMPLETED", last["message"]
     pools = {found["work_pool_name"] for found in call(f"{stack.url}/flow_runs/filter", {}, AUTH)}
     assert pools == {"cpu", "gpu"}
     posted = call(f"{stack.url}/artifacts/filter", {"artifacts": {"key": {"any_": ["report"]}}}, AUTH)
@@ -61,8 +58,8 @@ def test_a_pipeline_triggered_through_the_api_ends_right(stack: Stack, recipe: P
         assert b"held-out loss" in response.read()
 
 
-def test_the_terminal_works_with_the_same_server_and_store(stack: Stack, recipe: Path, tuner: Tuner) -> None:
-    result = tuner("run", str(recipe), **stack.environment("cpu-worker"))
+def test_the_terminal_works_with_the_same_server_and_store(stack: Stack, one_adapter: Path, tuner: Tuner) -> None:
+    result = tuner("run", str(one_adapter), **stack.environment("cpu-worker"))
     assert result.returncode == 0, result.stderr
     (record,) = json.loads(tuner("runs", "--json", **stack.environment("cpu-worker")).stdout)
     assert {artifact["outcome"] for artifact in record["artifacts"]} == {"cached"}
@@ -77,22 +74,19 @@ def test_without_the_password_nothing_is_told_and_nothing_started(stack: Stack, 
         assert error.value.status == 401
 
 
-def killed(stack: Stack, when: str, parameters: dict[str, Any]) -> tuple[str, float]:
-    """Triggers a pipeline and kills it together with its worker, which is then started again; says when."""
+def killed(stack: Stack, when: str, parameters: dict[str, Any]) -> str:
+    """Triggers a pipeline and kills it together with its worker, which is then started again."""
     run = trigger(stack.url, "pipeline", parameters, AUTH)
-    until(lambda: state(stack, run)["type"] == when, 120, f"the flow run is {when}")
+    until(lambda: state(stack, run)["type"] == when, f"the flow run is {when}")
     stack.processes.kill("cpu-worker")
-    clock = time.monotonic()
     stack.start_service("cpu-worker", PREFECT_WORKER_WEBSERVER_PORT=str(free_port()))
-    return run, clock
+    return run
 
 
-def test_a_run_killed_with_its_worker_is_crashed_within_two_minutes_and_taken_up_again(
-    stack: Stack, recipe: Path
-) -> None:
-    parameters = {"recipe_yaml": recipe.read_text(), "overrides": ["seed=7"], "until_stage": "generate"}
-    for run, clock in [killed(stack, "PENDING", parameters), killed(stack, "RUNNING", parameters)]:
-        assert ended(stack, run, 120 - (time.monotonic() - clock))["type"] == "CRASHED"
+def test_a_run_killed_with_its_worker_is_crashed_and_taken_up_again(stack: Stack, one_adapter: Path) -> None:
+    parameters = {"recipe_yaml": one_adapter.read_text(), "overrides": ["seed=61"], "until_stage": "generate"}
+    for run in [killed(stack, "PENDING", parameters), killed(stack, "RUNNING", parameters)]:
+        assert ended(stack, run)["type"] == "CRASHED"
 
     again = ended(stack, trigger(stack.url, "pipeline", parameters, AUTH))
     assert again["type"] == "COMPLETED", again["message"]
@@ -102,4 +96,4 @@ def test_the_services_are_found_alive_and_dead(stack: Stack) -> None:
     assert stack.healthy("prefect")
     assert stack.healthy("services")
     stack.processes.kill("services")
-    until(lambda: not stack.healthy("services"), 60, "the health check notices")
+    until(lambda: not stack.healthy("services"), "the health check notices")

@@ -3,16 +3,16 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.deployments.processes import PATIENCE, until
 from tests.e2e.conftest import manifests
 from tests.rest import call, states
+from tests.warm import Warm
 from tuner import loading
 from tuner.artifacts import aliases, parquet
 from tuner.artifacts.store import Store
@@ -20,36 +20,27 @@ from tuner.regeneration.rounds import following
 
 pytestmark = pytest.mark.e2e
 
-FLOW = "import sys; from tuner import launch; launch.environment(); from flows.regenerate import regenerate; "
+FLOW = (
+    "import sys; from tuner import launch; launch.environment(); from flows.regenerate import regenerate; "
+    "regenerate(recipe_yaml=sys.argv[1])"
+)
 
 
-def started(recipe: Path, url: str) -> subprocess.Popen[str]:
-    """Starts the flow in a process of its own, as a worker does."""
-    return subprocess.Popen(
-        [sys.executable, "-c", f"{FLOW} regenerate(recipe_yaml=sys.argv[1])", recipe.read_text()],
-        env={**os.environ, "PREFECT_API_URL": url},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+def regenerated(warm: Warm, recipe: Path, url: str) -> None:
+    process = warm.start(FLOW, recipe.read_text(), PREFECT_API_URL=url)
+    _, stderr = process.communicate(PATIENCE)
+    assert process.returncode == 0, stderr
 
 
-def regenerated(recipe: Path, url: str) -> None:
-    process = started(recipe, url)
-    output, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, output
-
-
-def killed(recipe: Path, url: str, store: Path) -> None:
+def killed(warm: Warm, recipe: Path, url: str, store: Path) -> None:
     """Starts the flow and kills it as soon as it has drawn something new."""
-    process = started(recipe, url)
+    process = warm.start(FLOW, recipe.read_text(), PREFECT_API_URL=url)
     before = sum(stage == "generate" for stage, _ in manifests(store))
     while sum(stage == "generate" for stage, _ in manifests(store)) == before:
-        assert process.poll() is None, process.stdout.read()
+        assert process.poll() is None, process.communicate()
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    process.wait()
 
 
 def records(store: Path) -> list[dict[str, Any]]:
@@ -66,19 +57,19 @@ def made(record: dict[str, Any], stage: str) -> list[str]:
     return [each["label"] for each in record["artifacts"] if each["stage"] == stage and each["outcome"] == "made"]
 
 
-def test_three_rounds_the_last_one_killed(recipe: Path, tmp_path: Path, prefect_url: str) -> None:
+def test_three_rounds_the_last_one_killed(one_adapter: Path, tmp_path: Path, prefect_url: str, warm: Warm) -> None:
     folder = tmp_path / "store"
     store = Store(str(folder))
-    # One adapter and one shard a round are enough.
-    text = recipe.read_text().replace("shard_rows: 8", "shard_rows: 24").replace("epochs: 4", "epochs: 1")
-    recipe.write_text(text[: text.index("  prompt_tuning:")] + text[text.index("evaluation:") :])
+    # One shard a round is enough.
+    text = one_adapter.read_text().replace("shard_rows: 8", "shard_rows: 24").replace("epochs: 4", "epochs: 1")
+    one_adapter.write_text(text.replace("name: words", "name: rounds"))
 
-    regenerated(recipe, prefect_url)
+    regenerated(warm, one_adapter, prefect_url)
     (first,) = records(folder)
     champion = aliases.current(store, "champion")
     assert (champion.run, champion.adapter, champion.why) == (first["name"], "lora", "there is no champion yet")
 
-    regenerated(recipe, prefect_url)
+    regenerated(warm, one_adapter, prefect_url)
     first, second = records(folder)
     assert (second["state"], second["recipe"]["generation"]["rounds"]) == ("completed", 2)
     assert made(second, "generate") == ["round 2 shard 1"]
@@ -94,18 +85,18 @@ def test_three_rounds_the_last_one_killed(recipe: Path, tmp_path: Path, prefect_
 
     # As if it had been killed just before it was done: the next one finishes the decision before it draws.
     (folder / "aliases" / "challenger" / "000002.json").unlink()
-    killed(recipe, prefect_url, folder)
+    killed(warm, one_adapter, prefect_url, folder)
     assert [entry.run for entry in aliases.history(store, "challenger")] == [first["name"], second["name"]]
     third = records(folder)[-1]
     assert (third["state"], third["recipe"]["generation"]["rounds"]) == ("running", 3)
     complete = manifests(folder)
-    regenerated(recipe, prefect_url)
+    regenerated(warm, one_adapter, prefect_url)
     *_, third = records(folder)
     assert [record["state"] for record in records(folder)] == ["completed"] * 3
     after = manifests(folder)
     assert all(after[key]["attempt"] == manifest["attempt"] for key, manifest in complete.items())
     assert len(aliases.history(store, "challenger")) == 3
-    assert following(loading.load(str(recipe)), store).generation.rounds == 4
+    assert following(loading.load(str(one_adapter)), store).generation.rounds == 4
     for side in ("train", "validation"):
         assert rows(store, second, side) <= rows(store, third, side)
 
@@ -118,16 +109,16 @@ def told(url: str, runs: list[str]) -> None:
     # A run's name stands in the later tables too, as the champion's.
     for run, artifact in zip(reversed(runs), posted, strict=True):
         assert f"| challenger | {run} | lora | " in artifact["data"]
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
+
+    def heard() -> dict[str, Any] | None:
         found = call(f"{url}/events/filter", {"filter": {"resource": {"id": ["tuner.alias.champion"]}}, "limit": 50})
         events = {event["payload"]["run"]: event for event in found["events"]}
-        if set(runs) <= set(events):
-            break
-        time.sleep(0.5)
+        return events if set(runs) <= set(events) else None
+
+    events = until(heard, "the server has the events")
     assert events[runs[0]]["event"] == "tuner.champion.promoted"
     assert events[runs[1]]["payload"]["difference"]["low"] is not None
-    flow_runs = call(f"{url}/flow_runs/filter", {"flows": {"name": {"any_": ["regenerate"]}}, "sort": "START_TIME_ASC"})
-    assert {run["name"] for run in flow_runs} == {"words: another round"}
+    mine = {"flow_runs": {"name": {"any_": ["rounds: another round"]}}, "sort": "START_TIME_ASC"}
+    flow_runs = call(f"{url}/flow_runs/filter", mine)
     last = states(url, flow_runs[-1]["id"])
     assert last[f"compare: {runs[-1]}"] == last[f"decide: {runs[-1]}"] == "Completed"

@@ -3,65 +3,78 @@
 import os
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.deployments.processes import answers, until
+from tests.deployments.processes import PATIENCE, answers, until
 from tests.e2e.cluster import Cluster
-from tests.e2e.conftest import holder, manifests, start
+from tests.e2e.conftest import artifacts_of, holder, until_checkpoint
 from tests.rest import call, states
+from tests.warm import Process
+from tuner import loading, specs
 from tuner.specs import STAGES
 
 pytestmark = pytest.mark.e2e
 
-LONGER = "training.lora.epochs=60"
+AWAY_SECONDS = 5
+"""Between the end of a server and the start of the next: whoever asks meanwhile is refused."""
 
 
-def restart_in_mid_training(cluster: Cluster, home: Path) -> None:
+def overrides(name: str) -> list[str]:
+    """A recipe of its own, whose training takes long enough."""
+    return [f"name={name}", "seed=41", "training.lora.epochs=60"]
+
+
+def restart_in_mid_training(cluster: Cluster, home: Path, recipe: Path, name: str) -> None:
     """Kills the server while an adapter is trained, and starts it again a few seconds later."""
-    until(lambda: list(home.glob("checkpoints/*/checkpoint-*/complete.json")), 120, "the training has begun")
+    wanted = specs.of_recipe(loading.parse(recipe.read_text(), overrides(name))).training["lora"]
+    until_checkpoint(home / "checkpoints" / wanted.fingerprint)
     cluster.processes.kill("server")
-    until(lambda: not answers(f"{cluster.url}/health"), 10, "the server is gone")
-    time.sleep(5)
+    until(lambda: not answers(f"{cluster.url}/health"), "the server is gone")
+    time.sleep(AWAY_SECONDS)
     cluster.serve()
 
 
-def assert_ended_right(cluster: Cluster, flow_run: str, store: Path) -> None:
+def assert_ended_right(cluster: Cluster, flow_run: str, store: Path, name: str) -> None:
     """Everything is there, no step was begun twice, and the server that was started again knows it."""
-    made = manifests(store)
+    made = artifacts_of(store, name)
     assert {stage for stage, _ in made} == set(STAGES)
-    trained = [manifest for (stage, _), manifest in made.items() if stage == "train"]
-    assert [manifest["metrics"]["resumed_from_step"] for manifest in trained] == [None, None]
+    (trained,) = (manifest for (stage, _), manifest in made.items() if stage == "train")
+    assert trained["metrics"]["resumed_from_step"] is None
     assert set(states(cluster.url, flow_run).values()) == {"Completed"}
-    tasks = call(f"{cluster.url}/task_runs/filter", {})
+    tasks = call(f"{cluster.url}/task_runs/filter", {"flow_runs": {"name": {"like_": f"{name}: "}}})
     assert {task["name"] for task in tasks if task["run_count"] != 1} == set()
 
 
-def test_a_run_of_the_terminal_goes_on(cluster: Cluster, recipe: Path, tmp_path: Path) -> None:
-    process = start(["run", str(recipe), "--set", LONGER], PREFECT_API_URL=cluster.url)
-    restart_in_mid_training(cluster, tmp_path / "home")
-    stdout, stderr = process.communicate(timeout=300)
+def test_a_run_of_the_terminal_goes_on(
+    cluster: Cluster, one_adapter: Path, tmp_path: Path, begin: Callable[..., Process]
+) -> None:
+    given = (part for each in overrides("here") for part in ("--set", each))
+    process = begin("run", str(one_adapter), *given, PREFECT_API_URL=cluster.url)
+    restart_in_mid_training(cluster, tmp_path / "home", one_adapter, "here")
+    stdout, stderr = process.communicate(PATIENCE)
     assert process.returncode == 0, stderr
     flow_run = re.search(r"flow-run/(\S+)", stdout)[1]
     assert call(f"{cluster.url}/flow_runs/{flow_run}")["state_type"] == "COMPLETED"
-    assert_ended_right(cluster, flow_run, tmp_path / "store")
+    assert_ended_right(cluster, flow_run, tmp_path / "store", "here")
 
 
-def test_a_run_on_workers_goes_on(cluster: Cluster, recipe: Path) -> None:
-    run = cluster.trigger("pipeline", recipe_yaml=recipe.read_text(), overrides=[LONGER])
-    restart_in_mid_training(cluster, cluster.home)
+def test_a_run_on_workers_goes_on(cluster: Cluster, one_adapter: Path) -> None:
+    run = cluster.trigger("pipeline", recipe_yaml=one_adapter.read_text(), overrides=overrides("there"))
+    restart_in_mid_training(cluster, cluster.home, one_adapter, "there")
     ended = cluster.wait(run)
-    assert ended["state_type"] == "COMPLETED", (ended["state"]["message"], cluster.processes.said("cpu")[-2000:])
-    assert_ended_right(cluster, run, cluster.store)
-    sent = [run for name in ("generate", "tune", "evaluate") for run in cluster.runs(name)]
-    assert [run["state_type"] for run in sent] == ["COMPLETED"] * 4
+    assert ended["state_type"] == "COMPLETED", ended["state"]["message"]
+    assert_ended_right(cluster, run, cluster.store, "there")
+    sent = cluster.runs("there", "generate", "tune", "evaluate")
+    assert [run["state_type"] for run in sent] == ["COMPLETED"] * 3
 
 
 def test_a_gpu_slot_is_waited_for_until_the_server_is_back(cluster: Cluster) -> None:
     cluster.processes.kill("server")
     process = holder({**os.environ, **cluster.environment})
-    time.sleep(5)
+    time.sleep(AWAY_SECONDS)
     assert process.poll() is None
     cluster.serve()
     assert process.stdout.readline() == "held\n"

@@ -1,32 +1,33 @@
-"""The same run on a folder and on S3: cached, resumed, repaired alike."""
+"""A finished run on a folder and on S3: found cached, planned, shown and repaired alike."""
 
 import json
-import re
 from pathlib import Path
 
+import fsspec
 import pytest
 
-from tests.e2e.conftest import Tuner
+from tests.e2e.conftest import Finished, Tuner
 from tuner.specs import STAGES
 
 pytestmark = pytest.mark.e2e
 
 
-def test_run_again_change_and_grow(recipe: Path, tuner: Tuner, prefect_url: str, store_url: str) -> None:
+def test_run_again_change_and_grow(
+    recipe: Path, tuner: Tuner, prefect_url: str, store_url: str, finished: Finished
+) -> None:
+    name = finished.name
     environment = {"PREFECT_API_URL": prefect_url, "TUNER_STORE": store_url}
-
-    first = tuner("run", str(recipe), **environment)
-    assert first.returncode == 0, first.stderr
-    name = re.search(r"run +(\S+)", first.stdout)[1]
+    files, root = fsspec.url_to_fs(store_url)
+    files.put(str(finished.store), root, recursive=True)
 
     def plan(*overrides: str) -> dict:
         given = [part for override in overrides for part in ("--set", override)]
         return json.loads(tuner("plan", str(recipe), *given, "--json", **environment).stdout)
 
     assert {stage["stage"]: stage["status"] for stage in plan()["stages"]} == dict.fromkeys(STAGES, "cached")
-    changed = plan("training.lora.learning_rate=1e-3")["stages"]
-    assert [stage["status"] for stage in changed] == ["cached"] * 5 + ["partial", "missing", "missing"]
-    assert "learning_rate: 0.0002 -> 0.001" in changed[5]["reason"]
+    changed = {stage["stage"]: stage for stage in plan("training.lora.learning_rate=1e-3")["stages"]}
+    assert {stage for stage, about in changed.items() if about["status"] != "cached"} == {"train", "evaluate", "report"}
+    assert "learning_rate: 0.0002 -> 0.001" in changed["train"]["reason"]
     grown = plan("generation.rows=40")
     assert [(stage["cached"], stage["total"]) for stage in grown["stages"][:2]] == [(3, 5), (3, 5)]
     assert grown["estimate"]["minutes"] > 0
@@ -48,33 +49,35 @@ def test_run_again_change_and_grow(recipe: Path, tuner: Tuner, prefect_url: str,
 
 
 def test_a_damaged_file_is_named_and_its_stage_computed_again(
-    recipe: Path, tuner: Tuner, prefect_url: str, tmp_path: Path
+    recipe: Path, tuner: Tuner, prefect_url: str, tmp_path: Path, finished: Finished
 ) -> None:
-    environment = {"PREFECT_API_URL": prefect_url}
-    command = ("run", str(recipe), "--until", "split")
-    assert tuner(*command, **environment).returncode == 0
-    (rows,) = (tmp_path / "store").glob("artifacts/curate/*/*/rows/00000.parquet")
+    store = finished.copy(tmp_path / "store", until="split")
+    (rows,) = store.glob("artifacts/curate/*/*/rows/00000.parquet")
     whole = rows.read_bytes()
     rows.write_bytes(whole[:-100])
 
-    plan = json.loads(tuner("plan", str(recipe), "--json", **environment).stdout)
-    assert "rows/00000.parquet" in plan["stages"][3]["reason"]
-    assert tuner(*command, **environment).returncode == 0
-    copies = (tmp_path / "store").glob("artifacts/curate/*/*/rows/00000.parquet")
+    plan = json.loads(tuner("plan", str(recipe), "--json").stdout)
+    (curate,) = (stage for stage in plan["stages"] if stage["stage"] == "curate")
+    assert "rows/00000.parquet" in curate["reason"]
+    done = tuner("run", str(recipe), "--until", "split", PREFECT_API_URL=prefect_url)
+    assert done.returncode == 0, done.stderr
+    copies = store.glob("artifacts/curate/*/*/rows/00000.parquet")
     assert [path.read_bytes() for path in copies].count(whole) == 1
 
 
 def test_altered_bytes_of_the_same_length_are_never_used(
-    recipe: Path, tuner: Tuner, prefect_url: str, tmp_path: Path
+    recipe: Path, tuner: Tuner, prefect_url: str, tmp_path: Path, finished: Finished
 ) -> None:
-    environment = {"PREFECT_API_URL": prefect_url}
-    assert tuner("run", str(recipe), "--until", "split", **environment).returncode == 0
-    (train,) = (tmp_path / "store").glob("artifacts/split/*/*/train.parquet")
-    data = bytearray(train.read_bytes())
-    data[len(data) // 2] ^= 1
-    train.write_bytes(bytes(data))
+    store = finished.copy(tmp_path / "store", until="curate")
+    (kept,) = store.glob("artifacts/curate/*/*/kept/00000.parquet")
+    whole = bytearray(kept.read_bytes())
+    altered = bytearray(whole)
+    altered[len(whole) // 2] ^= 1
+    kept.write_bytes(altered)
 
-    assert tuner("run", str(recipe), "--until", "train", **environment).returncode == 0
+    done = tuner("run", str(recipe), "--until", "split", PREFECT_API_URL=prefect_url)
+    assert done.returncode == 0, done.stderr
 
-    manifest = json.loads(next((tmp_path / "store").glob("artifacts/split/*/manifest.json")).read_text())
-    assert manifest["attempt"] not in str(train), "the damaged attempt is not the artifact any more"
+    manifest = json.loads(next(store.glob("artifacts/curate/*/manifest.json")).read_text())
+    assert manifest["attempt"] not in str(kept), "the damaged attempt is not the artifact any more"
+    assert (kept.parents[2] / manifest["attempt"] / "kept" / kept.name).read_bytes() == whole

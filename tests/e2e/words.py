@@ -72,10 +72,12 @@ curation:
   language: null
 split: {{validation: 0.3}}
 training:
-  lora: {{method: lora, r: 2, targets: [q_proj, v_proj], epochs: 4, batch_size: 4, max_length: 256}}
-  prompt_tuning: {{method: prompt_tuning, virtual_tokens: 4, init: random, epochs: 4, batch_size: 4, max_length: 256}}
-evaluation: {{samples: 2, sample_tokens: 8, resamples: 200}}
+{adapters}evaluation: {{samples: 2, sample_tokens: 8, resamples: 200}}
 """
+
+_TRAINED = "epochs: 4, batch_size: 4, max_length: 256}\n"
+LORA = "  lora: {method: lora, r: 2, targets: [q_proj, v_proj], " + _TRAINED
+PROMPT_TUNING = "  prompt_tuning: {method: prompt_tuning, virtual_tokens: 4, init: random, " + _TRAINED
 
 
 def make_word_model(folder: Path) -> Path:
