@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.deployments.processes import Processes
-from tests.e2e.conftest import start_up
+from tests.e2e.up.conftest import start_up
 from tests.rest import call, trigger, wait
 
 ROOT = Path(__file__).parents[1]

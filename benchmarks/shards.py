@@ -19,7 +19,7 @@ from typing import Any
 
 from tests.deployments.composed import PASSWORDS
 from tests.deployments.processes import until
-from tests.e2e.stack import POSTGRES, Stack
+from tests.e2e.compose.stack import POSTGRES, Stack
 from tests.rest import call
 
 AUTH = PASSWORDS["PREFECT_AUTH"]

@@ -9,10 +9,15 @@ on the event loop, through which every commit goes, the cursor stops the whole s
 """
 
 import gc
+import math
 import sys
 import threading
 import time
 from itertools import count
+
+SETTLED_SECONDS = 60.0
+"""After so long all that the server consists of is loaded. It is left out of later collections, each of which would
+otherwise stop the server for the second that it takes to look through it."""
 
 
 def prepare() -> None:
@@ -34,9 +39,13 @@ def collect_beside(seconds: float = 1.0) -> None:
 
 
 def _collect(seconds: float) -> None:
+    settled = time.monotonic() + SETTLED_SECONDS
     for turn in count(1):
         time.sleep(seconds)
         gc.collect(2 if turn % 60 == 0 else 1)
+        if time.monotonic() > settled:
+            gc.freeze()
+            settled = math.inf
 
 
 if __name__ == "__main__":

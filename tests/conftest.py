@@ -7,13 +7,16 @@ import subprocess
 import threading
 import uuid
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings as hypothesis_settings
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
-from tests.deployments.processes import Processes
+from tests.deployments.processes import Processes, end_all, logs
 from tuner import settings as settings_module
 from tuner.models import precision
 from tuner.settings import settings
@@ -26,27 +29,29 @@ hypothesis_settings.load_profile("unhurried")
 MODELS = Path(os.environ.get("TUNER_HOME") or "~/.tuner").expanduser().absolute() / "models"
 """What this machine has converted; only end-to-end tests see it."""
 
-GROUPS = ("up", "cluster", "stack", "guarded", "ray")
-"""Fixtures that are dear to start: the tests that share one run in one process of pytest-xdist."""
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--screenshots FOLDER`: tests of the UI tell their story of a real model and leave pictures of it."""
     parser.addoption("--screenshots", metavar="FOLDER", help="where tests of the UI leave pictures, for the docs")
 
 
+class ByFolder(LoadScopeScheduling):
+    """Gives a process of pytest-xdist whole files, and the whole of a folder whose tests share what it starts."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = Path(nodeid.split("::")[0])
+        shares = path.parent.parent.name == "e2e" or path.parent.name == "deployments"
+        return str(path.parent if shares else path)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFolder:
+    """Replaces the schedulers of pytest-xdist, whose groups this version of pytest does not know."""
+    return ByFolder(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Groups tests for pytest-xdist by what they share, else by file; the longest groups come first."""
-
-    def order(item: pytest.Item) -> tuple[bool, int]:
-        return item.get_closest_marker("e2e") is None, GROUPS.index(group) if (group := shared(item)) else len(GROUPS)
-
-    def shared(item: pytest.Item) -> str | None:
-        return next((name for name in GROUPS if name in getattr(item, "fixturenames", ())), None)
-
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(shared(item) or item.path.stem))
-    items.sort(key=order)
+    """Sorts what takes longest to the front: end-to-end tests, and of these the folders."""
+    items.sort(key=lambda item: (item.get_closest_marker("e2e") is None, item.path.parent.name == "e2e"))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -54,9 +59,44 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """Adds to a failure what the processes that run have logged last."""
     report = yield
     if report.failed:
-        for processes in Processes.running:
-            report.sections += [(f"end of {name}", end) for name, end in processes.logs().items()]
+        folders = [processes.folder for processes in Processes.running]
+        for folder in dict.fromkeys([*folders, _common(item.config._tmp_path_factory)]):
+            report.sections += [(f"end of {name}", end) for name, end in logs(folder).items()]
     return report
+
+
+@pytest.fixture(scope="session")
+def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of these tests share."""
+    return _common(tmp_path_factory)
+
+
+def _common(factory: pytest.TempPathFactory) -> Path:
+    own = factory.getbasetemp()
+    common = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "common"
+    common.mkdir(exist_ok=True)
+    return common
+
+
+@contextmanager
+def once(folder: Path) -> Iterator[bool]:
+    """Whether a block is the first to make a folder, which only it has to fill; all others wait until it has.
+
+    What the first one leaves behind is made anew by the next if the block fails.
+    """
+    with FileLock(f"{folder}.lock"):
+        done = folder / "done"
+        if first := not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+        yield first
+        done.touch()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Ends what the processes of these tests share, when the last of them is done."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        end_all(_common(session.config._tmp_path_factory))
 
 
 def with_models(home: Path) -> None:

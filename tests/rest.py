@@ -52,7 +52,7 @@ def trigger(url: str, deployment: str, parameters: dict[str, Any], auth: str = "
 
 def wait(url: str, flow_run: str, seconds: float = 3 * PATIENCE, auth: str = "") -> dict[str, Any]:
     """Waits for a flow run to end."""
-    return until(lambda: _ended(url, flow_run, auth), f"flow run {flow_run} ends", seconds)
+    return until(lambda: _ended(url, flow_run, auth), f"flow run {flow_run} ends", seconds, every=1)
 
 
 def _ended(url: str, flow_run: str, auth: str) -> dict[str, Any] | None:

@@ -15,12 +15,13 @@ import socket
 import subprocess
 import sys
 import threading
-import time
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-START_SECONDS = 240.0
+from tests.deployments.processes import COVERAGE, Processes
+
 _DESCRIPTORS = 3
 
 
@@ -74,7 +75,7 @@ class Process:
 
 
 class Warm:
-    """The process that forks, from the side of those who ask it.
+    """The process that forks, from the side of those who ask it; several processes may ask the same one.
 
     Args:
         folder: For its socket, its log and the output of what it forks.
@@ -82,19 +83,17 @@ class Warm:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._number = 0
         self._socket = str(folder / "socket")
+
+    @staticmethod
+    def serve(processes: Processes) -> None:
+        """Starts the process that forks, in the folder where its logs go."""
+        path = processes.folder / "socket"
         # Read when the libraries are imported: progress bars, and threads, with which nothing could be forked.
-        environment = {**os.environ, "DO_NOT_TRACK": "1", "TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1"}
-        environment.pop("PYTHONUNBUFFERED", None)  # what a program says has to come without it, too
-        with (folder / "log").open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.warm", self._socket],
-                env=environment,
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-            )
+        environment = {"DO_NOT_TRACK": "1", "TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1"}
+        environment |= {COVERAGE: os.environ[COVERAGE]} if COVERAGE in os.environ else {}
+        processes.start("warm", [sys.executable, "-m", "tests.warm", str(path)], environment)
+        processes.until("warm", path.exists, "the process that forks is there")
 
     def start(self, code: str, *arguments: str, **environment: str) -> Process:
         """Starts Python code, as `python -c` does, as the leader of a process group.
@@ -104,8 +103,8 @@ class Warm:
             arguments: `sys.argv` behind its first element.
             environment: What differs from this process's.
         """
-        self._number += 1
-        stdout, stderr = (self._folder / f"{self._number}.{stream}" for stream in ("stdout", "stderr"))
+        name = uuid.uuid4().hex
+        stdout, stderr = (self._folder / f"{name}.{stream}" for stream in ("stdout", "stderr"))
         command = {
             "code": code,
             "arguments": arguments,
@@ -120,24 +119,10 @@ class Warm:
         pid = int(connection.recv(16))
         return Process(pid, connection, stdout, stderr)
 
-    def end(self) -> None:
-        """Ends the process that forks; what it has forked goes on."""
-        assert self._process.stdin
-        self._process.stdin.close()
-        self._process.wait(60)
-
     def _connected(self) -> socket.socket:
-        latest = time.monotonic() + START_SECONDS
-        while True:
-            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            try:
-                connection.connect(self._socket)
-                return connection
-            except OSError:
-                connection.close()
-            log = (self._folder / "log").read_text()
-            assert self._process.poll() is None and time.monotonic() < latest, f"nothing forks: {log}"
-            time.sleep(0.05)
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.connect(self._socket)
+        return connection
 
 
 def _serve(path: str) -> dict[str, Any]:
@@ -158,12 +143,9 @@ def _serve(path: str) -> dict[str, Any]:
     listening.listen()
     watched = selectors.DefaultSelector()
     watched.register(listening, selectors.EVENT_READ)
-    watched.register(0, selectors.EVENT_READ)  # closes when whoever started this is gone
     running: dict[int, tuple[int, socket.socket]] = {}
     while True:
         for key, _ in watched.select():
-            if key.fd == 0:
-                sys.exit()
             if key.fileobj is not listening:
                 pid, connection = running.pop(key.fd)
                 _, status = os.waitpid(pid, 0)
@@ -220,6 +202,7 @@ def _become(command: dict[str, Any]) -> str:
     os.environ.clear()
     os.environ.update(command["environment"])
     os.environ.pop("PYTHONUNBUFFERED", None)
+    os.environ.pop(COVERAGE, None)  # the coverage of this process is measured, not that of what it starts
     os.chdir(command["folder"])
     sys.argv = ["-c", *command["arguments"]]
     return command["code"]

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from tuner import forecast, loading, planning, runs, upkeep
+from tuner import forecast, interpreter, loading, planning, runs, upkeep
 from tuner.artifacts.store import Store
 from tuner.errors import InputError, TunerError
 from tuner.settings import settings
@@ -204,6 +204,7 @@ def fetch(
 
 def main() -> None:
     """The entry point: every error that is meant for a person is one line on standard error."""
+    interpreter.spare_libraries()
     try:
         app()
     except TunerError as error:

@@ -82,7 +82,9 @@ def _answers(url: str) -> bool:
     waiting = False
     while (answer := _asked(url)) is None and time.monotonic() < latest:
         if not waiting:
-            sys.stderr.write(f"tuner: the Prefect server at {url} is busy; waiting up to {START_SECONDS:.0f} s for it\n")
+            sys.stderr.write(
+                f"tuner: the Prefect server at {url} is busy; waiting up to {START_SECONDS:.0f} s for it\n"
+            )
             sys.stderr.flush()
             waiting = True
         time.sleep(0.5)

@@ -19,6 +19,9 @@ import psutil
 PATIENCE = 400.0
 """Seconds that a wait may take on a machine four times slower than this one; where nothing is wrong none comes near."""
 
+COVERAGE = "COVERAGE_PROCESS_CONFIG"
+"""The variable by which a process learns that its coverage is measured, which makes it slower by a third."""
+
 _PORTS = iter(random.SystemRandom().sample(range(20000, 32766, 2), 6383))
 """Each is given away once: whoever got it may take seconds to listen. Seeds that tests set do not touch the order."""
 
@@ -40,13 +43,18 @@ class Processes:
         self.running.append(self)
 
     def start(self, name: str, command: list[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        """Starts a process in a group of its own; `name.log` has what it says."""
+        """Starts a process in a group of its own; `name.log` has what it says.
+
+        Unless asked for, its coverage is not measured: most of what servers and workers do is not our code.
+        """
+        inherited = {name: value for name, value in os.environ.items() if name != COVERAGE}
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
-                command, env={**os.environ, **environment}, stdout=log, stderr=log, start_new_session=True
+                command, env={**inherited, **environment}, stdout=log, stderr=log, start_new_session=True
             )
         self._started.append(process)
         self._named[name] = process
+        (self.folder / f"{name}.pid").write_text(str(process.pid))
         return process
 
     def serve(self, name: str, port: int, environment: Mapping[str, str]) -> str:
@@ -80,14 +88,6 @@ class Processes:
         """What a process has said so far."""
         return (self.folder / f"{name}.log").read_text(errors="replace")
 
-    def logs(self) -> dict[str, str]:
-        """The ends of all logs that are not empty."""
-        found = {}
-        for path in sorted(self.folder.rglob("*.log")):
-            with suppress(OSError):
-                found[str(path.relative_to(self.folder))] = path.read_text(errors="replace")[-3000:].strip()
-        return {name: end for name, end in found.items() if end}
-
     def end(self) -> None:
         """Ends all: politely, then not."""
         for process in reversed(self._started):
@@ -102,8 +102,24 @@ class Processes:
         self.running.remove(self)
 
 
-def until(answer: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
-    """Asks again and again until the answer is true, and returns it.
+def logs(folder: Path) -> dict[str, str]:
+    """The ends of all logs below a folder that are not empty."""
+    found = {}
+    for path in sorted(folder.rglob("*.log")):
+        with suppress(OSError):
+            found[str(path.relative_to(folder.parent))] = path.read_text(errors="replace")[-3000:].strip()
+    return {name: end for name, end in found.items() if end}
+
+
+def end_all(folder: Path) -> None:
+    """Kills what was started in the folders below and still runs, whoever started it."""
+    for path in folder.rglob("*.pid"):
+        with suppress(ProcessLookupError):
+            os.killpg(int(path.read_text()), signal.SIGKILL)
+
+
+def until(answer: Callable[[], Any], what: str, seconds: float = PATIENCE, every: float = 0.2) -> Any:
+    """Asks every so many seconds until the answer is true, and returns it.
 
     Raises:
         TimeoutError: If it is not within so many seconds.
@@ -114,7 +130,7 @@ def until(answer: Callable[[], Any], what: str, seconds: float = PATIENCE) -> An
             return found
         if time.monotonic() > end:
             raise TimeoutError(f"{what}: not within {seconds:.0f} s")
-        time.sleep(0.1)
+        time.sleep(every)
 
 
 def answers(url: str) -> bool:

@@ -1,7 +1,7 @@
 """The parts of an end-to-end test: the command as a process of its own, a real Prefect server, a tiny recipe.
 
-What is dear to make is made once and shared: a Prefect server, a `tuner up`, a cluster, and a finished run, of whose
-store a test gets a copy. Tests that share a server keep apart by the names and seeds of their recipes.
+What is dear to make is made once and shared: a Prefect server, and a finished run, of whose store a test gets a copy.
+The folders hold the tests that share more; they keep apart by the names and seeds of their recipes.
 """
 
 import json
@@ -11,17 +11,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
-from filelock import FileLock
 
-from tests.conftest import with_models
+from tests.conftest import once
 from tests.deployments.processes import Processes, free_port, until
-from tests.e2e.cluster import Cluster
 from tests.e2e.words import LORA, PROMPT_TUNING, RECIPE, make_word_model
 from tests.warm import Process, Warm
 
@@ -52,20 +50,14 @@ def start(arguments: list[str], **environment: str) -> subprocess.Popen[str]:
     )
 
 
-def start_up(processes: Processes, **environment: str) -> tuple["subprocess.Popen[bytes]", str]:
-    """Starts `tuner up` under the name `up` and waits until it is up: the process, and its API's URL."""
-    port = free_port()
-    process = processes.start("up", [*TUNER, "up", "--port", str(port)], environment)
-    processes.until("up", lambda: "Ctrl-C" in processes.said("up"), "`tuner up` is up")
-    return process, f"http://127.0.0.1:{port}/api"
-
-
 @pytest.fixture(scope="session")
-def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
+def warm(common: Path) -> Warm:
     """Where processes are forked off that have the model libraries imported."""
-    warm = Warm(tmp_path_factory.mktemp("warm"))
-    yield warm
-    warm.end()
+    folder = common / "warm"
+    with once(folder) as first:
+        if first:
+            Warm.serve(Processes(folder))
+    return Warm(folder)
 
 
 @pytest.fixture(scope="session")
@@ -99,87 +91,26 @@ def holder(environment: dict[str, str]) -> "subprocess.Popen[str]":
 
 
 @pytest.fixture(scope="session")
-def prefect_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real Prefect server, for the tests that only need one to be there."""
-    folder = tmp_path_factory.mktemp("prefect")
-    processes = Processes(folder)
-    try:
-        yield processes.serve("server", free_port(), {"PREFECT_HOME": str(folder)})
-    finally:
-        processes.end()
-
-
-@dataclass(frozen=True)
-class Up:
-    """A `tuner up` that runs, with a home and a store of its own.
-
-    Attributes:
-        url: Of its API.
-        folder: Holds `home` and `store`.
-    """
-
-    url: str
-    folder: Path
-
-    @property
-    def home(self) -> Path:
-        return self.folder / "home"
-
-    @property
-    def store(self) -> Path:
-        return self.folder / "store"
-
-    @property
-    def places(self) -> dict[str, str]:
-        """What lets `tuner` find home and store."""
-        return {"TUNER_HOME": str(self.home), "TUNER_STORE": str(self.store)}
-
-
-@pytest.fixture(scope="session")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    """`tuner up`, which ends well when it is interrupted."""
-    folder = tmp_path_factory.mktemp("up")
-    with_models(folder / "home")
-    processes = Processes(folder)
-    try:
-        up = Up("", folder)
-        process, url = start_up(processes, TUNER_GPU_SLOTS="2", **up.places)
-        yield Up(url, folder)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0, processes.said("up")
-        assert not (up.home / "prefect" / "server.json").exists()
-    finally:
-        processes.end()
-
-
-@pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A server with workers, on which pipelines place their work; it has a store and a home of its own."""
-    cluster = Cluster(tmp_path_factory.mktemp("cluster"))
-    try:
-        cluster.start()
-        yield cluster
-    finally:
-        cluster.processes.end()
-
-
-@pytest.fixture(scope="session")
-def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that all processes of these tests share."""
-    own = tmp_path_factory.getbasetemp()
-    common = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "common"
-    common.mkdir(exist_ok=True)
-    return common
+def prefect_url(common: Path) -> str:
+    """A real Prefect server, for the tests that only need one to be there; by its API's URL."""
+    folder = common / "prefect"
+    with once(folder) as first:
+        if first:
+            idle = ("SCHEDULER", "LATE_RUNS", "PAUSE_EXPIRATIONS", "CANCELLATION_CLEANUP", "FOREMAN", "TRIGGERS")
+            off = {f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in idle}  # there are no deployments
+            url = Processes(folder).serve("server", free_port(), {"PREFECT_HOME": str(folder), **off})
+            (folder / "url").write_text(url)
+    return (folder / "url").read_text()
 
 
 @pytest.fixture(scope="session")
 def word_model(common: Path) -> Path:
     """The tiny model that speaks in words."""
-    model = common / "model"
-    with FileLock(common / "model.lock"):
-        if not model.exists():
-            make_word_model(common / "making").rename(model)
-    return model
+    folder = common / "model"
+    with once(folder) as first:
+        if first:
+            make_word_model(folder)
+    return folder
 
 
 def write_recipe(folder: Path, model: Path, *adapters: str) -> Path:
@@ -227,12 +158,13 @@ class Finished:
 @pytest.fixture(scope="session")
 def finished(common: Path, word_model: Path, request: pytest.FixtureRequest) -> Finished:
     """A run that computed everything itself, in one process; it happens once."""
-    store, about = common / "finished", common / "finished.json"
-    with FileLock(common / "finished.lock"):
-        if not about.exists():
+    folder = common / "finished"
+    store, about = folder / "store", folder / "about.json"
+    with once(folder) as first:
+        if first:
             tuner, prefect_url = (request.getfixturevalue(name) for name in ("tuner", "prefect_url"))
-            recipe = write_recipe(common, word_model, LORA, PROMPT_TUNING)
-            places = {"TUNER_STORE": str(store), "TUNER_HOME": str(common / "home"), "PREFECT_API_URL": prefect_url}
+            recipe = write_recipe(folder, word_model, LORA, PROMPT_TUNING)
+            places = {"TUNER_STORE": str(store), "TUNER_HOME": str(folder / "home"), "PREFECT_API_URL": prefect_url}
             clock = time.monotonic()
             done = tuner("run", str(recipe), **places)
             assert done.returncode == 0, done.stderr

@@ -34,10 +34,12 @@ def test_the_slot_of_a_killed_process_is_free_again(one_slot: dict[str, str]) ->
 
     assert second.stdout.readline() == "held\n"
     waited = time.monotonic() - taken
-    assert LEASE_SECONDS - 10 < waited < LEASE_SECONDS + LOOP_SECONDS + 30
+    assert LEASE_SECONDS - 10 < waited < LEASE_SECONDS + 4 * LOOP_SECONDS
 
-    third = holder(one_slot)
     second.communicate()
     assert second.returncode == 0
-    assert third.stdout.readline() == "held\n", "one that ends by itself gives it back"
+    released = time.monotonic()
+    third = holder(one_slot)
+    assert third.stdout.readline() == "held\n"
+    assert time.monotonic() - released < LEASE_SECONDS - 10, "one that ends by itself gives it back"
     third.communicate()

@@ -1,25 +1,28 @@
 """The child process: what it leaves, how it resumes, how it ends, and what the parent says about it."""
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 from safetensors.torch import load_file
 
+from tests.deployments.processes import PATIENCE, until
 from tests.training.conftest import MakeJob
 from tuner.artifacts import parquet
 from tuner.errors import InputError
 from tuner.progress import Event, listening
-from tuner.training import checkpoints, process
-from tuner.training.job import Job
+from tuner.training import checkpoints, process, worker
+from tuner.training.job import METRICS, Job
 
-LIMIT = 240.0
+LIMIT = PATIENCE
 WEIGHTS = "adapter/adapter_model.safetensors"
 
 
@@ -86,12 +89,20 @@ def test_killed_and_resumed_equals_uninterrupted(make_job: MakeJob, method: str,
     assert str(whole.checkpoints) not in json.dumps(config)
 
 
+def trained(job: Job) -> dict[str, Any]:
+    """Trains in this process, where it does not matter that a training has one of its own; returns the metrics."""
+    for folder in (job.checkpoints, job.output):
+        folder.mkdir(parents=True)
+    worker.train(job, io.StringIO())
+    return json.loads((job.output / METRICS).read_text())
+
+
 def test_quantized_student_trains_and_counts_its_parameters(make_job: MakeJob) -> None:
     pytest.importorskip("bitsandbytes")
     options = {"r": 4, "targets": ["q_proj", "down_proj"], "epochs": 1, "learning_rate": 1e-2}
-    plain = process.train(make_job("plain", **options), LIMIT)
+    plain = trained(make_job("plain", **options))
     job = make_job("quantized", quantization="nf4", **options)
-    metrics = process.train(job, LIMIT)
+    metrics = trained(job)
     # Per layer: q_proj 64 -> 64 and down_proj 128 -> 64, each r * (inputs + outputs); two layers.
     assert metrics["trainable_parameters"] == 2 * 4 * ((64 + 64) + (128 + 64))
     assert metrics["total_parameters"] == plain["total_parameters"]
@@ -100,17 +111,18 @@ def test_quantized_student_trains_and_counts_its_parameters(make_job: MakeJob) -
     assert any(weight.abs().sum() > 0 for name, weight in weights.items() if "lora_B" in name)
 
 
+def test_bad_configuration_is_the_users_to_mend_and_leaves_no_thread(make_job: MakeJob) -> None:
+    with pytest.raises(InputError, match="k_prj"):
+        process.train(make_job("bad", targets=["q_proj", "k_prj"]), LIMIT)
+    assert not [thread for thread in threading.enumerate() if thread.name == "train-bad"]
+
+
 @pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        ({"targets": ["q_proj", "k_prj"]}, "k_prj"),
-        ({"targets": ["lm_head"]}, "lm_head"),
-        ({"max_length": 8}, "max_length"),
-    ],
+    ("options", "says"), [({"targets": ["lm_head"]}, "lm_head"), ({"max_length": 8}, "max_length")]
 )
-def test_bad_configuration_is_the_users_to_mend(make_job: MakeJob, options: dict[str, object], says: str) -> None:
+def test_bad_configuration_is_named(make_job: MakeJob, options: dict[str, object], says: str) -> None:
     with pytest.raises(InputError, match=says):
-        process.train(make_job("bad", **options), LIMIT)
+        trained(make_job("bad", **options))
 
 
 def test_a_lost_loss_is_not_retried(make_job: MakeJob) -> None:
@@ -135,10 +147,8 @@ def poisoned(model: Path, into: Path) -> Path:
 
 
 def test_timeout_stops_the_child(make_job: MakeJob) -> None:
-    began = time.monotonic()
     with pytest.raises(process.TrainingTimeoutError, match="TUNER_TRAIN_TIMEOUT"):
         process.train(make_job("slow", epochs=1000), 1.0)
-    assert time.monotonic() - began < 10
     assert not children()
 
 
@@ -152,25 +162,20 @@ def test_an_exception_in_the_parent_stops_the_child(make_job: MakeJob) -> None:
 
 
 def test_the_child_ends_when_its_parent_is_killed(make_job: MakeJob) -> None:
-    job = make_job("orphan", epochs=1000)
+    job = make_job("orphan", epochs=1)
     path = job.checkpoints / "parent.json"
     job.write(path)
     code = (
-        "import sys; from pathlib import Path; from tuner.progress import listening; from tuner.training import job, "
-        "process\nwith listening(lambda event: print(event.done, flush=True)):\n"
-        "    process.train(job.Job.read(Path(sys.argv[1])), 240)"
+        "import sys; from pathlib import Path; from tuner.training import job, process\n"
+        f"process.train(job.Job.read(Path(sys.argv[1])), {LIMIT})"
     )
-    parent = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True)
-    assert parent.stdout is not None
-    parent.stdout.readline()
-    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(parent.pid)], capture_output=True, text=True).stdout
-    child = int(found.split()[0])
+    parent = subprocess.Popen([sys.executable, "-c", code, str(path)])
+    (child,) = until(psutil.Process(parent.pid).children, "the child is there")
     parent.kill()
     parent.wait()
-    deadline = time.monotonic() + 10
-    while Path(f"/proc/{child}").exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not Path(f"/proc/{child}").exists()
+    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, "the child is gone")
+    # It was importing still: one that does not follow its parent trains, and finds nobody to tell of its first step.
+    assert (job.checkpoints / process.LOG).read_text() == ""
 
 
 def test_only_marked_checkpoints_are_resumed_from(tmp_path: Path) -> None:
@@ -180,9 +185,3 @@ def test_only_marked_checkpoints_are_resumed_from(tmp_path: Path) -> None:
     checkpoints.mark(tmp_path / "checkpoint-10", checkpoints.Progress(10, 3.0, 200))
     assert checkpoints.newest(tmp_path) == (tmp_path / "checkpoint-10", checkpoints.Progress(10, 3.0, 200))
     assert not (tmp_path / "checkpoint-15").exists()
-
-
-def test_no_thread_is_left(make_job: MakeJob) -> None:
-    with pytest.raises(InputError):
-        process.train(make_job("threads", targets=["nothing"]), LIMIT)
-    assert not [thread for thread in threading.enumerate() if thread.name == "train-threads"]

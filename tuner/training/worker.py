@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
+from tuner import interpreter
 from tuner.errors import InputError
 from tuner.training import checkpoints, exits, methods, results, student
 from tuner.training.job import METRICS, Job
@@ -25,9 +26,10 @@ SAVES = 10
 
 def main() -> NoReturn:
     """Trains, and leaves with the exit code."""
+    interpreter.spare_libraries()
     _follow_parent()
     say = _take_stdout()
-    code, message = exits.guarded(lambda: train(Job.read(Path(sys.argv[1])), say))
+    code, message = exits.guarded(lambda: _begin(Path(sys.argv[1]), say))
     if message:
         sys.stderr.write(f"{message}\n")
         say.write(exits.farewell(message))
@@ -35,6 +37,15 @@ def main() -> NoReturn:
     sys.stderr.flush()
     # Threads of the libraries must not keep a finished training alive, nor one that ran out of memory.
     os._exit(code)
+
+
+def _begin(path: Path, messages: TextIO) -> None:
+    job = Job.read(path)
+    if job.settings.quantization is None:
+        # PEFT imports bitsandbytes wherever it is installed, and with it torch's compiler, which takes seconds.
+        # None stands for a module that is not there.
+        sys.modules["bitsandbytes"] = None  # pyright: ignore[reportArgumentType]
+    train(job, messages)
 
 
 def _follow_parent() -> None:

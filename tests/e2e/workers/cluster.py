@@ -27,7 +27,7 @@ class Cluster:
             "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO",
             "PREFECT_API_URL": self.url,
             "PREFECT_HOME": str(folder / "prefect"),
-            "PREFECT_WORKER_QUERY_SECONDS": "1",
+            "PREFECT_WORKER_QUERY_SECONDS": "2",
             "TUNER_GPU_SLOTS": "2",
             "TUNER_HOME": str(self.home),
             "TUNER_PLACEMENT": "pools",

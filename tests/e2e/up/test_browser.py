@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from tests.deployments.processes import until
-from tests.e2e.conftest import Tuner, Up, trainings
-from tests.e2e.person import ANSWER_SECONDS, RUN_SECONDS, Person
+from tests.e2e.conftest import Tuner, trainings
+from tests.e2e.up.conftest import Up
+from tests.e2e.up.person import ANSWER_SECONDS, RUN_SECONDS, Person
 
 CHROMIUM = shutil.which("chromium")
 
@@ -44,15 +44,13 @@ def pictures(pytestconfig: pytest.Config) -> Path | None:
 
 
 @pytest.fixture
-def story(recipe: Path, pictures: Path | None) -> Story:
+def story(one_adapter: Path, pictures: Path | None) -> Story:
     if pictures:
         return Story(
             {"recipe": "quickstart", "rows": "24", "epochs": "1"}, "quickstart", "lora r8, prompt_tuning 20 tokens"
         )
-    text = recipe.read_text().replace("name: words", "name: browsed")
-    return Story(
-        {"recipe_yaml": text, "rows": "24", "seed": "23", "epochs": "20"}, "browsed", "lora r2, prompt_tuning 4 tokens"
-    )
+    text = one_adapter.read_text().replace("name: words", "name: browsed")
+    return Story({"recipe_yaml": text, "rows": "24", "seed": "23", "epochs": "20"}, "browsed", "lora r2")
 
 
 @pytest.fixture
@@ -67,16 +65,16 @@ def person(up: Up, pictures: Path | None) -> Iterator[Person]:
         browser.close()
 
 
-def kill_training(home: Path) -> None:
-    """Kills the process that trains, as soon as a checkpoint of it is complete."""
-
-    def trains() -> list[psutil.Process]:
-        training = trainings(home)
-        complete = [list(Path(each.cmdline()[-1]).parent.glob("checkpoint-*/complete.json")) for each in training]
-        return training if any(complete) else []
-
-    for process in until(trains, "a training leaves a checkpoint", RUN_SECONDS):
+def kill_training(home: Path, former: set[Path]) -> None:
+    """Kills the process that trains, as soon as a checkpoint of it is complete that was not there formerly."""
+    until(lambda: checkpoints(home) - former, "a training leaves a checkpoint", RUN_SECONDS)
+    for process in trainings(home):
         process.kill()
+
+
+def checkpoints(home: Path) -> set[Path]:
+    """The complete checkpoints of all trainings that run, or were stopped."""
+    return set(home.glob("checkpoints/*/checkpoint-*/complete.json"))
 
 
 def test_from_the_form_to_the_report(person: Person, story: Story, up: Up) -> None:
@@ -97,8 +95,9 @@ def test_from_the_form_to_the_report(person: Person, story: Story, up: Up) -> No
     person.open_form("pipeline")
     person.fill(story.fields)
     person.picture("form")
+    former = checkpoints(up.home)
     person.submit()
-    kill_training(up.home)
+    kill_training(up.home, former)
     person.open_run(run, "Completed")
     person.picture("run")
 

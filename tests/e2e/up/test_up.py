@@ -7,32 +7,33 @@ from pathlib import Path
 import pytest
 
 from tests.deployments.processes import Processes
-from tests.e2e.conftest import Tuner, Up, start_up
+from tests.e2e.conftest import Tuner
+from tests.e2e.up.conftest import Up, start_up
 from tests.rest import artifacts, call, states, trigger, wait
 
 pytestmark = pytest.mark.e2e
 
 
-def test_triggered_from_a_deployment_then_cached(up: Up, recipe: Path, tuner: Tuner) -> None:
+def test_triggered_from_a_deployment_then_cached(up: Up, one_adapter: Path, tuner: Tuner) -> None:
     overrides = ["name=triggered", "seed=22", "training.lora.epochs=1"]
-    parameters = {"recipe_yaml": recipe.read_text(), "overrides": overrides}
+    parameters = {"recipe_yaml": one_adapter.read_text(), "overrides": overrides}
 
     first = wait(up.url, trigger(up.url, "pipeline", parameters))
     assert first["state_type"] == "COMPLETED", first["state"]["message"]
-    assert first["name"] == "triggered: lora r2, prompt_tuning 4 tokens"
+    assert first["name"] == "triggered: lora r2"
     assert set(states(up.url, first["id"]).values()) == {"Completed"}
 
     second = wait(up.url, trigger(up.url, "pipeline", parameters))
     assert set(states(up.url, second["id"]).values()) == {"Cached"}
 
     given = (part for each in overrides for part in ("--set", each))
-    result = tuner("run", str(recipe), *given, **up.places)
+    result = tuner("run", str(one_adapter), *given, **up.places)
     assert result.returncode == 0, result.stderr
     for run in (first, second):
         posted = artifacts(up.url, run["id"])
         report = re.search(r"\((http://127\.0\.0\.1:\d+/[0-9a-f]{64})\)", posted["report"])[1]
         with urllib.request.urlopen(report) as page:
-            assert "prompt_tuning" in page.read().decode()
+            assert "lora" in page.read().decode()
         with urllib.request.urlopen(posted["figure-model-comparison"]) as picture:
             assert picture.read().startswith(b"\x89PNG")
     flow_run = re.search(r"flow-run/(\S+)", result.stdout)[1]

@@ -12,8 +12,8 @@ import pytest
 
 from tests.deployments.composed import PASSWORDS
 from tests.deployments.processes import free_port, until
+from tests.e2e.compose.stack import Stack, missing
 from tests.e2e.conftest import Tuner
-from tests.e2e.stack import Stack, missing
 from tests.rest import RefusedError, call, trigger, wait
 
 pytestmark = [

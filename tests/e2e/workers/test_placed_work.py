@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from tests.deployments.processes import PATIENCE, until
-from tests.e2e.cluster import Cluster
 from tests.e2e.conftest import artifacts_of, trainings, until_checkpoint
+from tests.e2e.workers.cluster import Cluster
 from tests.rest import call
 from tests.warm import Process
 

@@ -1,0 +1,69 @@
+"""The flow `pipeline` as a worker runs it: what it refuses and in whose words, and the stages it is told to run."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.deployments.processes import PATIENCE
+from tests.e2e.conftest import Tuner, artifacts_of
+from tests.rest import call, states
+from tests.warm import Warm
+
+pytestmark = pytest.mark.e2e
+
+FLOW = """
+import json, sys
+from tuner import launch
+launch.environment()
+from flows.pipeline import pipeline
+pipeline(**json.loads(sys.argv[1]))
+"""
+
+
+def run(warm: Warm, url: str, name: str, **parameters: Any) -> dict[str, Any]:
+    """Runs the flow to its end; returns the newest flow run whose name begins so."""
+    warm.start(FLOW, json.dumps(parameters), PREFECT_API_URL=url).communicate(PATIENCE)
+    newest = {"flow_runs": {"name": {"like_": name}}, "sort": "START_TIME_DESC", "limit": 1}
+    return call(f"{url}/flow_runs/filter", newest)[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("refused", {"overrides": ["training.lora.lerning_rate=1"]}),
+        ("refused", {"recipe_yaml": "name: ["}),
+        ("unwilling: ", {"overrides": ["name=unwilling"], "from_stage": "train"}),
+    ],
+)
+def test_what_the_command_line_refuses_is_refused_in_its_words(
+    warm: Warm, prefect_url: str, one_adapter: Path, tuner: Tuner, tmp_path: Path, name: str, wrong: dict[str, Any]
+) -> None:
+    if "recipe_yaml" in wrong:
+        one_adapter.write_text(wrong["recipe_yaml"])
+    given = [part for override in wrong.get("overrides", []) for part in ("--set", override)]
+    said = tuner("run", str(one_adapter), *given, "--from", wrong.get("from_stage", "generate")).stderr.strip()
+
+    refused = run(warm, prefect_url, name, **{"recipe_yaml": one_adapter.read_text(), **wrong})
+
+    assert refused["state_type"] == "FAILED"
+    assert said.removeprefix("tuner: ").replace(str(one_adapter), "recipe_yaml") in refused["state"]["message"]
+    assert states(prefect_url, refused["id"]) == {}, "nothing was computed"
+    assert not (tmp_path / "store" / "artifacts").exists()
+
+
+def test_a_pipeline_begins_and_ends_where_it_is_told_to(
+    warm: Warm, prefect_url: str, one_adapter: Path, tmp_path: Path
+) -> None:
+    parameters = {"recipe_yaml": one_adapter.read_text(), "overrides": ["name=partly"]}
+    first = run(warm, prefect_url, "partly", **parameters, until_stage="examine")
+    assert first["state_type"] == "COMPLETED", first["state"]["message"]
+    assert {stage for stage, _ in artifacts_of(tmp_path / "store", "partly")} == {"generate", "examine"}
+
+    second = run(warm, prefect_url, "partly", **parameters, from_stage="match", until_stage="split")
+    assert second["state_type"] == "COMPLETED", second["state"]["message"]
+    shown = states(prefect_url, second["id"])
+    assert {state for name, state in shown.items() if name.split()[0] in ("generate", "examine")} == {"Cached"}
+    made = {stage for stage, _ in artifacts_of(tmp_path / "store", "partly")}
+    assert made == {"generate", "examine", "match", "curate", "split"}

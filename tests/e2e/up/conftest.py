@@ -1,0 +1,64 @@
+"""One `tuner up` for all tests of this folder."""
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import with_models
+from tests.deployments.processes import Processes, free_port
+from tests.e2e.conftest import TUNER
+
+
+def start_up(processes: Processes, **environment: str) -> tuple["subprocess.Popen[bytes]", str]:
+    """Starts `tuner up` under the name `up` and waits until it is up: the process, and its API's URL."""
+    port = free_port()
+    process = processes.start("up", [*TUNER, "up", "--port", str(port)], environment)
+    processes.until("up", lambda: "Ctrl-C" in processes.said("up"), "`tuner up` is up")
+    return process, f"http://127.0.0.1:{port}/api"
+
+
+@dataclass(frozen=True)
+class Up:
+    """A `tuner up` that runs, with a home and a store of its own.
+
+    Attributes:
+        url: Of its API.
+        folder: Holds `home` and `store`.
+    """
+
+    url: str
+    folder: Path
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    @property
+    def store(self) -> Path:
+        return self.folder / "store"
+
+    @property
+    def places(self) -> dict[str, str]:
+        """What lets `tuner` find home and store."""
+        return {"TUNER_HOME": str(self.home), "TUNER_STORE": str(self.store)}
+
+
+@pytest.fixture(scope="session")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """`tuner up`, which ends well when it is interrupted."""
+    folder = tmp_path_factory.mktemp("up")
+    with_models(folder / "home")
+    processes = Processes(folder)
+    try:
+        up = Up("", folder)
+        process, url = start_up(processes, TUNER_GPU_SLOTS="2", **up.places)
+        yield Up(url, folder)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0, processes.said("up")
+        assert not (up.home / "prefect" / "server.json").exists()
+    finally:
+        processes.end()

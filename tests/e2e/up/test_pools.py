@@ -1,0 +1,39 @@
+"""A pipeline placed on the workers of `tuner up` and one more."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Finished, Tuner
+from tests.e2e.placed import assert_alike, two_trainings_at_once
+from tests.e2e.up.conftest import Up
+from tests.rest import call, states
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def second_worker(up: Up) -> Iterator[None]:
+    """Another worker of the pool `gpu`, beside the one of `tuner up`."""
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "gpu", "--type", "process", "--limit", "1"]
+    environment = {**os.environ, "PREFECT_API_URL": up.url, "PREFECT_WORKER_QUERY_SECONDS": "2", **up.places}
+    worker = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    yield
+    worker.terminate()
+    worker.wait(60)
+
+
+def test_pools(recipe: Path, tuner: Tuner, finished: Finished, up: Up, second_worker: None) -> None:
+    with two_trainings_at_once(up.home):
+        done = tuner("run", str(recipe), TUNER_PLACEMENT="pools", **up.places)
+        assert done.returncode == 0, done.stderr
+    assert_alike(finished, up.store)
+    flow_run = done.stdout.split("flow-run/")[1].split()[0]
+    shown = states(up.url, flow_run)
+    assert shown["train lora"] == shown["generate shard 1 to shard 3"] == "Completed"
+    names = {run["name"] for run in call(f"{up.url}/flow_runs/filter", {})}
+    assert {"words: shard 1 to shard 3", "words: lora r2", "words: prompt_tuning 4 tokens", "words: evaluate"} <= names
