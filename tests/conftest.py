@@ -17,9 +17,12 @@ from hypothesis import settings as hypothesis_settings
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from tests.deployments.processes import Processes, end_all, logs
+from tuner import interpreter
 from tuner import settings as settings_module
 from tuner.models import precision
 from tuner.settings import settings
+
+interpreter.spare_libraries()  # the test modules import all there are
 
 # The first example of a test may pay for compiling or importing.
 hypothesis_settings.register_profile("unhurried", deadline=None)

@@ -58,10 +58,10 @@ class Cluster:
         """Waits for a flow run to end."""
         return wait(self.url, flow_run)
 
-    def runs(self, recipe: str, *deployments: str) -> list[dict[str, Any]]:
-        """The flow runs of a recipe and of these deployments, the first one first."""
+    def runs(self, named: str, *deployments: str) -> list[dict[str, Any]]:
+        """The flow runs whose name holds a text, of these deployments, the first one first."""
         body = {
-            "flow_runs": {"name": {"like_": f"{recipe}: "}},
+            "flow_runs": {"name": {"like_": named}},
             "deployments": {"name": {"any_": list(deployments)}},
             "sort": "START_TIME_ASC",
         }
