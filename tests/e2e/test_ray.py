@@ -21,7 +21,7 @@ RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 def ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A Ray cluster of one node with two GPUs that are only counted."""
     port = free_port()
-    start = ["start", "--head", f"--port={port}", "--num-gpus=2", "--num-cpus=2", "--include-dashboard=false"]
+    start = ["start", "--head", f"--port={port}", "--num-gpus=2", "--num-cpus=4", "--include-dashboard=false"]
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # whatever token this machine keeps
     subprocess.run([*RAY, *start], check=True, stdout=subprocess.DEVNULL)
