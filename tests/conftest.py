@@ -120,6 +120,8 @@ def own_places(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pyte
     home = tmp_path / "home"
     if request.node.get_closest_marker("e2e"):
         with_models(home)
+    else:
+        home.mkdir()
     monkeypatch.setenv("TUNER_HOME", str(home))
     monkeypatch.setenv("TUNER_STORE", str(tmp_path / "store"))
     _forget()

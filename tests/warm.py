@@ -23,6 +23,7 @@ from typing import Any, NoReturn
 from tests.deployments.processes import COVERAGE, Processes
 
 _DESCRIPTORS = 3
+_ANSWER = 16  # bytes of each number that comes back: a process may end before its id is read
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Process:
         if self.returncode is None:
             self._ended.settimeout(timeout)
             try:
-                status = self._ended.recv(16)
+                status = self._ended.recv(_ANSWER)
             except (TimeoutError, BlockingIOError):
                 raise subprocess.TimeoutExpired(str(self.pid), timeout or 0) from None
             assert status, "the process that forks is gone"
@@ -116,7 +117,7 @@ class Warm:
             connection.sendall(len(message := json.dumps(command).encode()).to_bytes(8))
             connection.sendall(message)
             socket.send_fds(connection, [b"f"], [nothing.fileno(), out.fileno(), err.fileno()])
-        pid = int(connection.recv(16))
+        pid = int(connection.recv(_ANSWER))
         return Process(pid, connection, stdout, stderr)
 
     def _connected(self) -> socket.socket:
@@ -188,7 +189,7 @@ def _received(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
 
 def _told(connection: socket.socket, number: int) -> None:
     try:
-        connection.sendall(str(number).encode())
+        connection.sendall(str(number).ljust(_ANSWER).encode())
     except BrokenPipeError:
         return  # nobody waits for it any more
 
