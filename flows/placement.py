@@ -206,5 +206,6 @@ def _resources(stage: str) -> AbstractContextManager[Any]:
     from prefect_ray.context import remote_options
 
     gpus = 1 if stage in ON_GPU and settings().device != "cpu" and ray.cluster_resources().get("GPU") else 0
-    # Ray ends a process after one task on a GPU; one that draws shards keeps its model for the next.
-    return remote_options(num_gpus=gpus, max_calls=0 if stage == "generate" else 1)
+    # A process keeps its libraries for the next task, and its model if it draws shards. One that evaluates is ended, to
+    # free the memory of the GPU.
+    return remote_options(num_gpus=gpus, max_calls=1 if stage in ("evaluate", "compare") else 0)
