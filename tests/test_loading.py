@@ -226,7 +226,7 @@ PIECES = st.sampled_from(
 )
 
 
-@hypothesis_settings(max_examples=150, deadline=None)
+@hypothesis_settings(max_examples=150)
 @given(st.one_of(st.text(max_size=80), st.lists(st.one_of(PIECES, st.text(max_size=5)), max_size=15).map("".join)))
 def test_no_text_raises_anything_but_an_input_error(text: str) -> None:
     for attempt in (lambda: loading.parse(text), lambda: loading.parse(MINIMAL, [text])):
@@ -236,7 +236,7 @@ def test_no_text_raises_anything_but_an_input_error(text: str) -> None:
             assert str(error)
 
 
-@hypothesis_settings(max_examples=100, deadline=None)
+@hypothesis_settings(max_examples=100)
 @given(
     key=st.sampled_from(["name", "seed", "models", "generation", "curation", "split", "training", "training.lora.r"]),
     value=st.recursive(
@@ -254,7 +254,7 @@ def test_no_value_raises_anything_but_an_input_error(key: str, value: object) ->
         assert str(error)
 
 
-@hypothesis_settings(max_examples=60, deadline=None)
+@hypothesis_settings(max_examples=60)
 @given(prefix=st.none() | st.text(max_size=20), name=st.sampled_from(["lora", "2e4", "1e-3", "null", "true", "1.0"]))
 @example(prefix="a\x85b", name="lora")
 @example(prefix="\u2028a\u2029", name="lora")

@@ -284,7 +284,7 @@ CURATIONS = st.sampled_from(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15)
 @given(ROWS, st.randoms(use_true_random=False), CURATIONS)
 def test_any_rows_in_any_order(drawn, rng, curation):
     rows = [row(i, one, other, response_finish=finish) for i, (one, other, finish) in enumerate(drawn)]
@@ -309,7 +309,7 @@ def test_any_rows_in_any_order(drawn, rng, curation):
         assert judged(once_more, folder, curation)[0]["kept"] == len(stays)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15)
 @given(ROWS, ROWS)
 def test_another_row_changes_only_what_is_said_of_duplicates(some, more):
     def reasons(drawn):

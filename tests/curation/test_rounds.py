@@ -90,7 +90,7 @@ def drawn(number, rows):
     return named(number, [row(0, one, other, response_finish=finish) for one, other, finish in rows])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10)
 @given(st.lists(ROWS, min_size=2, max_size=3), CURATIONS)
 def test_no_round_changes_what_an_earlier_one_kept(rounds, curation):
     rounds = [drawn(number, rows) for number, rows in enumerate(rounds)]
@@ -110,7 +110,7 @@ NEARLY = st.tuples(st.integers(0, 3), st.integers(0, 3)).map(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10)
 @given(st.lists(NEARLY, min_size=1, max_size=8), st.lists(NEARLY, min_size=1, max_size=8))
 def test_no_new_row_that_is_kept_is_near_to_an_old_one(first, second):
     rounds = [drawn(number, rows) for number, rows in enumerate((first, second))]

@@ -88,7 +88,7 @@ def test_rows_without_tokens_or_in_the_wrong_shape_are_refused(sums, tokens):
         interval(sums, tokens, 100, 0)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.floats(0, 1e4), st.integers(1, 1000)), min_size=2, max_size=30), st.integers(0, 2**32))
 def test_the_interval_lies_between_the_best_and_the_worst_row(rows, seed):
     sums, tokens = zip(*rows, strict=True)

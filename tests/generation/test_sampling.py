@@ -104,7 +104,7 @@ def test_a_nucleus_of_one_is_greedy() -> None:
         assert chosen.tolist() == [int(logits.argmax())]
 
 
-@hypothesis_settings(max_examples=150, deadline=None)
+@hypothesis_settings(max_examples=150)
 @given(
     logits=st.lists(st.integers(-400, 400).map(lambda n: n / 20), min_size=1, max_size=40, unique=True),
     temperature=st.sampled_from([0.1, 0.7, 1.0, 2.5]),

@@ -194,7 +194,7 @@ RECORDS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.one_of(RECORDS, VALUES, st.just("{")), max_size=12))
 def test_whatever_the_lines_hold_the_counts_add_up(records):
     with tempfile.TemporaryDirectory() as folder:

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.report import browser, curated, why
@@ -47,7 +47,6 @@ def test_rare_reasons_are_shown_whole_and_frequent_ones_share_what_is_left(monke
 POSITIONS = st.lists(st.integers(0, 299), unique=True, min_size=1).map(sorted)
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from(["toxic", "refusal", "duplicate", "cut_response"]), POSITIONS),
     st.dictionaries(st.sampled_from(["personal_data", "harmful_word"]), POSITIONS),

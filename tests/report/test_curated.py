@@ -27,7 +27,7 @@ def positions(lists, reason):
     return [position for position, these in enumerate(lists) if reason in these]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(LISTS, st.integers(1, 4), st.integers(1, 9))
 def test_reasons_are_found_at_their_rows_however_these_are_cut_into_files_and_batches(lists, files, batch):
     found = pa.table(

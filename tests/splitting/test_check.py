@@ -27,14 +27,14 @@ def counted(train, validation, similarity, ngram):
     return sum(normalise(v) in {normalise(t) for t in train} for v in validation), near
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(WORDS, max_size=10), st.lists(WORDS, max_size=10), SIMILARITIES, st.integers(1, 4))
 def test_overlaps_of_small_texts_are_counted(place, train, validation, similarity, ngram):
     found = checked(train, validation, place, similarity, ngram)
     assert (found.exact_overlap, found.near_overlap) == counted(train, validation, similarity, ngram)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10**6), SIMILARITIES, st.integers(1, 5))
 def test_overlaps_of_templates_are_counted(place, seed, similarity, ngram):
     texts = templated(60, seed)
@@ -42,7 +42,7 @@ def test_overlaps_of_templates_are_counted(place, seed, similarity, ngram):
     assert (found.exact_overlap, found.near_overlap) == counted(texts[:40], texts[40:], similarity, ngram)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.text(st.characters(codec="utf-8"), max_size=12), max_size=10))
 def test_any_text_can_be_checked(place, texts):
     found = checked(texts, texts[:3], place, 0.5, 2)

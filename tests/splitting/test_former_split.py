@@ -123,7 +123,7 @@ def test_rows_left_out_are_named_where_too_few_remain(tmp_path):
         divided(kept, tmp_path, former(*swapped, tmp_path))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 999), st.integers(0, 999), st.sampled_from([0.3, 0.5]), st.integers(1, 3), st.booleans())
 def test_more_rows_move_none_and_leak_nothing(seed, more, similarity, ngram, regenerated):
     settings = {"similarity": similarity, "ngram": ngram}

@@ -57,20 +57,20 @@ WORDS = st.lists(st.sampled_from("abcd"), max_size=12).map(" ".join)
 SIMILARITIES = st.sampled_from([0.3, 1 / 3, 0.4, 0.5, 0.6, 2 / 3, 0.8, 1.0])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(WORDS, max_size=14), SIMILARITIES, st.integers(1, 4))
 def test_clusters_of_small_texts_miss_no_pair_and_invent_none(texts, similarity, ngram):
     assert clusters(texts, similarity, ngram) == compared(texts, similarity, ngram)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6), SIMILARITIES, st.integers(1, 5), st.integers(1, 4))
 def test_clusters_of_templates_miss_no_pair_and_invent_none(seed, similarity, ngram, pieces):
     texts = templated(60, seed)
     assert clusters(texts, similarity, ngram, pieces) == compared(texts, similarity, ngram)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.text(st.characters(codec="utf-8"), max_size=12), max_size=10), st.sampled_from([1, 3]))
 def test_any_text_can_be_clustered(texts, ngram):
     assert clusters(texts, 0.5, ngram) == compared(texts, 0.5, ngram)
@@ -120,7 +120,7 @@ def test_a_template_of_100_000_variants_takes_no_quadratic_time(template, number
     assert time.perf_counter() - begin < 5
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6), SIMILARITIES, st.integers(1, 4))
 def test_the_first_near_text_is_found(seed, similarity, ngram):
     texts = [*templated(30, seed), ""]

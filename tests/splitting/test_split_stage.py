@@ -104,7 +104,7 @@ INSTRUCTIONS = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(INSTRUCTIONS, max_size=20), st.integers(0, 99), st.sampled_from([0.2, 0.8]), st.sampled_from([0.3, 0.5])
 )
@@ -124,7 +124,7 @@ def test_nothing_equal_or_near_stands_on_both_sides(some, seed, share, similarit
     assert not near_pairs(instructions(train), instructions(validation), similarity, 2)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.permutations([*ENOUGH[:10], *rows(templated(30, 1))]), st.integers(1, 4))
 def test_order_and_shards_do_not_matter(kept, shards):
     with tempfile.TemporaryDirectory() as name:

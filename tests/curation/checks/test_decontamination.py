@@ -141,7 +141,6 @@ PIECES = st.one_of(
 TEXT = st.lists(PIECES, max_size=3).map(" ".join)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=5), st.lists(TEXT, max_size=4), st.randoms())
 def test_a_row_is_judged_alone(rows, prompts, rng):
     known = index(*prompts)
@@ -166,7 +165,7 @@ def grams(text, size):
 ASCII = st.lists(st.sampled_from(["a", "b", "c", "d."]), max_size=24).map(" ".join)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(ASCII, ASCII, st.lists(ASCII, min_size=1, max_size=3), st.sampled_from([0.3, 0.5, 1.0]))
 def test_reasons_are_what_their_definitions_say(instruction, response, prompts, similarity):
     reasons, _, _ = verdict((instruction, response), *prompts, similarity=similarity)

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.curation import reference
@@ -411,7 +411,6 @@ def test_other_endings_are_not(end):
 FINISH = st.sampled_from(["stop", "length", "skipped", None])
 
 
-@settings(deadline=None)
 @given(
     PAIRS.flatmap(
         lambda pairs: st.tuples(
@@ -447,7 +446,6 @@ def test_every_row_is_judged_as_the_first_run_judged_it(drawn):
             assert not any(flags[place] for name, flags in found.items() if name not in expected)
 
 
-@settings(deadline=None)
 @given(PAIRS, PAIRS)
 def test_other_rows_do_not_matter(some, others):
     alone, among = (check(batch(pairs), Form()).reasons for pairs in (some, [*others, *some]))
@@ -456,7 +454,6 @@ def test_other_rows_do_not_matter(some, others):
         assert np.array_equal(flags, among[name][len(others) :])
 
 
-@settings(deadline=None)
 @given(st.lists(TEXT, max_size=4), st.sampled_from([text for texts in INSTRUCTIONS.values() for text in texts]))
 def test_a_shard_of_nothing_and_one_of_megabytes(texts, instruction):
     long = " ".join(texts) * 1000
@@ -526,7 +523,6 @@ LEAKING = st.lists(
 ).map("".join)  # fmt: skip
 
 
-@settings(deadline=None)
 @given(st.lists(LEAKING, max_size=6))
 def test_sanitizing_again_changes_nothing_and_loses_nothing(texts):
     cleaned, cut = sanitize(pl.Series(texts, dtype=pl.String))

@@ -1,7 +1,7 @@
 """Gopher's table A1, at both sides of every limit that it has, and against a reading of it in plain Python."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.curation import reference
@@ -136,7 +136,6 @@ def test_a_row_without_an_instruction_has_no_reason():
     assert not any(flags.any() for flags in findings.reasons.values())
 
 
-@settings(deadline=None)
 @given(st.one_of(st.lists(REPETITIVE, max_size=3).map(lambda texts: [("x", text) for text in texts]), PAIRS))
 def test_every_row_is_measured_as_the_reference_has_it(pairs):
     rows = batch(pairs)
@@ -151,7 +150,6 @@ def test_every_row_is_measured_as_the_reference_has_it(pairs):
         assert fails == [rows.whole[place] and (ratio or 0) > 1 for ratio in measured]
 
 
-@settings(deadline=None)
 @given(PAIRS, st.lists(REPETITIVE, max_size=2))
 def test_other_rows_do_not_matter(some, others):
     before = [("x", text) for text in others]

@@ -138,7 +138,6 @@ def test_a_language_that_the_detector_does_not_know_is_refused():
         check(batch(ENGLISH[:1]), Language(wanted=("en", "xx")))
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(ANY, ANY), min_size=1, max_size=5), st.randoms())
 def test_a_row_is_judged_alone(rows, rng):
     order = rng.sample(range(len(rows)), len(rows))
@@ -151,7 +150,7 @@ def test_a_row_is_judged_alone(rows, rng):
 WORDS = st.sampled_from([word for row in [*FOREIGN.values(), *ENGLISH] for text in row for word in text.split()])
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.lists(st.one_of(st.lists(st.one_of(WORDS, ANY), max_size=12).map(" ".join), ANY), min_size=1, max_size=4))
 def test_the_model_says_what_fasttext_says(reference, texts):
     # fastText takes </s> for the end of a line, and what begins like a label for one.

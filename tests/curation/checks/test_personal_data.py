@@ -5,7 +5,7 @@ from collections import Counter
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.curation.planted import PLANTS, SENTENCES, decoy
@@ -217,7 +217,6 @@ SNIPPETS = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(st.one_of(ANY, SNIPPETS), max_size=6).map("".join), min_size=1, max_size=4))
 def test_any_text_can_be_checked_and_cleaned(texts):
     clean = redact(pl.Series(texts, dtype=pl.String))
@@ -225,7 +224,6 @@ def test_any_text_can_be_checked_and_cleaned(texts):
     assert not check(batch(*clean)).reasons["personal_data"].any()
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(ANY, SNIPPETS), min_size=1, max_size=5), st.randoms())
 def test_a_row_is_judged_alone(texts, rng):
     order = rng.sample(range(len(texts)), len(texts))

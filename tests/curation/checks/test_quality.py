@@ -1,7 +1,7 @@
 """The score against values worked out by hand from its formulas, and row by row against the first run's code."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from tests.curation import reference
 from tests.curation.texts import PAIRS, batch
@@ -127,7 +127,6 @@ def test_what_lacks_a_text_has_no_score():
     assert not found.reasons["low_quality"].any()
 
 
-@settings(deadline=None)
 @given(PAIRS)
 def test_every_row_is_scored_as_the_first_run_scored_it(pairs):
     found = findings(pairs)
@@ -143,7 +142,6 @@ def test_every_row_is_scored_as_the_first_run_scored_it(pairs):
         assert 0 <= score <= 1 + 1e-9
 
 
-@settings(deadline=None)
 @given(PAIRS, PAIRS)
 def test_other_rows_do_not_matter(some, others):
     alone, among = (findings(pairs) for pairs in (some, [*others, *some]))

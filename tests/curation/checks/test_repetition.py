@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.curation import reference
@@ -50,7 +50,6 @@ def test_a_row_without_an_instruction_has_a_ratio_but_no_reason():
     assert findings.scores["repetition_ratio"].to_list() == [1.0]
 
 
-@settings(deadline=None)
 @given(st.one_of(FEW_WORDS.map(lambda texts: [("x", text) for text in texts]), PAIRS))
 def test_every_row_is_measured_as_the_formulas_have_it(pairs):
     rows = batch(pairs)
@@ -66,7 +65,6 @@ def test_every_row_is_measured_as_the_formulas_have_it(pairs):
     assert findings.reasons["repeated_phrase"].tolist() == phrase
 
 
-@settings(deadline=None)
 @given(PAIRS, PAIRS)
 def test_other_rows_do_not_matter(some, others):
     alone, among = (check(batch(pairs), Repetition()) for pairs in (some, [*others, *some]))

@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.curation.checks.toxicity import MASK, check, redact
@@ -209,7 +209,6 @@ SNIPPETS = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(st.one_of(ANY, SNIPPETS), max_size=4).map("".join), min_size=1, max_size=4))
 def test_any_text_can_be_checked_and_cleaned(texts):
     clean = redact(pl.Series(texts, dtype=pl.String))
@@ -217,7 +216,6 @@ def test_any_text_can_be_checked_and_cleaned(texts):
     assert not check(batch(*clean)).reasons["toxic"].any()
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(ANY, SNIPPETS), min_size=1, max_size=5), st.randoms())
 def test_a_row_is_judged_alone(texts, rng):
     order = rng.sample(range(len(texts)), len(texts))

@@ -3,7 +3,7 @@
 from collections import Counter
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.curation.columns import tally
@@ -12,7 +12,6 @@ from tuner.curation.columns import tally
 KEY = st.sampled_from([0, 1, 2, 2**64 - 1, 2**32, 2**33, 2**34, 2**40 + 2**32])
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(KEY, max_size=20), max_size=5), st.integers(1, 100))
 def test_each_text_is_counted_by_itself(texts, stamp):
     table = tally.table(max(map(len, texts), default=0))

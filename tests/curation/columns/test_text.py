@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.curation.columns.text import normalise, normalised
@@ -29,14 +29,12 @@ def test_different_texts_stay_different(one, other):
     assert normalise(one) != normalise(other)
 
 
-@settings(deadline=None)
 @given(TEXT)
 def test_normalised_text_has_no_white_space_but_single_blanks(text):
     normal = normalise(text)
     assert normal == " ".join(normal.split())
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(TEXT, st.text(st.characters(codec="ascii")), st.none()), max_size=8))
 def test_a_column_is_normalised_as_its_texts_are(texts):
     assert normalised(pl.Series(texts, dtype=pl.String)).to_list() == [normalise(text or "") for text in texts]

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.curation.columns.words import Words, ascii_characters, folded, phrases, split, trimmed, utf8, word_hash
@@ -23,7 +23,6 @@ def words_of(words: Words, text: int) -> list[int]:
     return words.hashes[words.offsets[text] : words.offsets[text + 1]].tolist()
 
 
-@settings(deadline=None)
 @given(TEXTS)
 def test_words_are_those_of_str_split(texts):
     words = split(pl.Series(texts, dtype=pl.String))
@@ -33,7 +32,6 @@ def test_words_are_those_of_str_split(texts):
     assert words.hashes.tolist() == [word_hash(word) for pieces in expected for word in pieces]
 
 
-@settings(deadline=None)
 @given(st.lists(TEXT, unique=True))
 def test_equal_words_have_equal_hashes_and_others_do_not(texts):
     distinct = {word for text in texts for word in text.split()}
@@ -53,7 +51,6 @@ def test_a_part_of_a_column_has_its_own_words():
         assert [words_of(words, 0), words_of(words, 1)] == [[word_hash("c")], [word_hash(word) for word in "def"]]
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(st.sampled_from("ab ")), max_size=6), st.integers(1, 6))
 def test_phrases_are_the_runs_of_words_and_a_shorter_text_is_one(texts, size):
     found, offsets = phrases(split(pl.Series(texts, dtype=pl.String)), size)
@@ -72,7 +69,6 @@ def test_the_order_of_words_matters_in_a_phrase():
     assert found[0] == found[3]
 
 
-@settings(deadline=None)
 @given(TEXTS)
 def test_folding_lowers_ascii_and_makes_white_space_one_blank(texts):
     table = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
@@ -80,7 +76,6 @@ def test_folding_lowers_ascii_and_makes_white_space_one_blank(texts):
     assert folded(pl.Series(texts, dtype=pl.String)).to_list() == expected
 
 
-@settings(deadline=None)
 @given(TEXT)
 def test_trimming_is_rstrip(text):
     data, offsets = utf8(pl.Series(["x", text]))
@@ -88,7 +83,6 @@ def test_trimming_is_rstrip(text):
     assert bytes(data[offsets[1] : end]).decode() == text.rstrip()
 
 
-@settings(deadline=None)
 @given(TEXTS)
 def test_ascii_characters_are_counted(texts):
     expected = [len((text or "").encode("ascii", "ignore")) for text in texts]

@@ -18,7 +18,7 @@ from tuner.curation.duplicates.clusters import components, winners
 from tuner.curation.duplicates.exact import keys
 from tuner.curation.settings import Duplicates, Near, Semantic
 
-compiled = settings(deadline=None, max_examples=40)  # the first call compiles, and each writes files
+compiled = settings(max_examples=20)  # the first call compiles, and each writes files
 
 NEAR = Near(on=("instruction", "both"), ngram=2, similarity=0.5)
 
