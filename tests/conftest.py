@@ -4,6 +4,7 @@ import http.server
 import os
 import shutil
 import subprocess
+import sys
 import threading
 import uuid
 from collections.abc import Callable, Generator, Iterator
@@ -17,6 +18,7 @@ from hypothesis import settings as hypothesis_settings
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from tests.deployments.processes import Processes, end_all, logs
+from tests.warm import Warm
 from tuner import interpreter
 from tuner import settings as settings_module
 from tuner.models import precision
@@ -24,9 +26,9 @@ from tuner.settings import settings
 
 interpreter.spare_libraries()  # the test modules import all there are
 
-# The first example of a test may pay for compiling or importing.
-hypothesis_settings.register_profile("unhurried", deadline=None)
-hypothesis_settings.load_profile("unhurried")
+# The same examples in every run: what fails, failed before. The first one of a test may pay for compiling or importing.
+hypothesis_settings.register_profile("suite", deadline=None, derandomize=True, max_examples=40)
+hypothesis_settings.load_profile("suite")
 
 
 MODELS = Path(os.environ.get("TUNER_HOME") or "~/.tuner").expanduser().absolute() / "models"
@@ -47,6 +49,7 @@ class ByFolder(LoadScopeScheduling):
         return str(path.parent if shares else path)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFolder:
     """Replaces the schedulers of pytest-xdist, whose groups this version of pytest does not know."""
     return ByFolder(config, log)
@@ -94,6 +97,26 @@ def once(folder: Path) -> Iterator[bool]:
             folder.mkdir()
         yield first
         done.touch()
+
+
+@pytest.fixture(scope="session")
+def warm(common: Path) -> Warm:
+    """Where processes are forked off that have the model libraries imported."""
+    folder = common / "warm"
+    with once(folder) as first:
+        return Warm.serve(Processes(folder)) if first else Warm(folder)
+
+
+@pytest.fixture(scope="session")
+def database(common: Path) -> Path:
+    """The SQLite database of a new Prefect server, for its home: filling an empty one takes a server ten seconds."""
+    folder = common / "database"
+    with once(folder) as first:
+        if first:
+            command = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "--yes"]
+            environment = {**os.environ, "PREFECT_HOME": str(folder)}
+            subprocess.run(command, env=environment, check=True, capture_output=True)
+    return folder / "prefect.db"
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

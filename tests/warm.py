@@ -1,102 +1,105 @@
-"""Processes that begin with the model libraries imported: `python -m tests.warm SOCKET` forks one for each command.
+"""A Python that begins with the model libraries imported: `python -m tests.warm SOCKET` forks for each command.
 
-Importing torch, transformers and peft takes longer than the run of a tiny model. What is forked off is a process like
-any other: it has a session, an environment, a folder and an output of its own, and can be killed. Only libraries are
-shared that start no thread and read none of our environment when they are imported: not Prefect, nor polars.
+Importing torch, transformers and peft takes longer than the run of a tiny model. `Warm.python` stands in for
+`sys.executable`: a program of a few lines that has its command run by a process that was forked off, passes signals on
+to it and ends as it does; killed, it takes that process along. `sys.executable` is the same program there, so that a
+training or a flow run that a process starts begins in the same way. What is forked off has a session, an environment, a
+folder and descriptors of its own. Only libraries are shared that start no thread and read none of our environment when
+they are imported: not Prefect, nor polars.
 """
 
 import atexit
+import ctypes
 import gc
 import json
 import os
+import runpy
 import selectors
 import signal
 import socket
 import subprocess
 import sys
 import threading
-import uuid
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NoReturn
 
-from tests.deployments.processes import COVERAGE, Processes
+from tests.deployments.processes import COVERAGE, Processes, forked_for
 
 _DESCRIPTORS = 3
-_ANSWER = 16  # bytes of each number that comes back: a process may end before its id is read
+
+_PYTHON = """\
+#!{executable} -IS
+import json, os, signal, socket, sys
+
+options = sys.argv[1:]
+safe = options[:1] == ["-P"]
+how, what, *arguments = [*options[safe:], "", ""]
+inherited = len(os.listdir("/proc/self/fd")) > 4  # besides the first three and the one that lists them
+if how not in ("-c", "-m") or inherited:
+    os.execv("{executable}", ["{executable}", *options])
+command = {{
+    "how": how,
+    "what": what,
+    "arguments": arguments[:-2],
+    "safe": safe,
+    "environment": dict(os.environ),
+    "folder": os.getcwd(),
+    "process": os.getpid(),
+}}
+connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+connection.connect("{socket}")
+message = json.dumps(command).encode()
+connection.sendall(len(message).to_bytes(8))
+connection.sendall(message)
+socket.send_fds(connection, [b"f"], [0, 1, 2])
+for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
+    signal.signal(number, lambda number, frame: connection.send(bytes([number])))
+status = int(connection.recv(16) or -signal.SIGKILL)
+if status < 0:
+    signal.signal(-status, signal.SIG_DFL) if -status != signal.SIGKILL else None
+    os.kill(os.getpid(), -status)
+os._exit(status)
+"""
 
 
-@dataclass
-class Process:
-    """A process that was forked off; the interface is that of `subprocess.Popen` where both have it.
-
-    Attributes:
-        pid: Its id, and that of its process group.
-        returncode: Its exit code, or the negative number of the signal that ended it; None while it runs.
-    """
-
-    pid: int
-    _ended: socket.socket
-    _stdout: Path
-    _stderr: Path
-    returncode: int | None = None
-
-    def poll(self) -> int | None:
-        """Its exit code if it has ended."""
-        try:
-            return self.wait(0)
-        except subprocess.TimeoutExpired:
-            return None
-
-    def wait(self, timeout: float | None = None) -> int:
-        """Waits until it has ended.
-
-        Raises:
-            TimeoutExpired: If it has not within so many seconds.
-        """
-        if self.returncode is None:
-            self._ended.settimeout(timeout)
-            try:
-                status = self._ended.recv(_ANSWER)
-            except (TimeoutError, BlockingIOError):
-                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0) from None
-            assert status, "the process that forks is gone"
-            self._ended.close()
-            self.returncode = int(status)
-        return self.returncode
-
-    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
-        """Waits until it has ended; returns what it wrote on standard output and standard error.
-
-        Raises:
-            TimeoutExpired: If it has not ended within so many seconds.
-        """
-        self.wait(timeout)
-        return self._stdout.read_text(), self._stderr.read_text()
-
-
+@dataclass(frozen=True)
 class Warm:
     """The process that forks, from the side of those who ask it; several processes may ask the same one.
 
-    Args:
-        folder: For its socket, its log and the output of what it forks.
+    Attributes:
+        folder: Holds its socket, its log and the program that asks.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._socket = str(folder / "socket")
+    folder: Path
 
-    @staticmethod
-    def serve(processes: Processes) -> None:
+    @property
+    def python(self) -> str:
+        """What stands in for `sys.executable`: it takes `-c`, `-m` and `-P`; other options begin as always, as does
+        what inherits more than the first three descriptors."""
+        return str(self.folder / "python")
+
+    @classmethod
+    def serve(cls, processes: Processes) -> "Warm":
         """Starts the process that forks, in the folder where its logs go."""
-        path = processes.folder / "socket"
+        warm = cls(processes.folder)
+        path = warm.folder / "socket"
+        program = Path(warm.python)
+        program.write_text(_PYTHON.format(executable=sys.executable, socket=path))
+        program.chmod(0o755)
         # Read when the libraries are imported: progress bars, and threads, with which nothing could be forked.
         environment = {"DO_NOT_TRACK": "1", "TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1"}
+        environment["PREFECT_HOME"] = str(warm.folder)
         environment |= {COVERAGE: os.environ[COVERAGE]} if COVERAGE in os.environ else {}
         processes.start("warm", [sys.executable, "-m", "tests.warm", str(path)], environment)
         processes.until("warm", path.exists, "the process that forks is there")
+        return warm
 
-    def start(self, code: str, *arguments: str, **environment: str) -> Process:
+    def start(self, code: str, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
         """Starts Python code, as `python -c` does, as the leader of a process group.
 
         Args:
@@ -104,26 +107,46 @@ class Warm:
             arguments: `sys.argv` behind its first element.
             environment: What differs from this process's.
         """
-        name = uuid.uuid4().hex
-        stdout, stderr = (self._folder / f"{name}.{stream}" for stream in ("stdout", "stderr"))
-        command = {
-            "code": code,
-            "arguments": arguments,
-            "environment": {**os.environ, **environment},
-            "folder": str(Path.cwd()),
-        }
-        connection = self._connected()
-        with Path(os.devnull).open("rb") as nothing, stdout.open("wb") as out, stderr.open("wb") as err:
-            connection.sendall(len(message := json.dumps(command).encode()).to_bytes(8))
-            connection.sendall(message)
-            socket.send_fds(connection, [b"f"], [nothing.fileno(), out.fileno(), err.fileno()])
-        pid = int(connection.recv(_ANSWER))
-        return Process(pid, connection, stdout, stderr)
+        variables = {**os.environ, **environment}
+        variables.pop("PYTHONUNBUFFERED", None)  # what it says has to come without it, too
+        return subprocess.Popen(
+            [self.python, "-c", code, *arguments],
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
 
-    def _connected(self) -> socket.socket:
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.connect(self._socket)
-        return connection
+
+class _Prefect(MetaPathFinder, Loader):
+    """Keeps Prefect's modules aside until a program imports it, whose settings it then reads."""
+
+    def __init__(self) -> None:
+        names = [name for name in sys.modules if name.split(".")[0] == "prefect"]
+        self._modules = {name: sys.modules.pop(name) for name in names}
+        assert "prefect.main" not in self._modules, "logging is set up"
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:
+        return ModuleSpec(fullname, self, is_package=True) if fullname == "prefect" else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        sys.meta_path.remove(self)
+        self._spec = self._modules["prefect"].__spec__
+        return self._modules["prefect"]
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self._spec
+        sys.modules.update(self._modules)
+        sys.modules["prefect.context"].refresh_global_settings_context()
+
+
+@dataclass(frozen=True)
+class _Forked:
+    pid: int
+    handle: int
+    connection: socket.socket
 
 
 def _serve(path: str) -> dict[str, Any]:
@@ -131,45 +154,72 @@ def _serve(path: str) -> dict[str, Any]:
     import fastapi  # noqa: F401
     import httpx  # noqa: F401
     import peft  # noqa: F401
-    import pydantic_settings  # noqa: F401
+    import prefect.flows  # noqa: F401
+    import pyarrow.parquet  # noqa: F401
     import sqlalchemy.ext.asyncio  # noqa: F401
     import torch  # noqa: F401
+    import trl.trainer.sft_trainer  # noqa: F401
     import typer  # noqa: F401
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM  # noqa: F401
 
-    assert len(list(Path("/proc/self/task").iterdir())) == 1, "a process that has threads must not fork"
+    sys.meta_path.insert(0, _Prefect())
+    tasks = Path("/proc/self/task")
+    threads = {(each / "comm").read_text().strip() for each in tasks.iterdir() if each.name != str(os.getpid())}
+    # The threads of the allocator know how to be forked.
+    assert threads <= {"jemalloc_bg_thd"}, f"a process that has threads must not fork: {threads}"
     gc.freeze()  # a collection in what is forked would touch, and so copy, every page of the libraries
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listening.bind(path)
     listening.listen()
     watched = selectors.DefaultSelector()
     watched.register(listening, selectors.EVENT_READ)
-    running: dict[int, tuple[int, socket.socket]] = {}
+    running: dict[int, _Forked] = {}
     while True:
         for key, _ in watched.select():
-            if key.fileobj is not listening:
-                pid, connection = running.pop(key.fd)
-                _, status = os.waitpid(pid, 0)
-                watched.unregister(key.fd)
-                os.close(key.fd)
-                _told(connection, os.waitstatus_to_exitcode(status))
-                connection.close()
-                continue
-            connection, _ = listening.accept()
-            command, descriptors = _received(connection)
-            if (pid := os.fork()) == 0:
-                watched.close()
-                for each in (listening, connection, *(other for _, other in running.values())):
-                    each.close()
-                for handle in running:
-                    os.close(handle)
-                return {**command, "descriptors": descriptors}
-            for each in descriptors:
-                os.close(each)
-            _told(connection, pid)
-            handle = os.pidfd_open(pid)
-            running[handle] = pid, connection
-            watched.register(handle, selectors.EVENT_READ)
+            if key.fileobj is listening:
+                connection, _ = listening.accept()
+                command, descriptors = _received(connection)
+                if (pid := os.fork()) == 0:
+                    watched.close()
+                    for each in (listening, connection, *(other.connection for other in running.values())):
+                        each.close()
+                    for handle in running:
+                        os.close(handle)
+                    return {**command, "descriptors": descriptors}
+                for each in descriptors:
+                    os.close(each)
+                forked = _Forked(pid, os.pidfd_open(pid), connection)
+                running[forked.handle] = forked
+                watched.register(forked.handle, selectors.EVENT_READ, forked)
+                watched.register(connection, selectors.EVENT_READ, forked)
+            elif key.fd in running:
+                _end(running.pop(key.fd), watched)
+            elif key.data.handle in running:
+                _signal(key.data, watched)
+
+
+def _end(forked: _Forked, watched: selectors.BaseSelector) -> None:
+    """Tells whoever asked how a process ended."""
+    _, status = os.waitpid(forked.pid, 0)
+    watched.unregister(forked.handle)
+    os.close(forked.handle)
+    if forked.connection in watched.get_map():
+        watched.unregister(forked.connection)
+        with suppress(BrokenPipeError):  # nobody waits for it any more
+            forked.connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+    forked.connection.close()
+
+
+def _signal(forked: _Forked, watched: selectors.BaseSelector) -> None:
+    """Passes on what whoever asked was sent: signals, or the one that ended it and could not be passed on."""
+    try:
+        numbers = forked.connection.recv(16)
+    except ConnectionResetError:
+        numbers = b""
+    if not numbers:
+        watched.unregister(forked.connection)
+    for number in numbers or [signal.SIGKILL]:
+        signal.pidfd_send_signal(forked.handle, number)
 
 
 def _received(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
@@ -187,42 +237,52 @@ def _received(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
     return command, descriptors
 
 
-def _told(connection: socket.socket, number: int) -> None:
-    try:
-        connection.sendall(str(number).ljust(_ANSWER).encode())
-    except BrokenPipeError:
-        return  # nobody waits for it any more
-
-
-def _become(command: dict[str, Any]) -> str:
-    """Makes this process what `python -c` would have made of it; returns the code."""
+def _become(command: dict[str, Any]) -> None:
+    """Makes this process what the interpreter would have made of it."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: nothing is left when the process that forks ends
     os.setsid()
+    Path("/proc/self/comm").write_text(forked_for(command["process"]))
     for number, descriptor in enumerate(command["descriptors"]):
         os.dup2(descriptor, number)
         os.close(descriptor)
     os.environ.clear()
     os.environ.update(command["environment"])
-    os.environ.pop("PYTHONUNBUFFERED", None)
-    os.environ.pop(COVERAGE, None)  # the coverage of this process is measured, not that of what it starts
+    # The coverage of what a test starts is measured, not that of servers, nor of what either starts.
+    if os.environ.pop(COVERAGE, None) is None and (measuring := sys.modules.get("coverage")):
+        measuring.Coverage.current().stop()
+    sys.stdout.reconfigure(write_through="PYTHONUNBUFFERED" in os.environ)
     os.chdir(command["folder"])
-    sys.argv = ["-c", *command["arguments"]]
-    return command["code"]
+    sys.path[:1] = [] if command["safe"] else [command["folder"]]
+    sys.path[:0] = os.environ.get("PYTHONPATH", "").split(os.pathsep) if "PYTHONPATH" in os.environ else []
+    sys.executable = str(Path(sys.argv[1]).with_name("python"))
+    sys.argv = [command["how"], *command["arguments"]]
 
 
-def _run(code: str) -> NoReturn:
-    """Runs code and ends the process as the interpreter does, but does not take the libraries' modules apart."""
+def _run(how: str, what: str) -> NoReturn:
+    """Runs a program and ends the process as the interpreter does, but leaves the libraries' modules whole."""
     status = 0
     try:
-        exec(compile(code, "<string>", "exec"), {"__name__": "__main__"})
+        if how == "-m":
+            runpy.run_module(what, run_name="__main__", alter_sys=True)
+        else:
+            exec(compile(what, "<string>", "exec"), {"__name__": "__main__"})
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if isinstance(end.code, str):
+            sys.stderr.write(f"{end.code}\n")
+    except BaseException:  # noqa: BLE001
+        sys.excepthook(*sys.exc_info())
+        status = 1
     threading._shutdown()
     atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if not stream.closed:
+            stream.flush()
     os._exit(status)
 
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started this with SIGINT ignored
-    _run(_become(_serve(sys.argv[1])))
+    wanted = _serve(sys.argv[1])
+    _become(wanted)
+    _run(wanted["how"], wanted["what"])

@@ -1,13 +1,16 @@
 """A Prefect server with a password, and clients that know it."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from deployments.settings import cluster
 from tests.deployments.processes import Processes, free_port
+from tests.warm import Warm
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -31,12 +34,13 @@ class Server:
         return {"PREFECT_API_URL": self.url, "PREFECT_API_AUTH_STRING": self.auth}
 
 
-@pytest.fixture(scope="session")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+@pytest.fixture(scope="package")
+def guarded(tmp_path_factory: pytest.TempPathFactory, warm: Warm, database: Path) -> Iterator[Server]:
     """A real Prefect server that wants a password."""
     home = tmp_path_factory.mktemp("guarded")
     port = free_port()
     server = Server(f"http://127.0.0.1:{port}/api", "admin:open-sesame")
+    shutil.copy(database, home)
     processes = Processes(home)
     try:
         processes.serve(
@@ -47,6 +51,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
                 "PREFECT_SERVER_API_AUTH_STRING": server.auth,
                 "PREFECT_UI_URL": f"http://127.0.0.1:{port}",
             },
+            warm.python,
         )
         yield server
     finally:

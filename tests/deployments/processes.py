@@ -5,7 +5,6 @@ import random
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -57,10 +56,10 @@ class Processes:
         (self.folder / f"{name}.pid").write_text(str(process.pid))
         return process
 
-    def serve(self, name: str, port: int, environment: Mapping[str, str]) -> str:
+    def serve(self, name: str, port: int, environment: Mapping[str, str], python: str) -> str:
         """Starts a Prefect server on loopback and waits until it answers; returns its API's URL."""
         command = ["deployments.server", "--host", "127.0.0.1", "--port", str(port)]
-        self.start(name, [sys.executable, "-m", *command], {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", **environment})
+        self.start(name, [python, "-m", *command], {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", **environment})
         url = f"http://127.0.0.1:{port}/api"
         self.until(name, lambda: answers(f"{url}/health"), "the Prefect server answers")
         return url
@@ -76,13 +75,13 @@ class Processes:
 
     def tree(self, name: str) -> list[psutil.Process]:
         """A process and all that it started."""
-        process = psutil.Process(self._named[name].pid)
-        return [process, *process.children(recursive=True)]
+        return family(psutil.Process(self._named[name].pid))
 
     def kill(self, name: str) -> None:
         """Kills a process and all that it started, as the loss of its machine would."""
         for each in self.tree(name):
-            each.kill()
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
 
     def said(self, name: str) -> str:
         """What a process has said so far."""
@@ -100,6 +99,21 @@ class Processes:
                     except subprocess.TimeoutExpired:
                         continue
         self.running.remove(self)
+
+
+def family(process: psutil.Process) -> list[psutil.Process]:
+    """A process and all that it started, with what was forked off for it."""
+    found = [process, *process.children(recursive=True)]
+    forked = {each.info["name"]: each for each in psutil.process_iter(["name"])}
+    for each in found:
+        if other := forked.get(forked_for(each.pid)):
+            found += [other, *other.children(recursive=True)]
+    return found
+
+
+def forked_for(process: int) -> str:
+    """What a process is called that was forked off for another."""
+    return f"for {process}"
 
 
 def logs(folder: Path) -> dict[str, str]:

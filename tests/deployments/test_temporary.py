@@ -1,6 +1,7 @@
 """The server that a process starts for itself: it answers, and is gone with that process, however that one ends."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,7 +26,8 @@ sys.stdin.read()
 
 
 @pytest.fixture
-def parent(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+def parent(tmp_path: Path, database: Path) -> Iterator[subprocess.Popen[str]]:
+    shutil.copy(database, tmp_path)
     command = [sys.executable, "-c", PARENT, str(tmp_path / "server.log")]
     environment = {**os.environ, "PREFECT_HOME": str(tmp_path), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
     process = subprocess.Popen(

@@ -21,7 +21,7 @@ import pytest
 from tests.conftest import once
 from tests.deployments.processes import Processes, free_port, until
 from tests.e2e.words import LORA, PROMPT_TUNING, RECIPE, make_word_model
-from tests.warm import Process, Warm
+from tests.warm import Warm
 
 MAIN = "from tuner.cli import main; main()"
 TUNER = [sys.executable, "-c", MAIN]
@@ -34,6 +34,7 @@ LONGEST_SECONDS = 1500.0
 """What ends a command that hangs."""
 
 Tuner = Callable[..., subprocess.CompletedProcess[str]]
+Begin = Callable[..., "subprocess.Popen[str]"]
 
 
 def start(arguments: list[str], **environment: str) -> subprocess.Popen[str]:
@@ -51,23 +52,13 @@ def start(arguments: list[str], **environment: str) -> subprocess.Popen[str]:
 
 
 @pytest.fixture(scope="session")
-def warm(common: Path) -> Warm:
-    """Where processes are forked off that have the model libraries imported."""
-    folder = common / "warm"
-    with once(folder) as first:
-        if first:
-            Warm.serve(Processes(folder))
-    return Warm(folder)
-
-
-@pytest.fixture(scope="session")
-def begin(warm: Warm) -> Callable[..., Process]:
+def begin(warm: Warm) -> Begin:
     """Starts `tuner` as the leader of a process group, so that all of it can be killed at once."""
     return lambda *arguments, **environment: warm.start(MAIN, *arguments, **environment)
 
 
 @pytest.fixture(scope="session")
-def tuner(begin: Callable[..., Process]) -> Tuner:
+def tuner(begin: Begin) -> Tuner:
     """Runs `tuner` to its end."""
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -91,14 +82,15 @@ def holder(environment: dict[str, str]) -> "subprocess.Popen[str]":
 
 
 @pytest.fixture(scope="session")
-def prefect_url(common: Path) -> str:
+def prefect_url(common: Path, database: Path, warm: Warm) -> str:
     """A real Prefect server, for the tests that only need one to be there; by its API's URL."""
     folder = common / "prefect"
     with once(folder) as first:
         if first:
             idle = ("SCHEDULER", "LATE_RUNS", "PAUSE_EXPIRATIONS", "CANCELLATION_CLEANUP", "FOREMAN", "TRIGGERS")
             off = {f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in idle}  # there are no deployments
-            url = Processes(folder).serve("server", free_port(), {"PREFECT_HOME": str(folder), **off})
+            shutil.copy(database, folder)
+            url = Processes(folder).serve("server", free_port(), {"PREFECT_HOME": str(folder), **off}, warm.python)
             (folder / "url").write_text(url)
     return (folder / "url").read_text()
 

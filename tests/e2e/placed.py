@@ -10,7 +10,7 @@ import numpy
 import psutil
 from safetensors.numpy import load_file
 
-from tests.deployments.processes import PATIENCE
+from tests.deployments.processes import PATIENCE, family
 from tests.e2e.conftest import Finished, artifacts_of, data_bytes, manifests, trainings
 
 
@@ -50,9 +50,11 @@ def two_trainings_at_once(home: Path, patience: float = PATIENCE) -> Iterator[No
                 met.set()
             elif training and not held:
                 held = training
-                held[0].suspend()
+                for each in family(held[0]):
+                    each.suspend()
         for process in held:
-            process.resume()
+            for each in family(process):
+                each.resume()
 
     holding = Thread(target=hold)
     holding.start()

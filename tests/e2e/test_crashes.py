@@ -7,20 +7,16 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.deployments.processes import PATIENCE, until
-from tests.e2e.conftest import Finished, Tuner, data_bytes, manifests, start, trainings
-from tests.warm import Process
+from tests.e2e.conftest import Begin, Finished, Tuner, data_bytes, manifests, start, trainings
 from tuner.specs import STAGES
 
 pytestmark = pytest.mark.e2e
-
-Begin = Callable[..., Process]
 
 
 def assert_kept(store: Path, complete: dict) -> dict:
@@ -31,7 +27,7 @@ def assert_kept(store: Path, complete: dict) -> dict:
     return after
 
 
-def kill(process: Process) -> None:
+def kill(process: "subprocess.Popen[str]") -> None:
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 

@@ -11,17 +11,17 @@ from tests.e2e.conftest import Tuner
 pytestmark = pytest.mark.e2e
 
 SMALLER = [
-    "generation.rows=24",
-    "generation.instruction.max_tokens=48",
-    "generation.response.max_tokens=64",
+    "generation.rows=16",
+    "generation.instruction.max_tokens=32",
+    "generation.response.max_tokens=48",
     # Half of the rows are cut off by such limits.
     "curation.ignore=[cut_instruction, cut_response, unfinished_response]",
     "split.validation=0.3",
     "training.lora.epochs=1",
     "training.prompt_tuning.epochs=1",
-    "training.lora.max_length=256",
-    "training.prompt_tuning.max_length=256",
-    "evaluation.sample_tokens=16",
+    "training.lora.max_length=128",
+    "training.prompt_tuning.max_length=128",
+    "evaluation.sample_tokens=8",
     "evaluation.samples=2",
 ]
 

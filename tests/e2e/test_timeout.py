@@ -2,14 +2,12 @@
 
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Finished, Tuner, manifests, record_of, trainings, until_checkpoint
+from tests.e2e.conftest import Begin, Finished, Tuner, manifests, record_of, trainings, until_checkpoint
 from tests.rest import call
-from tests.warm import Process
 
 pytestmark = pytest.mark.e2e
 
@@ -17,7 +15,7 @@ pytestmark = pytest.mark.e2e
 def test_a_time_out_ends_the_work_and_keeps_its_checkpoint(
     one_adapter: Path,
     tmp_path: Path,
-    begin: Callable[..., Process],
+    begin: Begin,
     tuner: Tuner,
     prefect_url: str,
     finished: Finished,

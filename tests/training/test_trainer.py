@@ -1,13 +1,10 @@
 """The trainer's loss on a CPU is TRL's, for both methods, packed or not."""
 
 import pytest
-import torch
-from trl.trainer.sft_trainer import SFTTrainer
 
 from tests.training.conftest import MakeJob
 from tuner.models import loading
 from tuner.training import methods, worker
-from tuner.training.trainer import AdapterTrainer
 
 
 @pytest.mark.parametrize(
@@ -15,6 +12,12 @@ from tuner.training.trainer import AdapterTrainer
     [("lora", {"dropout": 0.0}), ("lora", {"dropout": 0.0, "packing": True}), ("prompt_tuning", {"init": "random"})],
 )
 def test_loss_equals_trls(make_job: MakeJob, method: str, options: dict[str, object]) -> None:
+    # Imported here: they take seconds, in every process that collects this file.
+    import torch
+    from trl.trainer.sft_trainer import SFTTrainer
+
+    from tuner.training.trainer import AdapterTrainer
+
     job = make_job("same", method, **options)
     model = loading.load_model(job.student, torch.float32)
     trainer = AdapterTrainer(

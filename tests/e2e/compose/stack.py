@@ -33,9 +33,11 @@ class Stack:
     Args:
         folder: For logs and data.
         variables: What `.env` would say besides the passwords.
+        python: The interpreter of its services.
     """
 
-    def __init__(self, folder: Path, variables: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, variables: Mapping[str, str], python: str) -> None:
+        self.python = python
         self.config = config({**PASSWORDS, **variables})
         self.ports = {name: free_port() for name in SERVICES}
         self.url = f"http://127.0.0.1:{self.ports['prefect']}/api"
@@ -50,8 +52,8 @@ class Stack:
         return {**found, "PREFECT_HOME": str(self.folder / "prefect"), "TUNER_HOME": str(self.folder / "home")}
 
     def command(self, service: str) -> list[str]:
-        """A service's command, with the interpreter that runs this."""
-        python = {"prefect": [sys.executable, "-m", "prefect"], "python": [sys.executable]}
+        """A service's command, with the interpreter of this machine."""
+        python = {"prefect": [self.python, "-m", "prefect"], "python": [self.python]}
         first, *rest = self.config["services"][service]["command"]
         return [*python[first], *rest]
 

@@ -15,6 +15,7 @@ from tests.deployments.processes import free_port, until
 from tests.e2e.compose.stack import Stack, missing
 from tests.e2e.conftest import Tuner
 from tests.rest import RefusedError, call, trigger, wait
+from tests.warm import Warm
 
 pytestmark = [
     pytest.mark.e2e,
@@ -24,10 +25,10 @@ pytestmark = [
 AUTH = PASSWORDS["PREFECT_AUTH"]
 
 
-@pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Iterator[Stack]:
     """Everything runs, with a CPU worker that sends what computes to the GPU worker."""
-    stack = Stack(tmp_path_factory.mktemp("stack"), {"TUNER_PLACEMENT": "pools"})
+    stack = Stack(tmp_path_factory.mktemp("stack"), {"TUNER_PLACEMENT": "pools"}, warm.python)
     try:
         stack.start()
         for worker in ("cpu-worker", "gpu-worker"):

@@ -1,5 +1,6 @@
 """One `tuner up` for all tests of this folder."""
 
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -10,13 +11,14 @@ import pytest
 
 from tests.conftest import with_models
 from tests.deployments.processes import Processes, free_port
-from tests.e2e.conftest import TUNER
+from tests.e2e.conftest import MAIN
+from tests.warm import Warm
 
 
-def start_up(processes: Processes, **environment: str) -> tuple["subprocess.Popen[bytes]", str]:
+def start_up(processes: Processes, python: str, **environment: str) -> tuple["subprocess.Popen[bytes]", str]:
     """Starts `tuner up` under the name `up` and waits until it is up: the process, and its API's URL."""
     port = free_port()
-    process = processes.start("up", [*TUNER, "up", "--port", str(port)], environment)
+    process = processes.start("up", [python, "-c", MAIN, "up", "--port", str(port)], environment)
     processes.until("up", lambda: "Ctrl-C" in processes.said("up"), "`tuner up` is up")
     return process, f"http://127.0.0.1:{port}/api"
 
@@ -47,15 +49,17 @@ class Up:
         return {"TUNER_HOME": str(self.home), "TUNER_STORE": str(self.store)}
 
 
-@pytest.fixture(scope="session")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+@pytest.fixture(scope="package")
+def up(tmp_path_factory: pytest.TempPathFactory, warm: Warm, database: Path) -> Iterator[Up]:
     """`tuner up`, which ends well when it is interrupted."""
     folder = tmp_path_factory.mktemp("up")
     with_models(folder / "home")
+    (folder / "home" / "prefect").mkdir()
+    shutil.copy(database, folder / "home" / "prefect")
     processes = Processes(folder)
     try:
         up = Up("", folder)
-        process, url = start_up(processes, TUNER_GPU_SLOTS="2", **up.places)
+        process, url = start_up(processes, warm.python, TUNER_GPU_SLOTS="2", **up.places)
         yield Up(url, folder)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0, processes.said("up")

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,14 +11,15 @@ from tests.e2e.conftest import Finished, Tuner
 from tests.e2e.placed import assert_alike, two_trainings_at_once
 from tests.e2e.up.conftest import Up
 from tests.rest import call, states
+from tests.warm import Warm
 
 pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
-def second_worker(up: Up) -> Iterator[None]:
+def second_worker(up: Up, warm: Warm) -> Iterator[None]:
     """Another worker of the pool `gpu`, beside the one of `tuner up`."""
-    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "gpu", "--type", "process", "--limit", "1"]
+    command = [warm.python, "-m", "prefect", "worker", "start", "--pool", "gpu", "--type", "process", "--limit", "1"]
     environment = {**os.environ, "PREFECT_API_URL": up.url, "PREFECT_WORKER_QUERY_SECONDS": "2", **up.places}
     worker = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     yield

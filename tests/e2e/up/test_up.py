@@ -1,6 +1,7 @@
 """`tuner up`: a server, workers, the deployments; a run triggered there, and its stages cached the second time."""
 
 import re
+import sys
 import urllib.request
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def test_triggered_from_a_deployment_then_cached(up: Up, one_adapter: Path, tune
 def test_says_which_of_its_processes_ended(tmp_path: Path) -> None:
     processes = Processes(tmp_path)
     try:
-        up, _ = start_up(processes)
+        up, _ = start_up(processes, sys.executable)
         [server] = [child for child in processes.tree("up") if "deployments.server" in child.cmdline()]
         server.kill()
         assert up.wait(60) == 1

@@ -1,6 +1,6 @@
 """A Prefect server with this project's deployments, and a process worker for each pool; pipelines place their work."""
 
-import sys
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ class Cluster:
 
     Args:
         folder: For logs, the server's database, the store and the workers' home.
+        python: The interpreter of its workers.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, python: str) -> None:
+        self.python = python
         self.processes = Processes(folder)
         self.store, self.home = folder / "store", folder / "home"
         self.port = free_port()
@@ -34,8 +36,10 @@ class Cluster:
             "TUNER_STORE": str(self.store),
         }
 
-    def start(self) -> None:
-        """Starts everything."""
+    def start(self, database: Path) -> None:
+        """Starts everything, on a new server's database."""
+        (home := Path(self.environment["PREFECT_HOME"])).mkdir()
+        shutil.copy(database, home)
         self.serve()
         done = self._prefect("register", "deployments.register")
         assert done.wait(PATIENCE) == 0, self.processes.said("register")
@@ -44,7 +48,7 @@ class Cluster:
 
     def serve(self) -> None:
         """Starts the server, on its database."""
-        self.processes.serve("server", self.port, self.environment)
+        self.processes.serve("server", self.port, self.environment, self.python)
 
     def work(self, pool: str) -> None:
         """Starts the worker of a pool, which takes two flow runs at once."""
@@ -68,4 +72,4 @@ class Cluster:
         return call(f"{self.url}/flow_runs/filter", body)
 
     def _prefect(self, name: str, *command: str) -> Any:
-        return self.processes.start(name, [sys.executable, "-m", *command], self.environment)
+        return self.processes.start(name, [self.python, "-m", *command], self.environment)

@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,9 @@ import psutil
 import pytest
 
 from tests.deployments.processes import PATIENCE, until
-from tests.e2e.conftest import artifacts_of, trainings, until_checkpoint
+from tests.e2e.conftest import Begin, artifacts_of, trainings, until_checkpoint
 from tests.e2e.workers.cluster import Cluster
 from tests.rest import call
-from tests.warm import Process
 
 pytestmark = pytest.mark.e2e
 
@@ -67,7 +65,7 @@ def test_what_a_pipeline_sent_is_cancelled_with_it(cluster: Cluster, asked: dict
 
 
 def test_what_the_terminal_sent_is_cancelled_by_ctrl_c(
-    cluster: Cluster, one_adapter: Path, begin: Callable[..., Process], tmp_path: Path
+    cluster: Cluster, one_adapter: Path, begin: Begin, tmp_path: Path
 ) -> None:
     overrides = ["name=interrupted", "seed=31", "training.lora.epochs=121"]
     command = ["run", str(one_adapter), "--until", "train", *(part for each in overrides for part in ("--set", each))]

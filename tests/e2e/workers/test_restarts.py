@@ -3,16 +3,14 @@
 import os
 import re
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.deployments.processes import PATIENCE, answers, until
-from tests.e2e.conftest import artifacts_of, holder, until_checkpoint
+from tests.e2e.conftest import Begin, artifacts_of, holder, until_checkpoint
 from tests.e2e.workers.cluster import Cluster
 from tests.rest import call, states
-from tests.warm import Process
 from tuner import loading, specs
 from tuner.specs import STAGES
 
@@ -50,9 +48,7 @@ def assert_ended_right(cluster: Cluster, flow_run: str, store: Path, name: str) 
     assert {task["name"] for task in tasks if task["run_count"] != 1} == set()
 
 
-def test_a_run_of_the_terminal_goes_on(
-    cluster: Cluster, one_adapter: Path, tmp_path: Path, begin: Callable[..., Process]
-) -> None:
+def test_a_run_of_the_terminal_goes_on(cluster: Cluster, one_adapter: Path, tmp_path: Path, begin: Begin) -> None:
     given = (part for each in overrides("here") for part in ("--set", each))
     process = begin("run", str(one_adapter), *given, PREFECT_API_URL=cluster.url)
     restart_in_mid_training(cluster, tmp_path / "home", one_adapter, "here")
