@@ -120,7 +120,9 @@ def database(common: Path) -> Path:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Ends what the processes of these tests share, when the last of them is done."""
+    """Ends what the processes of these tests share, when the last of them is done; keeps what each has covered."""
+    if (measuring := sys.modules.get("coverage")) and (current := measuring.Coverage.current()):
+        current.save()  # a process of pytest-xdist is killed if a thread of some library lets it linger
     if "PYTEST_XDIST_WORKER" not in os.environ:
         end_all(_common(session.config._tmp_path_factory))
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.deployments.processes import PATIENCE
 from tuner import loading, specs
 from tuner.errors import InputError
 from tuner.recipe import Recipe
@@ -129,7 +130,7 @@ def test_another_process_on_another_day_in_another_place_calls_everything_the_sa
         "TZ": "Pacific/Kiritimati",
     }
     command = [sys.executable, "-c", ELSEWHERE]
-    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == fingerprints(named(*SPECIAL))
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.deployments.processes import PATIENCE
 from tuner import adapters, lineage, loading, specs, summary
 from tuner.artifacts import aliases, garbage, parquet
 from tuner.artifacts.store import Store
@@ -63,7 +64,7 @@ def ran(store: Store) -> Callable[..., Run]:
 
 def tuner(*arguments: str, code: int = 0) -> str:
     done = subprocess.run(
-        [*TUNER, *arguments], capture_output=True, text=True, timeout=120, env={**os.environ, "COLUMNS": "200"}
+        [*TUNER, *arguments], capture_output=True, text=True, timeout=PATIENCE, env={**os.environ, "COLUMNS": "200"}
     )
     assert done.returncode == code, done.stderr
     if code:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 from tests.conftest import s3_environment
+from tests.deployments.processes import PATIENCE
 from tuner.artifacts import parquet
 from tuner.artifacts.fingerprint import Spec
 from tuner.artifacts.manifest import Manifest
@@ -143,7 +144,7 @@ def test_machines_that_race_agree_on_one_manifest(store: Store, store_url: str, 
     ]
     for writer in writers:
         writer.start()
-    results = [Manifest.model_validate_json(answers.get(timeout=60)) for _ in writers]
+    results = [Manifest.model_validate_json(answers.get(timeout=PATIENCE)) for _ in writers]
     for writer in writers:
         writer.join(30)
     assert results[0] == results[1] == store.find("curate", SPEC.fingerprint)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from deployments.reports import Reports
+from tests.deployments.processes import PATIENCE
 from tuner import loading, specs
 from tuner.artifacts.store import Store
 from tuner.runs import Run
@@ -29,7 +30,7 @@ def url() -> Iterator[str]:
 
 
 def read(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
         assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
         return answer.read().decode()
 
@@ -64,7 +65,7 @@ def test_a_run_links_to_its_report(url: str) -> None:
 
 def test_a_picture_is_shown_by_itself(url: str) -> None:
     fingerprint = made(Store(settings().store))
-    with urllib.request.urlopen(f"{url}/{fingerprint}/figures/training.png", timeout=10) as answer:
+    with urllib.request.urlopen(f"{url}/{fingerprint}/figures/training.png", timeout=PATIENCE) as answer:
         assert (answer.headers["Content-Type"], answer.read()) == ("image/png", b"a picture")
 
 

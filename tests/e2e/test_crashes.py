@@ -92,7 +92,7 @@ def interrupt(recipe: Path, home: Path, prefect_url: str, sign: signal.Signals) 
     children = psutil.Process(process.pid).children(recursive=True)
     os.killpg(process.pid, sign)
     _, stderr = process.communicate(timeout=PATIENCE)
-    assert psutil.wait_procs(children, timeout=20)[1] == []
+    assert psutil.wait_procs(children, timeout=PATIENCE)[1] == []
     return process, stderr
 
 

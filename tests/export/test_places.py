@@ -7,6 +7,7 @@ import sys
 import fsspec
 import pytest
 
+from tests.deployments.processes import PATIENCE
 from tuner.errors import InputError
 from tuner.export.dataset import RECORD
 from tuner.export.places import Bucket, export
@@ -126,7 +127,7 @@ def test_the_command(store, finished, tmp_path):
     finished("curate", "half", ("seed=7",))
 
     def tuner(*arguments):
-        return subprocess.run([*TUNER, "export", *arguments], capture_output=True, text=True, timeout=120)
+        return subprocess.run([*TUNER, "export", *arguments], capture_output=True, text=True, timeout=PATIENCE)
 
     done = tuner("first", "--to", str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr

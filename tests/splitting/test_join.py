@@ -114,10 +114,10 @@ def test_a_long_text_and_empty_ones():
 def test_a_template_of_100_000_variants_takes_no_quadratic_time(template, number):
     sets, _ = sets_of([pl.Series([template.format(index) for index in range(100_000)])], 5)
     components(sets, 0.5)
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert np.unique(components(sets, 0.5)).size == number
     # Measured: 0.1 s. To look at all 5 billion pairs takes minutes.
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 @settings(max_examples=60)

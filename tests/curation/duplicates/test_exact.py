@@ -11,6 +11,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.deployments.processes import PATIENCE
 from tuner.curation.columns.text import normalised
 from tuner.curation.duplicates import exact
 from tuner.curation.duplicates.exact import keys, standing
@@ -103,7 +104,7 @@ print(*keys(*map(pl.Series, TEXTS)))
 def test_the_key_is_the_same_in_another_process_that_compiles_nothing():
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONHASHSEED": "7", "LC_ALL": "C"}
     command = [sys.executable, "-W", "ignore::RuntimeWarning", "-c", ELSEWHERE]  # products of 64 bits wrap around
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     assert list(map(int, done.stdout.split())) == keys(*map(pl.Series, TEXTS)).tolist()
 
