@@ -111,6 +111,19 @@ def family(process: psutil.Process) -> list[psutil.Process]:
     return found
 
 
+def kill(process: "subprocess.Popen[Any]") -> None:
+    """Kills a process, and what was forked off for it; what that has started has to notice by itself."""
+    both = {
+        process.pid,
+        *(each.pid for each in psutil.process_iter(["name"]) if each.info["name"] == forked_for(process.pid)),
+    }
+    for each in both:
+        with suppress(ProcessLookupError):
+            os.kill(each, signal.SIGKILL)
+    process.wait()
+    until(lambda: not any(psutil.pid_exists(each) for each in both), "it is gone")
+
+
 def forked_for(process: int) -> str:
     """What a process is called that was forked off for another."""
     return f"for {process}"

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.deployments.processes import PATIENCE, until
+from tests.deployments.processes import PATIENCE, kill, until
 from tests.e2e.conftest import Begin, Finished, Tuner, data_bytes, manifests, start, trainings
 from tuner.specs import STAGES
 
@@ -25,11 +25,6 @@ def assert_kept(store: Path, complete: dict) -> dict:
     for key, manifest in complete.items():
         assert after[key]["attempt"] == manifest["attempt"], f"{key} was complete and was made again"
     return after
-
-
-def kill(process: "subprocess.Popen[str]") -> None:
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def test_killed_at_random_moments(

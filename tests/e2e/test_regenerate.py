@@ -1,15 +1,13 @@
 """`regenerate` as a worker runs it: a first champion, a second round that challenges it, a killed one taken up."""
 
 import json
-import os
-import signal
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.deployments.processes import PATIENCE, until
+from tests.deployments.processes import PATIENCE, kill, until
 from tests.e2e.conftest import manifests
 from tests.rest import call, states
 from tests.warm import Warm
@@ -39,8 +37,7 @@ def killed(warm: Warm, recipe: Path, url: str, store: Path) -> None:
     while sum(stage == "generate" for stage, _ in manifests(store)) == before:
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    kill(process)
 
 
 def records(store: Path) -> list[dict[str, Any]]:

@@ -1,11 +1,10 @@
 """A training that takes longer than `TUNER_TRAIN_TIMEOUT` really ends, and goes on when it is given more time."""
 
-import os
-import signal
 from pathlib import Path
 
 import pytest
 
+from tests.deployments.processes import kill
 from tests.e2e.conftest import Begin, Finished, Tuner, manifests, record_of, trainings, until_checkpoint
 from tests.rest import call
 
@@ -25,8 +24,7 @@ def test_a_time_out_ends_the_work_and_keeps_its_checkpoint(
     begun = begin(*command, PREFECT_API_URL=prefect_url)
     checkpoints = tmp_path / "home" / "checkpoints"
     until_checkpoint(checkpoints)
-    os.killpg(begun.pid, signal.SIGKILL)
-    begun.wait()
+    kill(begun)
 
     stopped = tuner(*command, PREFECT_API_URL=prefect_url, TUNER_TRAIN_TIMEOUT="1")
     assert stopped.returncode == 1
