@@ -5,7 +5,7 @@ Importing torch, transformers and peft takes longer than the run of a tiny model
 to it and ends as it does; killed, it takes that process along. `sys.executable` is the same program there, so that a
 training or a flow run that a process starts begins in the same way. What is forked off has a session, an environment, a
 folder and descriptors of its own. Only libraries are shared that start no thread and read none of our environment when
-they are imported: not Prefect, nor polars.
+they are imported, so not polars; of Prefect, which reads its settings when it is imported, what can read them again.
 """
 
 import atexit
@@ -79,8 +79,10 @@ class Warm:
 
     @property
     def python(self) -> str:
-        """What stands in for `sys.executable`: it takes `-c`, `-m` and `-P`; other options begin as always, as does
-        what inherits more than the first three descriptors."""
+        """What stands in for `sys.executable`: a path.
+
+        It takes `-c`, `-m` and `-P`. Other options begin as always, as does what inherits more than three descriptors.
+        """
         return str(self.folder / "python")
 
     @classmethod
@@ -270,7 +272,7 @@ def _run(how: str, what: str) -> NoReturn:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
         if isinstance(end.code, str):
             sys.stderr.write(f"{end.code}\n")
-    except BaseException:  # noqa: BLE001
+    except BaseException:  # noqa: BLE001 - the interpreter prints whatever a program raises, too
         sys.excepthook(*sys.exc_info())
         status = 1
     threading._shutdown()

@@ -113,10 +113,8 @@ def family(process: psutil.Process) -> list[psutil.Process]:
 
 def kill(process: "subprocess.Popen[Any]") -> None:
     """Kills a process, and what was forked off for it; what that has started has to notice by itself."""
-    both = {
-        process.pid,
-        *(each.pid for each in psutil.process_iter(["name"]) if each.info["name"] == forked_for(process.pid)),
-    }
+    forked = [each.pid for each in psutil.process_iter(["name"]) if each.info["name"] == forked_for(process.pid)]
+    both = [process.pid, *forked]
     for each in both:
         with suppress(ProcessLookupError):
             os.kill(each, signal.SIGKILL)
