@@ -24,6 +24,8 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     start = ["start", "--head", f"--port={port}", "--num-gpus=2", "--num-cpus=4", "--include-dashboard=false"]
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # whatever token this machine keeps
+    # Ray's processes are nice (15): beside tests that take every core, each would take minutes to import its libraries.
+    monkeypatch.setenv("RAY_worker_niceness", "0")
     subprocess.run([*RAY, *start], check=True, stdout=subprocess.DEVNULL)
     yield f"127.0.0.1:{port}"
     subprocess.run([*RAY, "stop", "--force"], check=True, stdout=subprocess.DEVNULL)
