@@ -28,7 +28,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
-from tests.deployments.processes import COVERAGE, Processes, forked_for
+from tests.deployments.processes import COVERAGE, Processes, forked_for, started
 
 _DESCRIPTORS = 3
 
@@ -109,17 +109,7 @@ class Warm:
             arguments: `sys.argv` behind its first element.
             environment: What differs from this process's.
         """
-        variables = {**os.environ, **environment}
-        variables.pop("PYTHONUNBUFFERED", None)  # what it says has to come without it, too
-        return subprocess.Popen(
-            [self.python, "-c", code, *arguments],
-            env=variables,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        return started([self.python, "-c", code, *arguments], environment)
 
 
 class _Prefect(MetaPathFinder, Loader):
@@ -262,7 +252,7 @@ def _become(command: dict[str, Any]) -> None:
 
 def _run(how: str, what: str) -> NoReturn:
     """Runs a program and ends the process as the interpreter does, but leaves the libraries' modules whole."""
-    status = 0
+    status = interrupted = 0
     try:
         if how == "-m":
             runpy.run_module(what, run_name="__main__", alter_sys=True)
@@ -274,12 +264,15 @@ def _run(how: str, what: str) -> NoReturn:
             sys.stderr.write(f"{end.code}\n")
     except BaseException:  # noqa: BLE001 - the interpreter prints whatever a program raises, too
         sys.excepthook(*sys.exc_info())
-        status = 1
+        status, interrupted = 1, isinstance(sys.exception(), KeyboardInterrupt)
     threading._shutdown()
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         if not stream.closed:
             stream.flush()
+    if interrupted:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
     os._exit(status)
 
 

@@ -8,7 +8,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
@@ -109,6 +109,26 @@ def family(process: psutil.Process) -> list[psutil.Process]:
         if other := forked.get(forked_for(each.pid)):
             found += [other, *other.children(recursive=True)]
     return found
+
+
+def started(command: Sequence[str], environment: Mapping[str, str]) -> "subprocess.Popen[str]":
+    """Starts a command whose output is read, as the leader of a process group.
+
+    Args:
+        command: The program and its arguments.
+        environment: What differs from this process's.
+    """
+    variables = {**os.environ, **environment}
+    variables.pop("PYTHONUNBUFFERED", None)  # what it says has to come without it, too
+    return subprocess.Popen(
+        command,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
 
 
 def kill(process: "subprocess.Popen[Any]") -> None:
