@@ -58,7 +58,12 @@ def _history(store: Store, wanted: specs.Specs, row: str) -> dict[str, Any]:
     import polars as pl
 
     paths = store.fetch_all(present(store, wanted.curate), "rows")
-    found = pl.scan_parquet(paths, include_file_paths="file").filter(pl.col("row_id") == row).collect().to_dicts()
+    found = (
+        pl.scan_parquet(paths, include_file_paths="file", glob=False)
+        .filter(pl.col("row_id") == row)
+        .collect()
+        .to_dicts()
+    )
     if not found:
         raise InputError(f"--row {row}: this run has no such row")
     # One file a shard, in their order; the column `shard` counts within a round.

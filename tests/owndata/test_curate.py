@@ -22,6 +22,7 @@ from tuner.errors import InputError
 from tuner.owndata import shards
 from tuner.owndata.curate import run
 from tuner.progress import listening
+from tuner.settings import settings as places
 
 from .talk import answered, asked, exchange, lines
 
@@ -78,6 +79,16 @@ def test_what_is_left(tmp_path):
     kept = table(tmp_path / "out", "kept")
     assert {"row_id", "messages", "prompt", "completion"} <= set(kept.columns)
     assert len(kept) == metrics["kept"]
+
+
+def test_a_path_is_no_pattern(tmp_path, monkeypatch):
+    odd = tmp_path / "[a*" / "{b}:cat:"
+    odd.mkdir(parents=True)
+    monkeypatch.setenv("TUNER_HOME", str(odd / "home"))
+    places.cache_clear()
+    metrics = run(lines(odd / "mi[n]e.jsonl", MIXED), Curation(), odd / "out")
+    assert metrics["rows"] == len(MIXED)
+    assert sum(len(pl.read_parquet(path, glob=False)) for path in (odd / "out" / "kept").iterdir()) == metrics["kept"]
 
 
 def test_what_is_set_aside_says_which_line_it_is_and_why(tmp_path):

@@ -4,6 +4,7 @@ import pytest
 
 from tuner.errors import InputError
 from tuner.owndata.kinds import KINDS, UnfitError, recognise
+from tuner.owndata.pieces import Column
 
 TURNS = {
     "messages": [("role", "content"), ("system", "user", "assistant")],
@@ -12,7 +13,7 @@ TURNS = {
 
 
 def kind_of(record):
-    return recognise({name: isinstance(value, list) for name, value in record.items()}, "file")
+    return recognise({name: Column(1, int(isinstance(value, list))) for name, value in record.items()}, "file")
 
 
 def read(record):
@@ -97,15 +98,21 @@ def test_whole_conversations_come_before_single_texts():
     assert kind_of({**both, "messages": 2}).name == "instruction, response"
 
 
-@pytest.mark.parametrize("columns", [{"text": False}, {"instruction": False}, {"messages": False}])
-def test_a_file_of_no_known_kind_is_refused_by_what_was_found(columns):
+def test_a_few_odd_rows_do_not_decide_what_the_others_are():
+    columns = {"instruction": Column(100, 0), "output": Column(99, 1), "messages": Column(30, 1)}
+    assert recognise(columns, "mine.jsonl").name == "instruction, output (and input)"
+    assert recognise({**columns, "messages": Column(60, 55)}, "mine.jsonl").name == "messages (role, content)"
+
+
+@pytest.mark.parametrize("column", ["text", "instruction", "messages"])
+def test_a_file_of_no_known_kind_is_refused_by_what_was_found(column):
     with pytest.raises(InputError) as refused:
-        recognise(columns, "mine.jsonl")
-    assert f"its columns are {next(iter(columns))}; known: " in str(refused.value)
+        recognise({column: Column(7, 0)}, "mine.jsonl")
+    assert f"its columns are {column}; known: " in str(refused.value)
     assert all(kind.name in str(refused.value) for kind in KINDS)
     assert "\n" not in str(refused.value)
 
 
 def test_of_many_columns_some_are_named():
     with pytest.raises(InputError, match=r"c0, .*c11 and 3 more;"):
-        recognise({f"c{number}": False for number in range(15)}, "mine.jsonl")
+        recognise({f"c{number}": Column(1, 0) for number in range(15)}, "mine.jsonl")

@@ -95,7 +95,7 @@ def test_a_json_file_is_an_array_or_lines(tmp_path):
 def test_columns_are_those_of_the_first_objects(tmp_path, monkeypatch):
     monkeypatch.setattr(json_source, "SAMPLE", 2)
     path = lines(tmp_path / "x.jsonl", ["no", {"a": None}, {"b": []}, {"c": 1}])
-    assert open_source(path).columns == {"a": False, "b": True}
+    assert open_source(path).columns == {"a": (1, 0), "b": (1, 1)}
     with pytest.raises(InputError, match="no line is a JSON object; line 1: not valid JSON"):
         _ = open_source(lines(tmp_path / "y.jsonl", ["no", "[]"])).columns
 
@@ -148,7 +148,7 @@ def test_parquet_is_read_a_piece_at_a_time(tmp_path):
         }
     )
     source = open_source(written(tmp_path / "x.parquet", table, row_group_size=12000))
-    assert (source.unit, source.columns["a"], source.columns["d"]) == ("row", False, True)
+    assert (source.unit, source.columns["a"].lists, source.columns["d"].lists) == ("row", 0, 1)
     survey = source.survey()
     assert survey.rows == 12000
     assert survey.others == {"a": pa.string(), "b": pa.int32(), "c": pa.string()}

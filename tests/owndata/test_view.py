@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tuner.curation.reasons import REASONS
+from tuner.curation.settings import Curation, Safety
 from tuner.owndata.view import summary, watching
 from tuner.progress import Event, emit
 
@@ -21,7 +22,7 @@ METRICS = {
 
 
 def test_the_summary_says_what_took_how_many_rows_and_where_the_rest_lies():
-    told = summary(METRICS, Path("out"))
+    told = summary(METRICS, Curation(), Path("out"))
     for words in (
         "rows              1,234,567  from mine.jsonl, taken as instruction, response",
         f"short_response      -34,567  {REASONS['short_response']}",
@@ -34,7 +35,17 @@ def test_the_summary_says_what_took_how_many_rows_and_where_the_rest_lies():
     ):
         assert words in told
     assert "toxic" not in told
-    assert "set aside" not in summary({**METRICS, "set_aside": {}}, Path("out"))
+    assert "set aside" not in summary({**METRICS, "set_aside": {}}, Curation(), Path("out"))
+
+
+def test_the_summary_says_what_was_masked():
+    metrics = {**METRICS, "marks": {"toxic": 1, "personal_data": 1_234}}
+    assert "masked     personal data in 1,234 rows; curation.safety" in summary(metrics, Curation(), Path("out"))
+    both = Curation(safety=Safety(toxicity="redact"))
+    words = "masked     slurs, threats and the like in 1 row and personal data in 1,234 rows; "
+    assert words in summary(metrics, both, Path("out"))
+    neither = Curation(safety=Safety(personal_data="mark"))
+    assert "masked" not in summary(metrics, neither, Path("out"))
 
 
 def play():

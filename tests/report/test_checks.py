@@ -35,8 +35,16 @@ def _listed(sentence):
 
 
 def test_marks_are_said_apart_from_what_rejects():
-    assert checks.marks(FOUND) == "Marked and not rejected for it: personal data (10 rows)."
-    assert checks.marks({"reasons": {}}) == ""
+    marking = Curation.model_validate({"safety": {"personal_data": "mark"}})
+    assert checks.marks(FOUND, marking) == "Marked and not rejected for it: personal data (10 rows)."
+    assert checks.masked(FOUND, marking) == ""
+    assert checks.marks({"reasons": {}}, marking) == ""
+
+
+def test_what_is_masked_is_not_called_marked():
+    assert checks.masked(FOUND, Curation()) == "Masked in the texts, and not rejected for it: personal data in 10 rows."
+    assert checks.marks(FOUND, Curation()) == ""
+    assert checks.masked({"reasons": {}}, Curation()) == ""
 
 
 def test_a_check_that_is_off_is_not_called_idle():

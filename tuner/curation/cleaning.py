@@ -8,6 +8,9 @@ from tuner.curation.columns.batch import Batch, Findings
 from tuner.curation.settings import Curation
 from tuner.curation.texts import INSTRUCTION, RESPONSE
 
+REDACT = {"toxic": toxicity.redact, "personal_data": personal_data.redact}
+"""What masks the places of each reason."""
+
 
 def clean(frame: pl.DataFrame, curation: Curation) -> tuple[Batch, Findings]:
     """Sanitizes and redacts the texts of a shard, as far as the recipe says so.
@@ -31,14 +34,10 @@ def clean(frame: pl.DataFrame, curation: Curation) -> tuple[Batch, Findings]:
         shorter, removed = form.sanitize(instruction)
         instruction, cut = shorter.zip_with(single, instruction), removed.zip_with(single, cut)
     masked: dict[str, np.ndarray] = {}
-    for reason, action, redact in (
-        ("toxic", curation.safety.toxicity, toxicity.redact),
-        ("personal_data", curation.safety.personal_data, personal_data.redact),
-    ):
-        if action == "redact":
-            before = instruction, response
-            instruction, response = redact(instruction), redact(response)
-            masked[reason] = ((instruction != before[0]) | (response != before[1])).to_numpy()
+    for reason in curation.safety.masking:
+        before = instruction, response
+        instruction, response = REDACT[reason](instruction), REDACT[reason](response)
+        masked[reason] = ((instruction != before[0]) | (response != before[1])).to_numpy()
     batch = Batch(instruction, response, frame["instruction_finish"], frame["response_finish"])
     nothing = pl.Series([None] * len(frame), dtype=pl.String)
     scores = {
@@ -68,8 +67,6 @@ def cleaned_messages(
         texts = {"user": instruction, "assistant": response}
         return [{**message, "content": texts.get(message["role"], message["content"])} for message in messages]
     contents = pl.Series([message["content"] for message in messages], dtype=pl.String)
-    if curation.safety.toxicity == "redact":
-        contents = toxicity.redact(contents)
-    if curation.safety.personal_data == "redact":
-        contents = personal_data.redact(contents)
+    for reason in curation.safety.masking:
+        contents = REDACT[reason](contents)
     return [{**message, "content": content} for message, content in zip(messages, contents, strict=True)]

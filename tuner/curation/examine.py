@@ -38,7 +38,7 @@ def examine(rows: Path, curation: Curation, folder: Path) -> dict[str, Any]:
         InputError: If the recipe wants a language that the detector does not know, or a package that is not installed.
     """
     clock = time.perf_counter()
-    frame = pl.read_parquet(rows, columns=[*READ, *(["messages"] if curation.form.sanitize else [])])
+    frame = pl.read_parquet(rows, columns=[*READ, *(["messages"] if curation.form.sanitize else [])], glob=False)
     batch, cleaned = clean(frame, curation)
     findings = [cleaned, *check(batch, curation)]
     found = bits.pack(len(batch), {name: flags for each in findings for name, flags in each.reasons.items()})

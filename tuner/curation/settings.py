@@ -1,6 +1,7 @@
 """What a recipe says of curation: one section a family of checks."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -135,6 +136,24 @@ class Safety(Section):
     toxicity: Action = "drop"
     personal_data: Action = "redact"
     harmful_words: Literal["drop", "mark", "leave"] = "mark"
+
+    @property
+    def masking(self) -> tuple[str, ...]:
+        """The reasons for which texts are masked and no row is rejected."""
+        actions = {"toxic": self.toxicity, "personal_data": self.personal_data}
+        return tuple(reason for reason, action in actions.items() if action == "redact")
+
+    def masked(self, metrics: Mapping[str, Any]) -> str:
+        """What was masked in how many rows, such as `personal data in 12 rows`; empty if nothing was.
+
+        Args:
+            metrics: Of the stage `curate`.
+        """
+        found = {reason: metrics.get("marks", {}).get(reason, 0) for reason in self.masking}
+        said = {"toxic": "slurs, threats and the like", "personal_data": "personal data"}
+        return " and ".join(
+            f"{said[reason]} in {rows:,} {'row' if rows == 1 else 'rows'}" for reason, rows in found.items() if rows
+        )
 
 
 class Decontamination(Section):

@@ -99,7 +99,7 @@ def check(metrics: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write(shard: Shard, found: Verdicts, here: slice, curation: Curation, folder: Path, number: int) -> None:
-    rows, checks = parquet.read(shard.rows), pl.read_parquet(shard.checks)
+    rows, checks = parquet.read(shard.rows), pl.read_parquet(shard.checks, glob=False)
     checked = as_checked(pl.DataFrame(rows.select(["instruction", "response"])), checks)
     rows = _with_texts(rows, checked, checks, curation)
     beaten_by = found.beaten_by[here]
@@ -175,7 +175,7 @@ def _sample(found: Verdicts, folder: Path) -> pl.Series:
     chosen = rows[np.argsort(found.keys[rows], kind="stable")[: diversity.SAMPLE]]
     wanted = pl.DataFrame({"row_id": found.row_ids.gather(chosen)})
     kept = [
-        pl.read_parquet(path, columns=["row_id", "instruction"]).join(wanted, on="row_id", how="semi")
+        pl.read_parquet(path, columns=["row_id", "instruction"], glob=False).join(wanted, on="row_id", how="semi")
         for path in sorted((folder / "kept").glob("*.parquet"))
     ]
     return wanted.join(pl.concat(kept), on="row_id", how="left", maintain_order="left")["instruction"]

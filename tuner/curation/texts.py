@@ -43,8 +43,8 @@ class CheckedTexts:
         """The columns `instruction` and `response` of these rows, in the order of the positions."""
         files = self.shards[shard]
         chosen = pl.Series(positions)
-        drawn = pl.read_parquet(files.rows, columns=["instruction", "response"])[chosen]
-        cleaned = pl.read_parquet(files.checks, columns=[INSTRUCTION, RESPONSE])[chosen]
+        drawn = pl.read_parquet(files.rows, columns=["instruction", "response"], glob=False)[chosen]
+        cleaned = pl.read_parquet(files.checks, columns=[INSTRUCTION, RESPONSE], glob=False)[chosen]
         return as_checked(drawn, cleaned)
 
 

@@ -176,7 +176,7 @@ def _kinds(shard: Shard, by: str) -> pl.Series:
     if by == "category":
         if "category" not in parquet.read_schema(shard.rows).names:
             raise InputError("curation.balance.by: the rows have no column `category`; balance by `opening`")
-        return pl.read_parquet(shard.rows, columns=["category"])["category"].cast(pl.String).fill_null("")
+        return pl.read_parquet(shard.rows, columns=["category"], glob=False)["category"].cast(pl.String).fill_null("")
     positions = np.arange(parquet.read_metadata(shard.rows).num_rows)
     texts = CheckedTexts([shard])(0, positions)
     return diversity.openings(normalised(texts["instruction"])).alias("category")

@@ -1,5 +1,6 @@
 """Rows as JSON: one object a line (JSONL), or one array of objects. What is no object is handed on as such."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,7 @@ import orjson
 import pyarrow as pa
 
 from tuner.errors import InputError
-from tuner.owndata.pieces import ID_COLUMNS, Names, Piece, Record, Survey, Unread
+from tuner.owndata.pieces import ID_COLUMNS, Column, Names, Piece, Record, Survey, Unread
 
 PIECE_ROWS, PIECE_BYTES = 5_000, 16 * 2**20
 SAMPLE = 1_000
@@ -52,27 +53,28 @@ class JsonSource:
         return "row" if self.is_array else "line"
 
     @cached_property
-    def columns(self) -> Mapping[str, bool]:
-        """The keys of the first thousand objects, and whether each holds lists.
+    def columns(self) -> Mapping[str, Column]:
+        """The keys of the first thousand objects.
 
         Raises:
             InputError: If there are lines, but no object.
         """
-        found: dict[str, bool] = {}
+        rows: Counter[str] = Counter()
+        lists: Counter[str] = Counter()
         for record in islice((found.record for found in self._read() if isinstance(found.record, dict)), SAMPLE):
-            for name, value in record.items():
-                found[name] = found.get(name, False) or isinstance(value, list)
-        if not found and (first := next(self._read(), None)) and isinstance(first.record, Unread):
+            rows.update(record.keys())
+            lists.update(name for name, value in record.items() if isinstance(value, list))
+        if not rows and (first := next(self._read(), None)) and isinstance(first.record, Unread):
             raise InputError(
                 f"{self.path}: no {self.unit} is a JSON object; {self.unit} {first.number}: {first.record.reason}"
             )
-        return found
+        return {name: Column(rows[name], lists[name]) for name in rows}
 
     def survey(self) -> Survey:
         """Reads the file once for what has to be known of all rows."""
         rows = 0
         names = {name: Names() for name in ID_COLUMNS if name in self.columns}
-        sorts: dict[str, set[str]] = {name: set() for name, is_list in self.columns.items() if not is_list}
+        sorts: dict[str, set[str]] = {name: set() for name, column in self.columns.items() if not column.lists}
         values: dict[str, list[Any]] = {name: [] for name in names}
         for found in self._read():
             rows += 1

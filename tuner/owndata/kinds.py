@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from tuner.errors import InputError
+from tuner.owndata.pieces import Column
 
 ROLES = {
     "user": "user",
@@ -59,13 +60,13 @@ class Kind:
     of_turns: bool = False
 
 
-def recognise(columns: Mapping[str, bool], path: str) -> Kind:
-    """The kind of rows that a file has.
+def recognise(columns: Mapping[str, Column], path: str) -> Kind:
+    """The kind of rows that a file has: the first that at least half as many rows are of as of any other.
 
-    Where columns of several kinds are there, whole conversations come first, since they say most.
+    Whole conversations come first, since they say most; but a few odd rows do not decide what the others are.
 
     Args:
-        columns: Their names, and whether each holds lists.
+        columns: By name.
         path: What to call the file in errors.
 
     Raises:
@@ -73,13 +74,19 @@ def recognise(columns: Mapping[str, bool], path: str) -> Kind:
     """
     if not columns:
         raise InputError(f"{path}: holds no rows")
-    for kind in KINDS:
-        if all(name in columns and (columns[name] or not kind.of_turns) for name in kind.fields):
-            return kind
-    shown = [f"{name} (lists)" if is_list else name for name, is_list in columns.items()][:_SHOWN]
+    rows = {kind: min(_rows(columns.get(name), kind) for name in kind.fields) for kind in KINDS}
+    if most := max(rows.values()):
+        return next(kind for kind in KINDS if 2 * rows[kind] >= most)
+    shown = [f"{name} (lists)" if column.lists else name for name, column in columns.items()][:_SHOWN]
     more = f" and {len(columns) - _SHOWN} more" if len(columns) > _SHOWN else ""
     known = "; ".join(kind.name for kind in KINDS)
     raise InputError(f"{path}: no kind of rows that is known: its columns are {', '.join(shown)}{more}; known: {known}")
+
+
+def _rows(column: Column | None, kind: Kind) -> int:
+    if column is None:
+        return 0
+    return column.lists if kind.of_turns else column.rows
 
 
 def _pair(asked: str, answered: str) -> Callable[[Mapping[str, Any]], Conversation]:

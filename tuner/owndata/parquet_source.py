@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from tuner.errors import InputError
-from tuner.owndata.pieces import ID_COLUMNS, Names, Piece, Record, Survey, Unread
+from tuner.owndata.pieces import ID_COLUMNS, Column, Names, Piece, Record, Survey, Unread
 
 PIECE_ROWS = 5_000
 BUFFER_BYTES = 2**20
@@ -34,9 +34,9 @@ class ParquetSource:
         return "row"
 
     @cached_property
-    def columns(self) -> Mapping[str, bool]:
-        """The columns' names, and whether each holds lists."""
-        return {field.name: _is_list(field.type) for field in self._schema}
+    def columns(self) -> Mapping[str, Column]:
+        """The columns, of which every row has each."""
+        return {field.name: Column(1, int(_is_list(field.type))) for field in self._schema}
 
     def survey(self) -> Survey:
         """Reads the file once for what has to be known of all rows."""

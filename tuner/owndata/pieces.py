@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -43,6 +43,13 @@ class Piece:
     records: Sequence[Record]
     others: pa.Table
     bytes: int
+
+
+class Column(NamedTuple):
+    """A column of a file: how many rows have it, and how many hold a list there."""
+
+    rows: int
+    lists: int
 
 
 @dataclass(frozen=True)

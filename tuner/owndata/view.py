@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from tuner import progress
 from tuner.curation.reasons import REASONS
+from tuner.curation.settings import Curation
 from tuner.progress import Event
 
 STEPS = {"read": "rows", "examine": "rows", "match": "parts", "curate": "shards"}
@@ -74,14 +75,16 @@ def watching(console: Console) -> Iterator[None]:
             yield
 
 
-def summary(metrics: Mapping[str, Any], to: Path) -> str:
-    """What came in, what took how many rows, what was kept, and where it lies."""
+def summary(metrics: Mapping[str, Any], curation: Curation, to: Path) -> str:
+    """What came in, what took how many rows, what was kept, what was masked in texts, and where it lies."""
     about, seconds = metrics["source"], metrics["seconds"]["all"]
     taken = {name: count for name, count in metrics["funnel"].items() if count}
     width = max(map(len, [*taken, "rows"]))
     lines = [f"{'rows':{width}}  {metrics['rows']:>11,}  from {about['file']}, taken as {about['kind']}"]
     lines += [f"{name:{width}}  {-count:>11,}  {REASONS[name]}" for name, count in taken.items()]
     lines.append(f"{'kept':{width}}  {metrics['kept']:>11,}  {metrics['kept'] / max(metrics['rows'], 1):.1%}")
+    if masked := curation.safety.masked(metrics):
+        lines += ["", f"masked     {masked}; curation.safety in --set or a recipe says what is masked"]
     if aside := metrics["set_aside"]:
         reason, most = next(iter(aside.items()))
         lines += ["", f"{sum(aside.values()):,} more set aside, not curated; of {most:,}: {reason}"]

@@ -19,9 +19,19 @@ def funnel(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
     return found
 
 
-def marks(metrics: Mapping[str, Any]) -> str:
-    """The reasons that were recorded and rejected nothing, as a sentence; empty if there are none."""
-    found = [f"{plain(reason)} ({rows_of(rows)})" for reason, rows in metrics.get("marks", {}).items() if rows]
+def masked(metrics: Mapping[str, Any], curation: Curation) -> str:
+    """What was masked in texts, as a sentence; empty if nothing was."""
+    found = curation.safety.masked(metrics)
+    return f"Masked in the texts, and not rejected for it: {found}." if found else ""
+
+
+def marks(metrics: Mapping[str, Any], curation: Curation) -> str:
+    """The reasons that were recorded and neither rejected nor masked anything, as a sentence; empty if none was."""
+    found = [
+        f"{plain(reason)} ({rows_of(rows)})"
+        for reason, rows in metrics.get("marks", {}).items()
+        if rows and reason not in curation.safety.masking
+    ]
     return f"Marked and not rejected for it: {listed(found)}." if found else ""
 
 
