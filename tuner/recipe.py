@@ -10,6 +10,9 @@ from tuner.section import Section
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Probability = Annotated[float, Field(gt=0, le=1)]
 
+MAX_SHARDS = 5_000
+"""Of all rounds. A shard is a task of Prefect, and a plan names all of them, which takes a second for so many."""
+
 
 class Models(Section):
     """The models, each as `pypi:PACKAGE==VERSION`, a hub id `owner/name[@revision]` or a folder `./path`.
@@ -54,11 +57,23 @@ class Generation(Section):
 
     rows: int = Field(ge=1, le=100_000_000)
     # Not written where it says nothing, so that the fingerprints of recipes of one round do not hang on it.
-    rounds: int = Field(default=1, ge=1, le=10_000, exclude_if=lambda rounds: rounds == 1)
+    rounds: int = Field(default=1, ge=1, le=500, exclude_if=lambda rounds: rounds == 1)
     shard_rows: int = Field(default=100, ge=1, le=100_000)
     prefix: str | None = None
     instruction: Sampling = Sampling()
     response: Sampling = Sampling()
+
+    @model_validator(mode="after")
+    def _shards_can_be_named(self) -> "Generation":
+        shards = -(-self.rows // self.shard_rows) * self.rounds
+        # Every round is matched with all before it, so that what has to be named grows with shards times rounds.
+        if shards > MAX_SHARDS or shards * self.rounds > 100 * MAX_SHARDS:
+            rounds = f" in each of {self.rounds:,} rounds" if self.rounds > 1 else ""
+            raise ValueError(
+                f"{self.rows:,} rows{rounds} are {shards:,} shards of {self.shard_rows:,}, too many to plan; "
+                "raise shard_rows"
+            )
+        return self
 
 
 class Split(Section):
@@ -154,13 +169,14 @@ class Evaluation(Section):
 
     Attributes:
         samples: Held-out instructions that every subject answers, side by side.
-        sample_tokens: Tokens of each such answer at most, and of the timed generation exactly.
-        resamples: Bootstrap resamples behind every interval.
+        sample_tokens: Tokens of each such answer at most, and about those of all timed generations of a subject.
+        precision: `float32`, or `mixed`: the weights in bfloat16, which halves the memory, all arithmetic in float32.
+            In bfloat16 alone the rounding of every layer's output hides most of what an adapter adds to it.
     """
 
     samples: int = Field(default=4, ge=1, le=256)
     sample_tokens: int = Field(default=64, ge=1, le=4096)
-    resamples: int = Field(default=10_000, ge=100, le=1_000_000)
+    precision: Literal["float32", "mixed"] = "float32"
 
 
 class Recipe(Section):

@@ -1,16 +1,21 @@
 """The evaluator: encoded as TRL encodes, right to the token, whatever the batch and whoever is scored."""
 
 import random
+from contextlib import nullcontext
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.tiny import write_rows
 from tuner.evaluation import loss
 from tuner.evaluation.loss import Encoded
 from tuner.evaluation.subjects import merged, wearing
+from tuner.models import loading, precision
 from tuner.recipe import Lora
 from tuner.training.job import Job
 
@@ -25,10 +30,9 @@ def test_ids_and_mask_equal_trls(tiny: Path, tokenizer: Any, model: Any, tmp_pat
     from tuner.training import worker
 
     data = write_rows(tmp_path / "train.parquet", 7)
-    settings = Lora(method="lora", max_length=max_length)
     job = Job(
-        adapter="a", settings=settings, student=str(tiny), generator=str(tiny), seed=1, data=data,
-        output=tmp_path, checkpoints=tmp_path / "c",
+        adapter="a", settings=Lora(method="lora", max_length=max_length), student=str(tiny), generator=str(tiny),
+        seed=1, data=data, output=tmp_path, checkpoints=tmp_path / "c",
     )  # fmt: skip
     trainer = SFTTrainer(
         model=model, args=worker.arguments(job), train_dataset=worker.rows_of(data), processing_class=tokenizer
@@ -61,15 +65,39 @@ def test_equals_a_naive_reference(model: Any, encoded: Rows, adapters: dict[str,
         assert loss.losses(model, encoded, 2) == base
 
 
-def test_padding_and_order_do_not_matter(model: Any, encoded: Rows, adapters: dict[str, Path]) -> None:
-    for path in adapters.values():
-        with wearing(model, path) as worn:
-            together = loss.losses(worn, encoded, 2, batch_tokens=10_000)
-            assert loss.losses(worn, encoded, 0, batch_tokens=1) == pytest.approx(together, rel=1e-5)
-            shuffled = list(range(len(encoded)))
-            random.Random(5).shuffle(shuffled)
-            again = loss.losses(worn, [encoded[index] for index in shuffled], 2)
-            assert again == pytest.approx([together[index] for index in shuffled], rel=1e-5)
+@pytest.mark.parametrize("kept", ["float32", "mixed"])
+@given(batch_tokens=st.integers(1, 3000), pad=st.integers(0, 50), shuffle=st.randoms())
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_layout_of_batches_moves_a_figure_in_its_fifth_digit(
+    tiny: Path,
+    encoded: Rows,
+    adapters: dict[str, Path],
+    kept: str,
+    batch_tokens: int,
+    pad: int,
+    shuffle: random.Random,
+) -> None:
+    model = model_in(tiny, kept)
+    order = shuffle.sample(range(len(encoded)), len(encoded))
+    base = together = loss.losses(model, encoded, 2)
+    for path in (None, *adapters.values()):
+        with wearing(model, path) if path else nullcontext(model) as worn:
+            if path:
+                together = loss.losses(worn, encoded, 2)
+            again = loss.losses(worn, [encoded[index] for index in order], pad, batch_tokens)
+        assert again == pytest.approx([together[index] for index in order], rel=5e-6)
+        # A difference has the digits of the losses that it is the difference of.
+        assert sum(again) - sum(base) == pytest.approx(sum(together) - sum(base), abs=5e-6 * sum(base))
+
+
+@cache
+def model_in(path: Path, kept: str) -> Any:
+    """A student whose weights are kept in float32, or in bfloat16 with all arithmetic in float32."""
+    if kept == "float32":
+        return loading.load_model(str(path), torch.float32)
+    model = loading.load_model(str(path), torch.bfloat16)
+    precision.in_float32(model)
+    return model
 
 
 def test_a_fresh_lora_scores_as_the_base(model: Any, encoded: Rows, tmp_path: Path) -> None:

@@ -1,7 +1,11 @@
-"""Intervals against simulations whose truth is known."""
+"""Intervals and p-values against simulations whose truth is known, and against scipy's."""
+
+from collections.abc import Callable
+from itertools import product
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,88 +15,126 @@ from tuner.evaluation.statistics import difference, interval
 LOSSES = [3.0, 8.0, 2.0, 9.0, 4.0]
 TOKENS = [2, 4, 1, 3, 5]
 
+Draw = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 
-def simulated(generator, rows):
-    """Rows of unequal length whose expected loss a token is 2: a row's own level, and noise on every token."""
-    tokens = generator.integers(10, 200, size=rows)
-    return tokens * (2 + generator.normal(0, 0.5, size=rows)), tokens
-
-
-def covered(trials, once):
-    generator = np.random.default_rng(7)
-    return sum(once(generator, trial) for trial in range(trials)) / trials
-
-
-def test_the_interval_covers_the_truth_about_as_often_as_it_says():
-    def once(generator, trial):
-        low, high = interval(*simulated(generator, 200), 200, trial)
-        return low <= 2 <= high
-
-    # 1,500 trials at 95 % have a standard deviation of 0.6 %; percentile intervals cover slightly less than they say.
-    assert 0.93 <= covered(1500, once) <= 0.965
+DIFFERENCES: dict[str, Draw] = {
+    "normal": lambda random, tokens: random.normal(0, 0.1, tokens.size),
+    "heavy-tailed": lambda random, tokens: 0.05 * random.standard_t(3, tokens.size),
+    "less varied in long rows": lambda random, tokens: random.normal(0, 1, tokens.size) / np.sqrt(tokens),
+    "larger in short rows": lambda random, tokens: random.normal(0, 0.05, tokens.size) - 5 / tokens,
+}
+"""A row's difference in nats per token, from its number of tokens."""
 
 
-def test_the_paired_interval_covers_a_true_difference_that_unpaired_ones_would_hide():
-    def once(generator, trial):
-        a, tokens = simulated(generator, 200)
-        b = a - tokens * (0.02 + generator.normal(0, 0.02, size=200))
-        _, low, high = difference(a, b, tokens, 200, trial)
-        assert high - low < 0.02
-        return low <= 0.02 <= high
-
-    assert 0.93 <= covered(1500, once) <= 0.965
+def lengths(random: np.random.Generator, rows: int) -> np.ndarray:
+    """Tokens of responses: log-normal, as those of a chat model are."""
+    return np.clip(np.exp(random.normal(4.6, 0.7, rows)), 5, 1024).round()
 
 
-def test_the_loss_is_weighted_by_tokens():
-    low, high = interval([10.0, 400.0], [10, 100], 1000, 0)
-    # Two rows can only be drawn as (a, a), (a, b) or (b, b): means 1, 410/110 and 4.
-    assert (low, high) == (1, 4)
-    assert difference([10.0, 400.0], [0.0, 0.0], [10, 100], 1000, 0)[0] == pytest.approx(410 / 110)
+@pytest.mark.parametrize("rows", [9, 20, 30, 100])
+@pytest.mark.parametrize("kind", DIFFERENCES)
+def test_the_interval_covers_the_truth_as_often_as_it_says(kind: str, rows: int) -> None:
+    random, draw = np.random.default_rng(1), DIFFERENCES[kind]
+    tokens = lengths(random, 1_000_000)
+    truth = (draw(random, tokens) * tokens).sum() / tokens.sum()
+    trials, covered = 2000, 0
+    for _ in range(trials):
+        tokens = lengths(random, rows)
+        low, high = interval(draw(random, tokens) * tokens, tokens)
+        covered += low <= truth <= high
+    # 2,000 trials at 95 % have a standard deviation of 0.5 %.
+    assert 0.93 <= covered / trials <= 0.975
 
 
-def test_identical_subjects_differ_by_exactly_nothing():
-    assert difference(LOSSES, LOSSES, TOKENS, 1000, 0) == (0, 0, 0)
+def test_pairing_finds_a_difference_that_unpaired_intervals_would_hide() -> None:
+    random = np.random.default_rng(2)
+    tokens = lengths(random, 200)
+    a = tokens * random.normal(2, 0.5, 200)
+    found = difference(a, a - tokens * random.normal(0.02, 0.02, 200), tokens, 0)
+    assert 0 < found.low < 0.02 < found.high < 0.04
+    assert found.p < 0.001
 
 
-def test_a_constant_gap_is_found_exactly():
+def test_rows_of_one_length_have_the_interval_and_about_the_p_value_of_the_t_test() -> None:
+    losses = np.random.default_rng(3).normal(0.1, 0.3, 40)
+    test = scipy.stats.ttest_1samp(losses, 0)
+    found = difference(losses * 50, np.zeros(40), [50] * 40, 0)
+    assert (found.low, found.high) == pytest.approx(tuple(test.confidence_interval(0.95)))
+    assert found.p == pytest.approx(test.pvalue, abs=0.02)
+
+
+def test_few_long_rows_among_short_ones_count_as_few() -> None:
+    x = np.array([1.0, 2.0, 3.0, 2.0, 1.0, 3.0, 2.0, 2.0])
+    alike, unlike = np.full(8, 100), np.array([700, 700, 10, 10, 10, 10, 10, 10])
+    widths = [np.diff(interval(x * tokens, tokens))[0] for tokens in (alike, unlike)]
+    assert widths[1] > 3 * widths[0]
+
+
+def test_the_loss_is_weighted_by_tokens() -> None:
+    found = difference([10.0, 400.0], [0.0, 0.0], [10, 100], 0)
+    assert found.value == pytest.approx(410 / 110)
+    low, high = interval([10.0, 400.0], [10, 100])
+    assert low < 410 / 110 < high
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5, 9])
+def test_the_p_value_of_few_rows_is_exact(rows: int) -> None:
+    losses = np.random.default_rng(4).normal(0.4, 1, rows)
+    seen = abs(losses.sum())
+    thrown = [abs((np.array(signs) * losses).sum()) >= seen - 1e-9 for signs in product((1, -1), repeat=rows)]
+    assert difference(losses, np.zeros(rows), [1] * rows, 0).p == pytest.approx(np.mean(thrown))
+
+
+def test_without_a_difference_small_p_values_are_as_rare_as_they_say() -> None:
+    random = np.random.default_rng(5)
+    tokens = np.full(12, 10)
+    found = [difference(random.normal(0, 1, 12), np.zeros(12), tokens, 0).p for _ in range(300)]
+    assert np.mean(np.array(found) <= 0.05) == pytest.approx(0.05, abs=0.03)
+
+
+def test_pieces_do_not_change_the_p_value_of_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    losses = np.random.default_rng(6).normal(0.05, 1, 60)
+    whole = difference(losses, np.zeros(60), [1] * 60, 3).p
+    assert difference(losses, np.zeros(60), [1] * 60, 3).p == whole
+    monkeypatch.setattr(statistics, "_HELD_AT_ONCE", 60 * 1000)
+    assert difference(losses, np.zeros(60), [1] * 60, 3).p == pytest.approx(whole, abs=0.01)
+
+
+def test_identical_subjects_differ_by_exactly_nothing() -> None:
+    found = difference(LOSSES, LOSSES, TOKENS, 0)
+    assert (found.value, found.low, found.high, found.p) == (0, 0, 0, 1)
+
+
+def test_a_constant_gap_is_found_exactly() -> None:
     worse = [loss + 0.5 * tokens for loss, tokens in zip(LOSSES, TOKENS, strict=True)]
-    assert difference(worse, LOSSES, TOKENS, 1000, 0) == pytest.approx((0.5, 0.5, 0.5))
+    found = difference(worse, LOSSES, TOKENS, 0)
+    assert (found.value, found.low, found.high) == pytest.approx((0.5, 0.5, 0.5))
+    assert found.p == 2 / 2**5
 
 
-def test_the_difference_turns_round_with_its_subjects():
+def test_the_difference_turns_round_with_its_subjects() -> None:
     other = [2.5, 9.0, 2.0, 7.0, 4.5]
-    gap, low, high = difference(LOSSES, other, TOKENS, 1000, 0)
-    assert difference(other, LOSSES, TOKENS, 1000, 0) == pytest.approx((-gap, -high, -low))
-    assert low < gap < high
+    found, turned = difference(LOSSES, other, TOKENS, 0), difference(other, LOSSES, TOKENS, 0)
+    assert (turned.value, turned.low, turned.high) == pytest.approx((-found.value, -found.high, -found.low))
+    assert turned.p == found.p
 
 
-def test_the_seed_decides_the_interval():
-    assert interval(LOSSES, TOKENS, 500, 1) == interval(LOSSES, TOKENS, 500, 1)
-    assert len({interval(LOSSES, TOKENS, 500, seed) for seed in range(4)}) > 1
-
-
-def test_pieces_do_not_change_the_result(monkeypatch):
-    whole = interval(LOSSES, TOKENS, 1000, 3)
-    monkeypatch.setattr(statistics, "_DRAWN_AT_ONCE", 64)
-    assert interval(LOSSES, TOKENS, 1000, 3) == whole
-
-
-def test_a_single_row_has_a_difference_but_no_interval():
-    assert interval([3.0], [2], 100, 0) == (None, None)
-    assert difference([3.0], [1.0], [2], 100, 0) == (1.0, None, None)
+def test_a_single_row_has_a_difference_but_no_interval() -> None:
+    assert interval([3.0], [2]) == (None, None)
+    found = difference([3.0], [1.0], [2], 0)
+    assert (found.value, found.low, found.high, found.p) == (1.0, None, None, 1.0)
 
 
 @pytest.mark.parametrize(("sums", "tokens"), [([], []), ([1.0], [1, 2]), ([1.0, 2.0], [1, 0]), ([[1.0]], [[1]])])
-def test_rows_without_tokens_or_in_the_wrong_shape_are_refused(sums, tokens):
+def test_rows_without_tokens_or_in_the_wrong_shape_are_refused(sums, tokens) -> None:
     with pytest.raises(ValueError):
-        interval(sums, tokens, 100, 0)
+        interval(sums, tokens)
 
 
 @settings(max_examples=50)
-@given(st.lists(st.tuples(st.floats(0, 1e4), st.integers(1, 1000)), min_size=2, max_size=30), st.integers(0, 2**32))
-def test_the_interval_lies_between_the_best_and_the_worst_row(rows, seed):
+@given(st.lists(st.tuples(st.floats(0, 1e4), st.integers(1, 1000)), min_size=2, max_size=30))
+def test_the_interval_holds_the_loss_whatever_the_rows(rows) -> None:
     sums, tokens = zip(*rows, strict=True)
-    low, high = interval(sums, tokens, 100, seed)
-    each = [loss / count for loss, count in rows]
-    slack = 1e-9 * (1 + max(each))
-    assert min(each) - slack <= low <= high <= max(each) + slack
+    low, high = interval(sums, tokens)
+    loss = sum(sums) / sum(tokens)
+    assert low - 1e-9 * (1 + loss) <= loss <= high + 1e-9 * (1 + loss)

@@ -45,6 +45,13 @@ def test_anything_else_is_told_the_three_ways(text: str) -> None:
     )
 
 
+def test_a_text_as_long_as_a_book_is_not_said_again() -> None:
+    with pytest.raises(
+        InputError, match=r"^models.student: '/x{39}'\.\.\. has 9,001 characters; a model has at most 1024$"
+    ):
+        parse("/" + 9000 * "x", "models.student")
+
+
 def test_a_folder_is_found_however_it_is_written(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(model.parent)
     monkeypatch.setenv("HOME", str(model.parent))
@@ -52,7 +59,7 @@ def test_a_folder_is_found_however_it_is_written(model: Path, monkeypatch: pytes
     assert parse("./model").title == "model"
 
 
-@pytest.mark.parametrize("text", ["./none", "/none", "~none/x", "."])
+@pytest.mark.parametrize("text", ["./none", "/none", "~none/x", ".", "./" + 300 * "x", "./\0"])
 def test_a_folder_without_a_model_is_refused(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=r"^model: .*: no model folder \(it would hold a config.json\)$"):

@@ -20,12 +20,12 @@ from tuner.runs import Run
 RECIPE = """\
 name: small
 models: {{generator: {model}, student: {model}}}
-generation: {{rows: 24, shard_rows: 12}}
+generation: {{rows: 80, shard_rows: 40}}
 split: {{validation: 0.3}}
 training:
   one: {{method: lora, r: 2}}
   two: {{method: lora, r: 4}}
-evaluation: {{samples: 1, sample_tokens: 2, resamples: 200}}
+evaluation: {{samples: 1, sample_tokens: 2}}
 """
 
 LOSSES = {"good": 1.0, "fair": 2.0, "bad": 3.0}
@@ -104,10 +104,11 @@ def complete(store: Store, adapters: dict[str, Path]) -> Complete:
         shutil.copytree(adapters[adapter], folder / "adapter")
         return {}
 
-    def evaluate(chosen: dict[str, str], folder: Path) -> dict[str, Any]:
+    def evaluate(chosen: dict[str, str], rows: int, folder: Path) -> dict[str, Any]:
         (folder / "made-up").write_text("")
-        figures = {"low": 0.5, "high": 3.5, "tokens": 100, "rows": 10}
-        return {"subjects": {name: {"loss": LOSSES[adapter], **figures} for name, adapter in chosen.items()}}
+        figures = {"low": 0.5, "high": 3.5, "tokens": 100, "rows": rows}
+        subjects = {name: {"loss": LOSSES[adapter], **figures} for name, adapter in chosen.items()}
+        return {"subjects": subjects, "differences": []}
 
     def make(
         recipe: Recipe,
@@ -117,6 +118,7 @@ def complete(store: Store, adapters: dict[str, Path]) -> Complete:
         name: str | None = None,
         until: str = "evaluate",
         really: bool = False,
+        rows: int = 24,
     ) -> str:
         chosen = {"one": one, "two": two}
         wanted = specs.of_recipe(recipe)
@@ -130,7 +132,7 @@ def complete(store: Store, adapters: dict[str, Path]) -> Complete:
                     elif stage == "train":
                         store.build(spec, lambda folder, name=spec.label: train(chosen[name], folder))
                     elif stage == "evaluate" and not really:
-                        store.build(spec, lambda folder: evaluate(chosen, folder))
+                        store.build(spec, lambda folder: evaluate(chosen, rows, folder))
                     else:
                         stages.make(recipe, stage, spec.label, store)
                     run.note(spec, "made")

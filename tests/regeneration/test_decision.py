@@ -41,6 +41,15 @@ def test_where_there_is_no_champion_the_best_adapter_becomes_it(
     assert decision.comparison["challenger"]["loss"] == 1
 
 
+def test_few_held_out_rows_move_no_alias(store: Store, recipe: Recipe, complete: Complete) -> None:
+    run = complete(recipe, one="bad", two="good", rows=19)
+    decision = decided(store, run)
+    assert not decision.promoted
+    why = "too few rows to say: 19 rows held out, it takes 20; no alias is moved"
+    assert decision.line == f"two of {run} is not made the champion: {why}"
+    assert named(store, "champion") == named(store, "challenger") == []
+
+
 def test_the_run_records_the_comparison_once(store: Store, recipe: Recipe, complete: Complete) -> None:
     run = complete(recipe)
     for _ in range(2):

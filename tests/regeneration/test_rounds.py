@@ -112,7 +112,7 @@ def test_old_rows_survive_on_their_sides_and_new_ones_come(store: Store, grown: 
     assert metrics["former_rows"] == len(before["train"]) + len(before["validation"])
     # Those that were made doubled: two in each later round, one in the first.
     curated = store.find("curate", specs.of_recipe(second).curate.fingerprint).metrics
-    assert (curated["rows"], curated["kept"]) == (48, 45)
+    assert (curated["rows"], curated["kept"]) == (160, 157)
 
 
 def test_a_row_is_walked_back_to_the_shard_of_its_round(store: Store, grown: tuple[Recipe, Recipe, str]) -> None:

@@ -18,7 +18,7 @@ from tuner.report.stage import Inputs, report
 from . import curated_rows
 from .curated_rows import FILES, HOSTILE, KEPT, ROWS
 
-HELD_OUT = 14
+HELD_OUT = 24
 
 
 def manifest(stage: str, number: int, metrics: dict[str, Any], seconds: float) -> Manifest:
@@ -76,7 +76,16 @@ MEASURED: dict[str, Any] = {
         {"a": "lora", "b": "prompt_tuning", "difference": -0.1188, "low": -0.1523, "high": -0.0844},
     ],
     "speed": [
-        {"subject": name, "merged": merged, "batch_size": batch, "new_tokens": 64, "tokens_per_second": speed * batch}
+        {
+            "subject": name,
+            "merged": merged,
+            "batch_size": batch,
+            "new_tokens": 64,
+            "times": 5,
+            "tokens_per_second": speed * batch,
+            "low": 0.9 * speed * batch,
+            "high": 1.1 * speed * batch,
+        }
         for batch in (1, 4)
         for name, merged, speed in (
             ("base", False, 21.37),
@@ -85,7 +94,7 @@ MEASURED: dict[str, Any] = {
             ("prompt_tuning", False, 20.4),
         )
     ],
-    "resamples": 10_000,
+    "precision": "float32",
     "seconds": 61.2,
 }
 

@@ -1,3 +1,4 @@
+import copy
 import json
 import re
 import subprocess
@@ -9,9 +10,11 @@ import pytest
 from tuner.report import browser
 from tuner.report.contents import gather
 from tuner.report.figures import FIGURES, drawn
+from tuner.report.page import render
 from tuner.report.stage import report
+from tuner.report.verdict import judge
 
-from .conftest import HELD_OUT
+from .conftest import MEASURED
 from .curated_rows import FIRST, HOSTILE, KEPT, LONELY, ROWS, rows, table
 
 
@@ -122,8 +125,14 @@ def test_the_check_of_the_split_is_shown(page):
     assert "the instruction of no held-out row equals one to train on" in words(page)
 
 
-def test_few_held_out_rows_are_said_to_widen_the_intervals(page):
-    assert f"because only {HELD_OUT} rows are held out" in words(page)
+def test_few_held_out_rows_are_said_to_tell_nothing(build):
+    few = copy.deepcopy(MEASURED)
+    for subject in few["subjects"].values():
+        subject["rows"] = 19
+    said = words(Page(render(gather(build(few)), judge(gather(build(few))))))
+    assert "Too few rows to say: 19 rows held out, it takes 20." in said
+    assert "Nothing here is called better or worse: 19 rows are held out, and it takes 20." in said
+    assert "winner" not in said
 
 
 def test_long_texts_are_cut_and_say_so(page):

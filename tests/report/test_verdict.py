@@ -27,7 +27,7 @@ def test_a_clear_winner(build):
     assert verdict.winner == "lora"
     assert verdict.lines == (
         f"lora won with a held-out loss of 1.532: {MINUS}0.119 against prompt_tuning "
-        f"(95 % interval {MINUS}0.15 to {MINUS}0.08).",
+        f"(95 % interval {MINUS}0.15 to {MINUS}0.08). Each was trained with one seed.",
         f"Against the base model (1.697), lora is better: {MINUS}0.165 (95 % interval {MINUS}0.21 to {MINUS}0.12).",
         "Cost of lora: 1.5 min of training, 1.91 GB peak memory, an adapter of 9.8 MB, "
         "2,442,240 trainable parameters (1.78 % of the model).",
@@ -50,6 +50,22 @@ def test_a_tie_names_who_cannot_be_told_apart_and_has_no_winner(build, measured)
     )
     assert "lora is better" in verdict.lines[1] and "prompt_tuning is better" in verdict.lines[1]
     assert "lora: 1.5 min" in verdict.lines[2] and "of prompt_tuning: 1.3 min" in verdict.lines[2]
+
+
+@pytest.mark.parametrize(("rows", "winner"), [(19, None), (20, "lora")])
+def test_few_held_out_rows_tell_nothing(build, measured, rows, winner):
+    for subject in measured["subjects"].values():
+        subject["rows"] = rows
+    verdict = judge(gather(build(measured)))
+    assert verdict.winner == winner
+    if winner is None:
+        assert verdict.lines[0] == (
+            "Too few rows to say: 19 rows held out, it takes 20. "
+            "lora has the lowest held-out loss, 1.532 (95 % interval 1.35 to 1.73)."
+        )
+        assert verdict.lines[1].startswith(
+            f"Against the base model (1.697), lora: {MINUS}0.165 (95 % interval {MINUS}0.21 to {MINUS}0.12); prompt"
+        )
 
 
 def test_an_interval_that_ends_at_zero_is_no_win(build, measured):
@@ -128,7 +144,8 @@ def test_of_three_only_the_nearest_rival_is_spelled_out(build, measured):
     assert verdict.lines[0].startswith("The data cannot tell lora and r64 apart")
     assert "prompt_tuning" not in " ".join(verdict.lines)
     contents = replace(
-        contents, differences=(*contents.differences[:4], Difference("lora", "r64", Estimate(-0.01, -0.02, -0.005)))
+        contents,
+        differences=(*contents.differences[:4], Difference("lora", "r64", Estimate(-0.01, -0.02, -0.005), 0.001)),
     )
     assert judge(contents).winner == "lora"
     assert "against r64, the next best" in judge(contents).lines[0]

@@ -1,4 +1,7 @@
 """One evaluator for the base model and all adapters."""
 
-VERSION = 1
+BASE = "base"
+"""The subject that is the student without any adapter."""
+
+VERSION = 2
 """Raised whenever this stage would make something else from the same settings and inputs."""

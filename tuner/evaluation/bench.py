@@ -12,6 +12,9 @@ from tuner.evaluation import generation, loss, statistics
 from tuner.progress import Event, emit
 from tuner.recipe import Recipe
 
+TIMED = 5
+"""How often each subject's generation is timed: in turns with the others, so that what slows the machine slows all."""
+
 LOSSES = pa.schema({"subject": pa.string(), "row_id": pa.string(), "loss_sum": pa.float64(), "tokens": pa.int64()})
 SAMPLES = pa.schema({name: pa.string() for name in ("subject", "row_id", "instruction", "reference", "completion")})
 
@@ -22,17 +25,17 @@ class Bench:
     Args:
         recipe: Names the student, and how much is measured.
         validation: `validation.parquet` of a split.
+        stage: Whose progress is told.
+        subjects: How many are scored.
 
     Raises:
         StageError: If no held-out row has a completion within `max_length`.
     """
 
-    def __init__(self, recipe: Recipe, validation: Path) -> None:
-        from tuner.models import precision
+    def __init__(self, recipe: Recipe, validation: Path, stage: str, subjects: int) -> None:
         from tuner.training.student import tokenizer_of
 
         self.recipe = recipe
-        self.dtype = precision.inference()
         self.tokenizer: Any = tokenizer_of(recipe.models.student, recipe.models.generator)
         # The same tokens for everyone: the longest length that any adapter was trained at.
         length = max(settings.max_length for settings in recipe.training.values())
@@ -46,66 +49,83 @@ class Bench:
         self.shown = self.rows[: recipe.evaluation.samples]
         self.losses: dict[str, list[float]] = {}
         self.samples: dict[str, list[str]] = {}
-        self.speeds: list[dict[str, Any]] = []
+        self.rates: dict[tuple[str, bool], list[float]] = {}
         self.model: Any = None
+        self._stage, self._total = stage, subjects * len(self.rows)
 
     def load(self, quantization: str | None) -> None:
         """Loads the student, after letting go of the one before."""
-        from tuner.models import loading
+        import torch
+
+        from tuner.models import loading, precision
 
         self.model = None
         gc.collect()
-        self.model = loading.load_model(self.recipe.models.student, self.dtype, quantization)
+        # Linear layers in 4 bit are what is large; the rest is kept in float32 either way.
+        mixed = self.recipe.evaluation.precision == "mixed" and quantization is None
+        kept = torch.bfloat16 if mixed else torch.float32
+        self.model = loading.load_model(self.recipe.models.student, kept, quantization)
+        if mixed:
+            precision.in_float32(self.model)
 
-    def score(self, subject: str, model: Any, stage: str = "evaluate") -> None:
+    def score(self, subject: str, model: Any) -> None:
         """The loss of a subject on every row."""
-        total = len(self.rows)
+        before = len(self.losses) * len(self.rows)
         self.losses[subject] = loss.losses(
             model,
             self.encoded,
             self.tokenizer.pad_token_id,
-            progress=lambda done: emit(Event(stage, subject, done=done, total=total)),
+            progress=lambda done: emit(Event(self._stage, done=before + done, total=self._total)),
         )
 
     def measure(self, subject: str, model: Any) -> None:
-        """Losses, samples and speed of a subject."""
+        """Losses and samples of a subject."""
         self.score(subject, model)
         prompts = [row["prompt"] for row in self.shown]
         self.samples[subject] = generation.complete(
             model, self.tokenizer, prompts, self.recipe.evaluation.sample_tokens
         )
-        self.time(subject, model, merged=False)
 
     def time(self, subject: str, model: Any, merged: bool) -> None:
         """Times one batch of generation."""
-        tokens = self.recipe.evaluation.sample_tokens
         prompts = [row["prompt"] for row in self.shown]
-        rate = generation.speed(model, self.tokenizer, prompts, tokens)
-        self.speeds.append(
-            {
-                "subject": subject,
-                "merged": merged,
-                "batch_size": len(prompts),
-                "new_tokens": tokens,
-                "tokens_per_second": rate,
-            }
-        )
+        rate = generation.speed(model, self.tokenizer, prompts, self._timed_tokens)
+        self.rates.setdefault((subject, merged), []).append(rate)
+
+    def speeds(self) -> list[dict[str, Any]]:
+        """Tokens per second of each subject: the mean of its times, with its interval."""
+        found = []
+        for (subject, merged), rates in self.rates.items():
+            low, high = statistics.interval(rates, [1] * len(rates))
+            found.append(
+                {
+                    "subject": subject,
+                    "merged": merged,
+                    "batch_size": len(self.shown),
+                    "new_tokens": self._timed_tokens,
+                    "times": len(rates),
+                    "tokens_per_second": sum(rates) / len(rates),
+                    "low": low,
+                    "high": high,
+                }
+            )
+        return found
+
+    @property
+    def _timed_tokens(self) -> int:
+        return max(1, self.recipe.evaluation.sample_tokens // TIMED)
 
     def interval(self, subject: str) -> dict[str, Any]:
         """A subject's loss per completion token, with its interval."""
-        low, high = statistics.interval(
-            self.losses[subject], self.tokens, self.recipe.evaluation.resamples, self.recipe.seed
-        )
+        low, high = statistics.interval(self.losses[subject], self.tokens)
         tokens = sum(self.tokens)
         mean = sum(self.losses[subject]) / tokens
         return {"loss": mean, "low": low, "high": high, "tokens": tokens, "rows": len(self.rows)}
 
     def difference(self, a: str, b: str) -> dict[str, Any]:
         """The loss of a minus the loss of b, paired by row."""
-        difference, low, high = statistics.difference(
-            self.losses[a], self.losses[b], self.tokens, self.recipe.evaluation.resamples, self.recipe.seed
-        )
-        return {"a": a, "b": b, "difference": difference, "low": low, "high": high}
+        found = statistics.difference(self.losses[a], self.losses[b], self.tokens, self.recipe.seed)
+        return {"a": a, "b": b, "difference": found.value, "low": found.low, "high": found.high, "p": found.p}
 
     def write_losses(self, subjects: list[str], folder: Path) -> None:
         """Writes `losses.parquet`, subject after subject."""

@@ -35,8 +35,8 @@ def complete(
 
 
 def speed(model: Any, tokenizer: "PreTrainedTokenizerBase", prompts: list[list[Message]], new_tokens: int) -> float:
-    """Tokens per second of one batch of exactly `new_tokens` tokens each, after a warm-up."""
-    _generate(model, tokenizer, prompts, min_new_tokens=2, max_new_tokens=2)
+    """Tokens per second of one batch of exactly `new_tokens` tokens each, after a warm-up of one."""
+    _generate(model, tokenizer, prompts, min_new_tokens=1, max_new_tokens=1)
     began = time.perf_counter()
     _generate(model, tokenizer, prompts, min_new_tokens=new_tokens, max_new_tokens=new_tokens)
     return len(prompts) * new_tokens / (time.perf_counter() - began)

@@ -4,11 +4,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tuner.evaluation.bench import Bench
+from tuner.evaluation import BASE
+from tuner.evaluation.bench import TIMED, Bench
 from tuner.evaluation.subjects import merged, wearing
 from tuner.recipe import Recipe
-
-BASE = "base"
 
 
 def evaluate(recipe: Recipe, validation: Path, adapters: dict[str, Path], folder: Path) -> dict[str, Any]:
@@ -30,7 +29,7 @@ def evaluate(recipe: Recipe, validation: Path, adapters: dict[str, Path], folder
         StageError: If no held-out row has a completion within `max_length`.
     """
     began = time.perf_counter()
-    bench = Bench(recipe, validation)
+    bench = Bench(recipe, validation, "evaluate", 1 + len(adapters))
     quantized = {name: recipe.training[name].quantization for name in adapters}
     kinds = set(quantized.values())
     of_base = kinds.pop() if len(kinds) == 1 else None
@@ -42,20 +41,24 @@ def evaluate(recipe: Recipe, validation: Path, adapters: dict[str, Path], folder
         for name, path in mine.items():
             with wearing(bench.model, path) as model:
                 bench.measure(name, model)
-        for name, path in mine.items():
-            # Added into 4-bit weights an adapter would be rounded with them: nobody serves it so.
-            if recipe.training[name].method == "lora" and quantization is None:
-                with merged(bench.model, path) as model:
-                    bench.time(name, model, merged=True)
+        for _ in range(TIMED):
+            if quantization == of_base:
+                bench.time(BASE, bench.model, merged=False)
+            for name, path in mine.items():
+                with wearing(bench.model, path) as model:
+                    bench.time(name, model, merged=False)
+                # Added into 4-bit weights an adapter would be rounded with them: nobody serves it so.
+                if recipe.training[name].method == "lora" and quantization is None:
+                    with merged(bench.model, path) as model:
+                        bench.time(name, model, merged=True)
     subjects = [BASE, *adapters]
     bench.write_losses(subjects, folder)
     bench.write_samples(subjects, folder)
     return {
         "subjects": {subject: bench.interval(subject) for subject in subjects},
         "differences": [bench.difference(a, b) for index, b in enumerate(subjects) for a in subjects[index + 1 :]],
-        "speed": bench.speeds,
+        "speed": bench.speeds(),
         "quantization": {BASE: of_base, **quantized},
-        "dtype": str(bench.dtype).removeprefix("torch."),
-        "resamples": recipe.evaluation.resamples,
+        "precision": recipe.evaluation.precision,
         "seconds": time.perf_counter() - began,
     }

@@ -57,14 +57,13 @@ def load_model(model: str, dtype: "torch.dtype", quantization: str | None = None
     Raises:
         InputError: If it cannot be had, or bitsandbytes is not installed where it is needed.
     """
-    import torch
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
     path, revision = place(model)
     config = None
     if quantization == "nf4":
-        config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16)
+        config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
     try:
         return AutoModelForCausalLM.from_pretrained(
             path,

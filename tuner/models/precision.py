@@ -3,6 +3,7 @@
 import json
 import statistics
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,33 @@ def training() -> "torch.dtype":
     if chosen == "auto":
         chosen = "bfloat16" if _native() else "float32"
     return getattr(torch, chosen)
+
+
+def in_float32(model: "torch.nn.Module") -> None:
+    """Has a model whose weights are kept in a smaller type compute in float32, a layer's weights at a time.
+
+    Args:
+        model: Is changed. What quantizes its own weights stays as it is.
+    """
+    import torch
+    from torch.nn import Embedding, Linear, functional
+
+    def linear(layer: Linear) -> Callable[..., torch.Tensor]:
+        bias = None if layer.bias is None else layer.bias.float()
+        return lambda input: functional.linear(input, layer.weight.float(), bias)
+
+    def embedding(layer: Embedding) -> Callable[..., torch.Tensor]:
+        return lambda input: functional.embedding(input, layer.weight, layer.padding_idx).float()
+
+    for module in model.modules():
+        if type(module) is Linear:
+            module.forward = linear(module)
+        elif type(module) is Embedding:
+            module.forward = embedding(module)
+        else:
+            for parameter in module.parameters(recurse=False):
+                if parameter.is_floating_point():
+                    parameter.data = parameter.data.float()
 
 
 @lru_cache(maxsize=1)

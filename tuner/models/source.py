@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import uuid
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from typing import Literal
 
 from tuner.errors import InputError
 from tuner.settings import settings
+
+LONGEST = 1024
+"""Characters of a model string."""
 
 _PYPI = re.compile(r"pypi:([A-Za-z0-9][A-Za-z0-9._-]*)==([A-Za-z0-9.!+]+)")
 _HUB = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
@@ -63,6 +67,8 @@ def parse(text: str, key: str = "model") -> Source:
     Raises:
         InputError: If it is none of these, or a folder is not there.
     """
+    if len(text) > LONGEST:
+        raise InputError(f"{key}: {text[:40]!r}... has {len(text):,} characters; a model has at most {LONGEST}")
     if match := _PYPI.fullmatch(text):
         return Source("pypi", match[1], match[2])
     if text.startswith((".", "/", "~")):
@@ -70,7 +76,7 @@ def parse(text: str, key: str = "model") -> Source:
             folder = Path(text).expanduser()
         except RuntimeError:  # `~name` of nobody
             folder = Path(text)
-        if not (folder / "config.json").is_file():
+        if not os.path.isfile(folder / "config.json"):  # noqa: PTH113 - Path raises for a name that is too long
             raise InputError(f"{key}: {text}: no model folder (it would hold a config.json)")
         return Source("folder", str(folder.absolute()))
     if match := _HUB.fullmatch(text):

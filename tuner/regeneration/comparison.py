@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tuner.artifacts.manifest import Manifest
 from tuner.artifacts.store import Store
 from tuner.errors import DamagedArtifactError, StageError
+from tuner.evaluation.statistics import FEWEST_ROWS
 from tuner.regeneration.contest import CHALLENGER, CHAMPION, Contest, contest, trained
 from tuner.report.wording import Estimate, interval, rows_of, signed
 from tuner.stages import present
@@ -15,9 +16,11 @@ from tuner.stages import present
 if TYPE_CHECKING:
     from tuner.splitting.check import Overlap
 
+TOO_FEW = "too_few_rows"
 WON = ("first", "better")
 """Outcomes that make the challenger the champion. The others: `not_better`, `itself` (both are one adapter),
-`another_student` and `leak` (the champion has trained on what it would be measured on)."""
+`another_student`, `leak` (the champion has trained on what it would be measured on) and `too_few_rows`, which moves no
+alias at all."""
 
 
 def compare(store: Store, run: str) -> Manifest:
@@ -50,6 +53,9 @@ def compare(store: Store, run: str) -> Manifest:
 
 def _compared(store: Store, sides: Contest, folder: Path) -> dict[str, Any]:
     challenger = sides.evaluated.metrics["subjects"][sides.adapter]
+    if challenger["rows"] < FEWEST_ROWS:
+        line = f"too few rows to say: {rows_of(challenger['rows'])} held out, it takes {FEWEST_ROWS}; no alias is moved"
+        return _outcome(TOO_FEW, line, challenger)
     if sides.champion is None:
         return _outcome("first", "there is no champion yet", challenger)
     if sides.champion.fingerprint == sides.fingerprint:
@@ -110,8 +116,8 @@ def _measured(store: Store, sides: Contest, champion: Manifest, validation: Path
     began = time.perf_counter()
     home = settings().folder("cache/adapters")
     challenger = present(store, sides.wanted.training[sides.adapter])
-    bench = Bench(sides.recipe, validation)
     subjects = {CHALLENGER: challenger, CHAMPION: champion}
+    bench = Bench(sides.recipe, validation, "compare", len(subjects))
     loaded: list[str | None] = []
     for name, manifest in subjects.items():
         if problem := store.problem(manifest):
@@ -122,11 +128,11 @@ def _measured(store: Store, sides: Contest, champion: Manifest, validation: Path
             bench.load(quantization)
             loaded.append(quantization)
         with wearing(bench.model, adapter) as model:
-            bench.score(name, model, stage="compare")
+            bench.score(name, model)
     bench.write_losses(list(subjects), folder)
     return {
         **{name: bench.interval(name) for name in subjects},
         "difference": bench.difference(CHALLENGER, CHAMPION),
-        "dtype": str(bench.dtype).removeprefix("torch."),
+        "precision": sides.recipe.evaluation.precision,
         "seconds": time.perf_counter() - began,
     }

@@ -9,7 +9,7 @@ from tuner.artifacts.aliases import Entry
 from tuner.artifacts.manifest import Manifest
 from tuner.artifacts.store import Store
 from tuner.errors import StageError
-from tuner.regeneration.comparison import WON
+from tuner.regeneration.comparison import TOO_FEW, WON
 from tuner.regeneration.contest import CHALLENGER, CHAMPION, Contest, contest
 from tuner.runs import Run
 
@@ -40,7 +40,9 @@ class Decision:
         why = self.comparison["verdict"]
         if self.promoted:
             return f"{self.adapter} of {self.run} is the new champion: {why}"
-        if self.champion is None or self.champion.fingerprint == self.fingerprint:
+        if self.champion is None:
+            return f"{self.adapter} of {self.run} is not made the champion: {why}"
+        if self.champion.fingerprint == self.fingerprint:
             return f"{self.adapter} of {self.run} stays the champion: {why}"
         return f"{self.champion.adapter} of {self.champion.run} stays the champion: {why}"
 
@@ -63,7 +65,7 @@ def decide(store: Store, run: str, comparison: Manifest) -> Decision:
         raise StageError(f"{run}: the champion was changed while it was compared; run the regeneration again")
     promoted = comparison.metrics["outcome"] in WON
     _note(store, sides)
-    if not _moved(store, CHALLENGER, run):
+    if comparison.metrics["outcome"] != TOO_FEW and not _moved(store, CHALLENGER, run):
         if promoted and not _moved(store, CHAMPION, run):
             _move(store, CHAMPION, sides, comparison)
         # Last: it says that the decision was carried out whole.

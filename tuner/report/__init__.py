@@ -1,4 +1,4 @@
 """What a person looks at in the end."""
 
-VERSION = 2
+VERSION = 3
 """Raised whenever this stage would make something else from the same settings and inputs."""

@@ -77,13 +77,13 @@ def losses(axes: Axes, contents: Contents) -> None:
 
 def telling_differences(contents: Contents) -> list[Difference]:
     """Each adapter against the base, and the best of them against the others: all pairs would be too many to read."""
-    against_base = [Difference(name, BASE, contents.difference(name, BASE)) for name in contents.adapters]
+    against_base = [Difference(name, BASE, contents.difference(name, BASE), None) for name in contents.adapters]
     known = {name: value for name in contents.adapters if (value := contents.losses[name].value) is not None}
     if not known:
         return against_base
     best = min(known, key=lambda name: known[name])
     others = [name for name in contents.adapters if name != best]
-    return against_base + [Difference(best, name, contents.difference(best, name)) for name in others]
+    return against_base + [Difference(best, name, contents.difference(best, name), None) for name in others]
 
 
 def differences(axes: Axes, contents: Contents) -> None:
@@ -109,23 +109,24 @@ def peak_memory(axes: Axes, contents: Contents) -> None:
 
 
 def adapter_size(axes: Axes, contents: Contents) -> None:
-    """What each adapter takes on disk."""
+    """What each adapter's weights take on disk."""
     _trained_bars(axes, contents, "adapter_bytes", size)
 
 
 def inference_speed(axes: Axes, contents: Contents) -> None:
-    """Tokens generated in a second at the largest batch that was timed."""
+    """Tokens generated in a second at the largest batch that was timed, with intervals."""
     colours = palette.colours_of(contents.subjects)
     batch = max((entry.batch_size for entry in contents.speed), default=0)
-    shown = [entry for entry in contents.speed if entry.batch_size == batch and entry.tokens_per_second is not None]
-    _bars(
-        axes,
-        [short(entry.subject) + (", merged" if entry.merged else "") for entry in shown],
-        [entry.tokens_per_second or 0 for entry in shown],
-        [colours[entry.subject] for entry in shown],
-        [f"{rate(entry.tokens_per_second)} tokens/s" for entry in shown],
-    )
-    axes.set_xlabel(f"batch of {batch}" if shown else "not measured")
+    shown = [
+        entry for entry in contents.speed if entry.batch_size == batch and entry.tokens_per_second.value is not None
+    ]
+    entries = [
+        (short(entry.subject) + (", merged" if entry.merged else ""), entry.tokens_per_second, colours[entry.subject])
+        for entry in shown
+    ]
+    _intervals(axes, entries, [rate(estimate.value) for _, estimate, _ in entries])
+    axes.set_xlim(left=0)
+    axes.set_xlabel(f"tokens/s, batch of {batch}" if shown else "not measured")
 
 
 def tradeoff(axes: Axes, contents: Contents) -> None:

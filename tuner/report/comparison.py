@@ -102,7 +102,7 @@ def measures(contents: Contents) -> list[Measure]:
         trained("trainable_parameters", "trainable_parameters", shape, "trainable parameters", "parameters", count),
         trained("total_parameters", "total_parameters", shape, "total parameters", "parameters", count),
         trained("trainable_ratio", "trainable_ratio", shape, "trainable / total", "1", percent),
-        trained("adapter_bytes", "adapter_bytes", shape, "adapter on disk", "bytes", size),
+        trained("adapter_bytes", "adapter_bytes", shape, "adapter weights on disk", "bytes", size),
     ]
 
 
@@ -130,13 +130,17 @@ def as_json(contents: Contents, verdict: Verdict) -> dict[str, Any]:
         "verdict": list(verdict.lines),
         "winner": verdict.winner,
         "held_out": {"rows": contents.held_out_rows, "tokens": contents.held_out_tokens},
-        "intervals": {"coverage": 0.95, "method": "percentile bootstrap over rows", "resamples": contents.resamples},
+        "precision": contents.precision,
+        "intervals": {
+            "coverage": 0.95,
+            "method": "Student's t, linearised ratio over rows, effective degrees of freedom",
+        },
         "subjects": {
             name: {measure.key: _raw(measure.cells[name], measure.unit) for measure in compared}
             for name in contents.subjects
         },
         "differences": [
-            {"a": entry.a, "b": entry.b, "difference": _raw(_cell(entry.estimate), "nats per token")}
+            {"a": entry.a, "b": entry.b, "difference": _raw(_cell(entry.estimate), "nats per token"), "p": entry.p}
             for entry in contents.differences
         ],
         "speed": [
@@ -145,7 +149,7 @@ def as_json(contents: Contents, verdict: Verdict) -> dict[str, Any]:
                 "merged": entry.merged,
                 "batch_size": entry.batch_size,
                 "new_tokens": entry.new_tokens,
-                "tokens_per_second": entry.tokens_per_second,
+                "tokens_per_second": _raw(_cell(entry.tokens_per_second), "tokens/s"),
             }
             for entry in contents.speed
         ],
@@ -169,8 +173,8 @@ def as_csv(contents: Contents) -> str:
     for name in contents.subjects:
         row: dict[str, Any] = {"subject": name, "method": contents.training[name]["method"] if name != BASE else BASE}
         row |= _scaled(by_key, name, _FIRST_COLUMNS)
-        row["inference_tokens_per_sec"] = _speed(contents, name, False, smallest)
-        row["inference_tokens_per_sec_merged"] = _speed(contents, name, True, smallest)
+        row["inference_tokens_per_sec"] = _speed(contents, name, False, smallest).value
+        row["inference_tokens_per_sec_merged"] = _speed(contents, name, True, smallest).value
         row["inference_batch_size"] = smallest
         row |= _scaled(by_key, name, _COLUMNS)
         for column, estimate in (
@@ -218,21 +222,21 @@ def _speeds(contents: Contents) -> list[Measure]:
         for merged in sorted({entry.merged for entry in contents.speed if entry.batch_size == batch}):
             cells = {}
             for name in contents.subjects:
-                value = _speed(contents, name, merged, batch)
+                speed = _speed(contents, name, merged, batch)
                 unchanged = name == BASE or contents.training[name]["method"] != "lora"
-                reason = "" if value is not None else UNMERGEABLE if merged and unchanged else UNMEASURED
-                cells[name] = Cell(Estimate(value), reason)
+                reason = "" if speed.value is not None else UNMERGEABLE if merged and unchanged else UNMEASURED
+                cells[name] = Cell(speed, reason)
             key = f"inference_tokens_per_second_batch_{batch}{'_merged' if merged else ''}"
             label = f"tokens/s, batch {batch}{', merged' if merged else ''}"
             found.append(Measure(key, "Speed of inference", label, "tokens/s", _alone(rate), cells))
     return found
 
 
-def _speed(contents: Contents, subject: str, merged: bool, batch: int | None) -> float | None:
+def _speed(contents: Contents, subject: str, merged: bool, batch: int | None) -> Estimate:
     for entry in contents.speed:
         if (entry.subject, entry.merged, entry.batch_size) == (subject, merged, batch):
             return entry.tokens_per_second
-    return None
+    return Estimate(None)
 
 
 def _base_parameters(contents: Contents) -> float | None:

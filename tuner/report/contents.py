@@ -8,6 +8,8 @@ import pyarrow as pa
 
 from tuner.artifacts import parquet as tables
 from tuner.artifacts.manifest import Manifest
+from tuner.evaluation import BASE
+from tuner.evaluation.statistics import FEWEST_ROWS
 from tuner.recipe import Recipe
 from tuner.report import clusters, thresholds
 from tuner.report.curated import Curated, read
@@ -15,27 +17,26 @@ from tuner.report.inputs import Inputs
 from tuner.report.thresholds import Score
 from tuner.report.wording import Estimate, finite
 
-BASE = "base"
-
 
 @dataclass(frozen=True)
 class Difference:
-    """The paired difference of two subjects' losses, that of `a` minus that of `b`."""
+    """The paired difference of two subjects' losses, that of `a` minus that of `b`, and its sign-flip p-value."""
 
     a: str
     b: str
     estimate: Estimate
+    p: float | None
 
 
 @dataclass(frozen=True)
 class Speed:
-    """One timed generation; `merged` means that the adapter's weights were added to the base's."""
+    """A subject's timed generations; `merged` means that the adapter's weights were added to the base's."""
 
     subject: str
     merged: bool
     batch_size: int
     new_tokens: int
-    tokens_per_second: float | None
+    tokens_per_second: Estimate
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Contents:
         losses: Held-out loss in nats per completion token, by subject.
         held_out_rows: Rows behind these losses.
         held_out_tokens: Completion tokens behind them.
-        resamples: Bootstrap resamples behind the intervals.
+        precision: The number format that everyone was scored in.
         differences: Of each adapter to the base and of each pair of adapters.
         speed: Timed generations.
         better_rows: Held-out rows on which an adapter's loss is below the base's, by adapter.
@@ -79,7 +80,7 @@ class Contents:
     losses: dict[str, Estimate]
     held_out_rows: int
     held_out_tokens: int
-    resamples: int
+    precision: str
     differences: tuple[Difference, ...]
     speed: tuple[Speed, ...]
     better_rows: dict[str, int]
@@ -96,6 +97,11 @@ class Contents:
     def adapters(self) -> tuple[str, ...]:
         """All subjects but the base."""
         return self.subjects[1:]
+
+    @property
+    def tells(self) -> bool:
+        """Whether there are enough held-out rows to call anything better or worse."""
+        return self.held_out_rows >= FEWEST_ROWS
 
     def difference(self, a: str, b: str) -> Estimate:
         """The loss of `a` minus that of `b`, whichever way round it was measured."""
@@ -130,8 +136,10 @@ def gather(inputs: Inputs) -> Contents:
         losses={name: _estimate(measured["subjects"][name], "loss") for name in subjects},
         held_out_rows=counted["rows"],
         held_out_tokens=counted["tokens"],
-        resamples=measured["resamples"],
-        differences=tuple(Difference(d["a"], d["b"], _estimate(d, "difference")) for d in measured["differences"]),
+        precision=measured["precision"],
+        differences=tuple(
+            Difference(d["a"], d["b"], _estimate(d, "difference"), finite(d.get("p"))) for d in measured["differences"]
+        ),
         speed=tuple(_speed(entry) for entry in measured["speed"]),
         better_rows=_better_rows(tables.read(inputs.losses), adapters),
         curves={name: _curve(tables.read(inputs.curves[name])) for name in adapters},
@@ -156,7 +164,7 @@ def _speed(entry: dict[str, Any]) -> Speed:
         merged=entry["merged"],
         batch_size=entry["batch_size"],
         new_tokens=entry["new_tokens"],
-        tokens_per_second=finite(entry["tokens_per_second"]),
+        tokens_per_second=_estimate(entry, "tokens_per_second"),
     )
 
 

@@ -88,7 +88,7 @@ FIGURES: dict[str, tuple[Panel, ...]] = {
     "efficiency_comparison": (
         Panel("training_time", "Training time", charts.training_time, _by_adapters),
         Panel("peak_memory", "Peak memory", charts.peak_memory, _by_adapters),
-        Panel("adapter_size", "Adapter on disk", charts.adapter_size, _by_adapters),
+        Panel("adapter_size", "Adapter weights on disk", charts.adapter_size, _by_adapters),
         Panel("inference_speed", "Inference speed", charts.inference_speed, _by_speeds),
     ),
     "tradeoff_analysis": (Panel("tradeoff", "What training time bought", charts.tradeoff, _tall),),

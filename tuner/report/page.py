@@ -8,13 +8,11 @@ from typing import Any
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from tuner.evaluation.statistics import FEWEST_ROWS
 from tuner.report import browser, checks, clusters, comparison, figures, palette, variety, wording
 from tuner.report.contents import Contents
 from tuner.report.verdict import Verdict
 from tuner.report.wording import ABSENT, count, duration, finite, percent
-
-FEW_ROWS = 30
-"""With fewer held-out rows than this, the page says why its intervals are wide."""
 
 
 def render(contents: Contents, verdict: Verdict) -> str:
@@ -43,10 +41,10 @@ def render(contents: Contents, verdict: Verdict) -> str:
         roles=palette.roles_of(contents.subjects),
         tones=palette.ROLES,
         facts=_facts(contents),
-        few_rows=contents.held_out_rows < FEW_ROWS,
+        fewest_rows=None if contents.tells else FEWEST_ROWS,
         held_out_rows=count(contents.held_out_rows),
         held_out_tokens=count(contents.held_out_tokens),
-        resamples=count(contents.resamples),
+        precision=contents.precision,
         table=comparison.table(contents),
         figures=figures.svgs(contents),
         samples=contents.samples,
@@ -87,7 +85,14 @@ def _data(contents: Contents) -> dict[str, Any]:
         "split": contents.split,
         "funnel": checks.funnel(metrics),
         "asides": [
-            line for line in (checks.marks(metrics), checks.idle(metrics, curation), checks.off(curation)) if line
+            line
+            for line in (
+                checks.masked(metrics, curation),
+                checks.marks(metrics, curation),
+                checks.idle(metrics, curation),
+                checks.off(curation),
+            )
+            if line
         ],
         "meanings": meanings,
         "scores": contents.scores,

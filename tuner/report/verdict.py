@@ -1,12 +1,26 @@
 """The verdict: who won, whether that is better than no training at all, and what it cost, in three plain lines.
 
-Nothing is called better or worse unless the 95 % interval of the paired difference lies wholly on one side of 0.
+Nothing is called better or worse unless the 95 % interval of the paired difference lies wholly on one side of 0, nor
+with fewer held-out rows than `statistics.FEWEST_ROWS`. Every adapter was trained once, and what is said is said of it.
 """
 
 from dataclasses import dataclass
 
+from tuner.evaluation.statistics import FEWEST_ROWS
 from tuner.report.contents import BASE, Contents
-from tuner.report.wording import Estimate, count, duration, finite, interval, listed, number, percent, signed, size
+from tuner.report.wording import (
+    Estimate,
+    count,
+    duration,
+    finite,
+    interval,
+    listed,
+    number,
+    percent,
+    rows_of,
+    signed,
+    size,
+)
 
 
 @dataclass(frozen=True)
@@ -39,14 +53,20 @@ def judge(contents: Contents) -> Verdict:
         lines = ("No adapter has a finite held-out loss: training diverged.", _cost(contents, list(contents.adapters)))
         return Verdict(lines, None)
     best, others = measured[0], measured[1:]
-    rivals = [other for other in others if not contents.difference(best, other).is_below_zero]
+    rivals = [other for other in others if not (contents.tells and contents.difference(best, other).is_below_zero)]
     first = _first(contents, best, others, rivals) + _diverged(contents, measured)
     leading = [best, *rivals]
-    return Verdict((first, _against_base(contents, leading), _cost(contents, leading)), None if rivals else best)
+    winner = best if contents.tells and not rivals else None
+    return Verdict((first, _against_base(contents, leading), _cost(contents, leading)), winner)
 
 
 def _first(contents: Contents, best: str, others: list[str], rivals: list[str]) -> str:
     loss = contents.losses[best]
+    if not contents.tells:
+        return (
+            f"Too few rows to say: {rows_of(contents.held_out_rows)} held out, it takes {FEWEST_ROWS}. "
+            f"{best} has the lowest held-out loss, {number(loss.value)} {interval(loss)}."
+        )
     if not others:
         return f"{best} is the only adapter to judge: held-out loss {number(loss.value)} {interval(loss)}."
     # Of many, the nearest says enough; the figures show all.
@@ -56,7 +76,8 @@ def _first(contents: Contents, best: str, others: list[str], rivals: list[str]) 
         place = ", the next best" if len(others) > 1 else ""
         return (
             f"{best} won with a held-out loss of {number(loss.value)}: "
-            f"{signed(difference)} against {nearest}{place} {interval(difference)}."
+            f"{signed(difference)} against {nearest}{place} {interval(difference)}. "
+            "Each was trained with one seed."
         )
     return (
         f"The data cannot tell {listed([best, *rivals])} apart: {best} has the lowest held-out loss, "
@@ -73,12 +94,15 @@ def _against_base(contents: Contents, named: list[str]) -> str:
     base = contents.losses[BASE].value
     if base is None:
         return "The base model has no finite held-out loss to compare with."
-    clauses = [_clause(name, contents.difference(name, BASE)) for name in named]
+    clauses = [_clause(contents, name) for name in named]
     return f"Against the base model ({number(base)}), {'; '.join(clauses)}."
 
 
-def _clause(name: str, difference: Estimate) -> str:
+def _clause(contents: Contents, name: str) -> str:
+    difference = contents.difference(name, BASE)
     gap = _gap(difference)
+    if not contents.tells:
+        return f"{name}: {gap}"
     if difference.is_below_zero:
         return f"{name} is better: {gap}"
     if difference.is_above_zero:
