@@ -1,5 +1,7 @@
 """A recipe that is wrong ends in one line that names the key or the line, and says what would be right."""
 
+import random
+import time
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,8 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from tuner import loading
+from tests.mutated import mutated
+from tuner import loading, specs
 from tuner.errors import InputError
 from tuner.recipe import Recipe
 
@@ -126,15 +129,14 @@ def test_two_adapters_of_one_name_are_refused_with_the_line() -> None:
         ("name: !!python/object:os.system x\n", "at line 1"),
         ("a: 1\n---\nb: 2\n", "at line 2"),
         ("a: *b", "at line 1"),
-        ("? [a]\n: b\n", "at line 1"),
         ("name: \x00", "special characters"),
         ("name: \ud800", "special characters"),
-        ("[" * 5000, "recursion"),
-        ("seed: " + "9" * 5000, "4300 digits"),
         ("a: 2024-99-99", "month"),
         ("a: !!bool maybe", ""),
         ("a: !!timestamp never", ""),
         ("a: !!int ''", ""),
+        ("a: !!binary é", ""),
+        ("a: !!set [b]", ""),
     ],
 )
 def test_text_that_is_not_yaml_says_where(text: str, where: str) -> None:
@@ -157,13 +159,84 @@ def test_anything_but_a_mapping_is_told_the_keys(text: str) -> None:
         ("=3", "write it as a.b=value"),
         ("generation..rows=3", "write it as a.b=value"),
         ("generation.rows.a=3", "'rows' holds a value, not further keys"),
-        ("generation.rows=[", "the value is not valid YAML"),
-        ("seed=2024-99-99", "the value is not valid YAML"),
-        ("seed=!!bool maybe", "the value is not valid YAML"),
+        ("generation.rows=[", "the value is not valid YAML at line 1: "),
+        ("seed=2024-99-99", "the value is not valid YAML: month must be in 1..12"),
+        ("seed=!!bool maybe", "the value is not valid YAML: 'maybe'"),
+        ("seed=[[[[[[[[[[[[[[[[[[[[[", "the value is line 1: more than 20 values lie within each other"),
     ],
 )
 def test_an_override_that_cannot_be_read_is_named(override: str, right: str) -> None:
-    assert complaint(override) == f"--set {override}: {right}"
+    assert complaint(override).startswith(f"--set {override}: {right}")
+
+
+LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{number}: &a{number} [{', '.join([f'*a{number - 1}'] * 10)}]\n" for number in range(1, 12)
+)
+"""A hundred lines that stand for a million million values."""
+
+
+class TestTooLarge:
+    """Refused in a line, before anything is made of it."""
+
+    @pytest.mark.parametrize(
+        ("text", "line"),
+        [
+            ("[" * 5000, "line 1: more than 20 values lie within each other"),
+            ("- " * 5000, "line 1: more than 20 values lie within each other"),
+            ("a:\n" + "".join(f"{' ' * i}a:\n" for i in range(1, 300)), "line 20: more than 20 values lie"),
+            ("? " * 5000, "line 1: more than 20 values lie within each other"),
+            (LAUGHS, "line 4: a recipe has at most 5,000 keys and values, aliases counted in full"),
+            ("a: &a [b, *a]\n", "line 1: the alias *a stands within what it names"),
+            ("a: &a\n  b: {c: *a}\n", "line 2: the alias *a stands within what it names"),
+            ("a: [" + "b," * 6000 + "]", "line 1: a recipe has at most 5,000 keys and values"),
+            ("a: b\n" * 3000, "line 2500: a recipe has at most 5,000 keys and values"),
+            ("seed: " + "9" * 5000, "line 1: a number has 5,000 digits; at most 50 are allowed"),
+            ("seed: 0x" + "f" * 60_000, "line 1: a number has 60,002 digits; at most 50 are allowed"),
+            ("seed: " + "1:" * 20_000 + "1", "line 1: a number has 40,001 digits; at most 50 are allowed"),
+            ("seed: " + "1:" * 300 + "1.5", "line 1: a number has 603 digits; at most 50 are allowed"),
+            ("? [a]\n: b\n", "line 1: a key is a list or a mapping; give it a name"),
+            ("? {a: b}\n: b\n", "line 1: a key is a list or a mapping; give it a name"),
+        ],
+        ids=lambda each: each[:20],
+    )
+    def test_text(self, text: str, line: str) -> None:
+        began = time.thread_time()
+        assert complaint(text=text).startswith(f"r.yaml: {line}")
+        assert complaint(f"seed={text}").startswith("--set seed=")
+        assert time.thread_time() - began < 1
+
+    def test_a_scalar_that_is_nearly_a_number(self) -> None:
+        began = time.thread_time()
+        assert complaint(text=f"{MINIMAL}seed: {'1' * 60_000}x").startswith("r.yaml: seed: Unable to parse")
+        assert time.thread_time() - began < 1
+
+    def test_a_key_that_is_long_is_cut(self) -> None:
+        assert len(complaint(text=f"{'k' * 50_000}: 1\n")) < 300
+        assert len(complaint(text=f"'{'k' * 50_000}': 1\n'{'k' * 50_000}': 1\n")) < 300
+        assert len(complaint(f"{'k' * 50_000}=1")) < 500
+        assert len(complaint(f"name={'k' * 50_000}")) < 300
+
+    def test_a_value_within_too_many_keys(self) -> None:
+        line = complaint(f"{'.'.join('a' * 50_000)}=1")
+        assert line.endswith("...: names 50,000 keys within each other; at most 20 are allowed")
+        assert len(line) < 500
+
+    def test_what_would_break_the_line_or_the_terminal_is_not_repeated(self) -> None:
+        assert complaint(text=MINIMAL + '"a\\nb\\e[2J": 1\n').startswith("r.yaml: a b [2J: unknown key")
+        assert complaint("a\nb\x1b=[").startswith("--set a b =[: the value is not valid YAML")
+
+    def test_more_shards_than_can_be_planned(self) -> None:
+        many = "generation: 100,000,000 rows are 100,000,000 shards of 1, too many to plan; raise shard_rows"
+        assert complaint("generation.rows=100000000", "generation.shard_rows=1") == f"r.yaml: {many}"
+        line = complaint("generation.rows=200", "generation.shard_rows=1", "generation.rounds=100")
+        assert "200 rows in each of 100 rounds are 20,000 shards of 1" in line
+        assert "too many to plan" in complaint("generation.rows=300", "generation.rounds=500")
+        assert parse("generation.rows=100", "generation.rounds=500").generation.rounds == 500
+        assert parse("generation.rows=100000000", "generation.shard_rows=100000").generation.rows == 100_000_000
+
+    def test_an_alias_that_is_small_is_followed(self) -> None:
+        text = MINIMAL.replace("lora: {method: lora}", "lora: &lora {method: lora, r: 4}\n  other: *lora")
+        assert parse(text=text).training["other"] == parse(text=text).training["lora"]
 
 
 def test_overrides_are_typed_as_yaml_and_make_sections() -> None:
@@ -234,6 +307,19 @@ def test_no_text_raises_anything_but_an_input_error(text: str) -> None:
             attempt()
         except InputError as error:
             assert str(error)
+
+
+@hypothesis_settings(max_examples=60)
+@given(st.sampled_from(loading.shipped()), st.randoms(use_true_random=False))
+def test_a_mutated_recipe_is_read_or_refused_in_one_line_within_a_second(name: str, dice: random.Random) -> None:
+    text = mutated(loading.read(name), dice)
+    began = time.thread_time()
+    try:
+        specs.of_recipe(loading.parse(text, source="r.yaml"))
+    except InputError as error:
+        assert str(error).isprintable()
+        assert len(str(error)) < 700
+    assert time.thread_time() - began < 1
 
 
 @hypothesis_settings(max_examples=100)

@@ -13,26 +13,70 @@ from pydantic import BaseModel, ValidationError
 from tuner.errors import InputError
 from tuner.recipe import Lora, PromptTuning, Recipe
 
-MAX_BYTES = 512 * 1024
-"""A recipe travels as a Prefect parameter, which may hold 512 kB."""
+MAX_BYTES = 64 * 1024
+"""Of a recipe, and of a value given with `--set`. PyYAML reads about 200 kB in a second."""
+MAX_DEPTH = 20
+"""Sections within sections. The deepest setting lies at 5."""
+MAX_VALUES = 5_000
+"""Keys and values together, an alias counted as all that it stands for."""
+MAX_DIGITS = 50
+"""Of a number. Python's own limit, 4,300 digits, holds for decimal ones alone."""
 
 
-_NOT_YAML = (yaml.YAMLError, ValueError, RecursionError, LookupError, AttributeError)
+_NOT_YAML = (yaml.YAMLError, ValueError, ArithmeticError, LookupError, AttributeError, TypeError)
 """What PyYAML throws at text that it cannot construct: `!!bool x` is a KeyError, `!!timestamp x` an AttributeError."""
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML that refuses a key given twice, which plain YAML would silently let the last one win."""
+    """Safe YAML of a bounded size, which refuses a key given twice: plain YAML would silently let the last one win.
+
+    What is too large is refused before anything is made of it: aliases and merges multiply only then.
+    """
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._depth = 0
+        self._values = 0
+        self._sizes: dict[yaml.Node, int] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()
+        before = self._values
+        self._values += 1
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise _refused(event, f"more than {MAX_DEPTH} values lie within each other")
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        assert node is not None
+        if isinstance(event, yaml.AliasEvent):
+            if node not in self._sizes:
+                raise _refused(event, f"the alias *{_cut(event.anchor)} stands within what it names")
+            self._values += self._sizes[node]
+        if self._values > MAX_VALUES:
+            raise _refused(event, f"a recipe has at most {MAX_VALUES:,} keys and values, aliases counted in full")
+        if isinstance(node, yaml.ScalarNode) and node.tag in _NUMBERS and len(node.value) > MAX_DIGITS:
+            raise _refused(event, f"a number has {len(node.value):,} digits; at most {MAX_DIGITS} are allowed")
+        self._sizes.setdefault(node, self._values - before)
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise _refused(key_node, "a key is a list or a mapping; give it a name")
             key = str(self.construct_object(key_node, deep=True))
             if key in seen:
-                line = key_node.start_mark.line + 1
-                raise InputError(f"line {line}: the key '{key}' is given twice; give each a name of its own")
+                raise _refused(key_node, f"the key '{_cut(key)}' is given twice; give each a name of its own")
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+
+
+def _refused(place: yaml.Event | yaml.Node, problem: str) -> InputError:
+    return InputError(f"line {place.start_mark.line + 1}: {problem}")
 
 
 class _Dumper(yaml.SafeDumper):
@@ -50,7 +94,7 @@ _Dumper.add_representer(str, _Dumper.represent_str)
 for _each in (_Loader, _Dumper):
     _each.add_implicit_resolver(
         "tag:yaml.org,2002:float",
-        re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
+        re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
         list("-+0123456789."),
     )
 
@@ -102,18 +146,10 @@ def parse(text: str, overrides: Sequence[str] = (), source: str = "recipe") -> R
     Raises:
         InputError: If anything about it is wrong; the message names the key.
     """
-    size = len(text.encode(errors="surrogatepass"))
-    if size > MAX_BYTES:
-        raise InputError(f"{source}: {size:,} bytes; a recipe has at most {MAX_BYTES:,}")
     try:
-        data = yaml.load(text, Loader=_Loader)
+        data = _constructed(text)
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
-    except _NOT_YAML as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}" if mark else ""
-        problem = " ".join(str(getattr(error, "problem", None) or error).split())
-        raise InputError(f"{source}: not valid YAML{where}: {problem}") from None
     if not isinstance(data, dict):
         raise InputError(f"{source}: a recipe is a YAML mapping with the keys {', '.join(Recipe.model_fields)}")
     for override in overrides:
@@ -121,7 +157,7 @@ def parse(text: str, overrides: Sequence[str] = (), source: str = "recipe") -> R
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:
-        raise InputError(f"{source}: {_line(error)}") from None
+        raise InputError(f"{source}: {_plain(_line(error))}") from None
 
 
 def load(source: str, overrides: Sequence[str] = ()) -> Recipe:
@@ -134,20 +170,41 @@ def text(recipe: Recipe) -> str:
     return yaml.dump(recipe.model_dump(mode="json"), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
+def _constructed(text: str) -> Any:
+    """What a YAML text holds.
+
+    Raises:
+        InputError: If it is none, or too large.
+    """
+    size = len(text.encode(errors="surrogatepass"))
+    if size > MAX_BYTES:
+        raise InputError(f"{size:,} bytes; a recipe has at most {MAX_BYTES:,}")
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except _NOT_YAML as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}" if mark else ""
+        problem = _plain(str(getattr(error, "problem", None) or error))
+        raise InputError(f"not valid YAML{where}: {problem}") from None
+
+
 def _override(data: dict[str, Any], override: str) -> None:
     path, equals, value = override.partition("=")
     keys = path.strip().split(".")
+    given = f"--set {_plain(override)}"
     if not equals or not all(keys):
-        raise InputError(f"--set {override}: write it as a.b=value")
+        raise InputError(f"{given}: write it as a.b=value")
+    if len(keys) > MAX_DEPTH:
+        raise InputError(f"{given}: names {len(keys):,} keys within each other; at most {MAX_DEPTH} are allowed")
     try:
-        typed = yaml.load(value, Loader=_Loader)
-    except (*_NOT_YAML, InputError):
-        raise InputError(f"--set {override}: the value is not valid YAML") from None
+        typed = _constructed(value)
+    except InputError as error:
+        raise InputError(f"{given}: the value is {error}") from None
     node = data
     for key in keys[:-1]:
         child = node.setdefault(key, {})
         if not isinstance(child, dict):
-            raise InputError(f"--set {override}: '{key}' holds a value, not further keys")
+            raise InputError(f"{given}: '{_cut(key)}' holds a value, not further keys")
         node = child
     node[keys[-1]] = typed
 
@@ -161,7 +218,7 @@ def _line(error: ValidationError) -> str:
     where = ".".join(path) or "recipe"
     match first["type"]:
         case "extra_forbidden":
-            near = difflib.get_close_matches(path[-1], _keys(path[:-1], first["loc"]), n=1)
+            near = difflib.get_close_matches(_cut(path[-1]), _keys(path[:-1], first["loc"]), n=1)
             hint = (
                 f"; did you mean '{near[0]}'?" if near else f"; known are {', '.join(_keys(path[:-1], first['loc']))}"
             )
@@ -171,7 +228,7 @@ def _line(error: ValidationError) -> str:
         case "too_short" if path == ["training"]:
             text = "names no adapter; give at least one, such as 'lora: {method: lora}'"
         case "union_tag_invalid":
-            text = f"no method {first.get('ctx', {}).get('tag')!r}; it is lora or prompt_tuning"
+            text = f"no method {_shown(first['input'].get('method'))}; it is lora or prompt_tuning"
         case "literal_error" if path[-2:-1] == ["targets"]:
             where = ".".join(path[:-1])
             text = f"is all-linear or a list of projection names, not {_shown(first['input'])}"
@@ -180,15 +237,25 @@ def _line(error: ValidationError) -> str:
         case "value_error":
             text = first["msg"].removeprefix("Value error, ")
         case "string_pattern_mismatch" | "string_too_short":
-            text = f"{first['input']!r} is no name: letters, digits, '.', '_' and '-', at most 64, the first no sign"
+            text = (
+                f"{_shown(first['input'])} is no name: letters, digits, '.', '_' and '-', at most 64, the first no sign"
+            )
         case _:
             text = f"{first['msg']}, not {_shown(first['input'])}"
-    return f"{where}: {text}"
+    return f"{_cut(where, 120)}: {text}"
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return _cut(repr(value))
+
+
+def _cut(text: str, most: int = 60) -> str:
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def _plain(text: str) -> str:
+    """A text as a part of one line, of a length that can be read."""
+    return _cut(" ".join("".join(each if each.isprintable() else " " for each in text).split()), 300)
 
 
 def _keys(path: Sequence[str], loc: Sequence[str | int]) -> list[str]:
