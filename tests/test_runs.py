@@ -1,6 +1,8 @@
 """A run ties a recipe to the artifacts it used or made, and says how it ended."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -9,6 +11,8 @@ from tuner.artifacts.store import Store
 from tuner.errors import InputError
 from tuner.recipe import Recipe
 from tuner.runs import Run
+
+Outcome = Literal["made", "cached"]
 
 RECIPE = """\
 name: small
@@ -122,3 +126,92 @@ def test_a_run_that_is_not_there_is_told_the_others(store: Store, recipe: Recipe
     Run.start(store, recipe, "mine", "report")
     with pytest.raises(InputError, match=r"there are: mine$"):
         runs.find(store, "nothing")
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Sets the time of day, in minutes."""
+
+    def to(minute: int) -> None:
+        monkeypatch.setattr(runs, "now", lambda: at(minute))
+
+    return to
+
+
+def at(minute: int) -> str:
+    return f"2026-01-02T03:{minute:02d}:00+00:00"
+
+
+def attempt(store: Store, recipe: Recipe, clock: Callable[[int], None], begin: int, outcome: Outcome) -> Run:
+    """Takes five minutes."""
+    clock(begin)
+    run = Run.start(store, recipe, "first", "report")
+    with run.recorded():
+        clock(begin + 5)
+        run.note(specs.of_recipe(recipe).split, outcome)
+    return run
+
+
+def test_an_attempt_that_finds_everything_there_leaves_when_the_run_was_made(
+    store: Store, recipe: Recipe, clock: Callable[[int], None]
+) -> None:
+    for begin, outcome, made in ((0, "made", 0), (10, "cached", 0), (20, "cached", 0), (30, "made", 30)):
+        attempt(store, recipe, clock, begin, outcome)
+        record = runs.find(store, "first")
+        assert record["made"] == {"started": at(made), "ended": at(made + 5)}
+        assert record["started"] == at(begin)
+        assert runs.told(store, record) == runs.Told(at(made), 300.0, "")
+
+
+def test_a_run_of_what_others_made_was_made_when_it_ran(
+    store: Store, recipe: Recipe, clock: Callable[[int], None]
+) -> None:
+    attempt(store, recipe, clock, 0, "cached")
+    attempt(store, recipe, clock, 10, "cached")
+    assert runs.told(store, runs.find(store, "first")).started == at(0)
+
+
+def test_a_killed_attempt_that_had_made_everything_is_the_one_that_counts(
+    store: Store, recipe: Recipe, clock: Callable[[int], None]
+) -> None:
+    clock(0)
+    killed = Run.start(store, recipe, "first", "report")
+    clock(5)
+    killed.note(specs.of_recipe(recipe).split, "made")
+    killed.save()
+    attempt(store, recipe, clock, 10, "cached")
+    assert runs.told(store, runs.find(store, "first")) == runs.Told(at(0), 300.0, "")
+
+
+def test_what_is_added_to_a_completed_run_leaves_when_it_was_made(
+    store: Store, recipe: Recipe, clock: Callable[[int], None]
+) -> None:
+    run = attempt(store, recipe, clock, 0, "made")
+    clock(50)
+    run.note(specs.of_recipe(recipe).report, "made")
+    assert run.record["made"]["ended"] == at(5)
+
+
+def test_a_record_of_an_older_version_keeps_its_time(
+    store: Store, recipe: Recipe, clock: Callable[[int], None]
+) -> None:
+    record = attempt(store, recipe, clock, 0, "made").record
+    del record["made"]
+    store.write_run("first", record)
+    assert runs.told(store, record).started == at(0)
+    attempt(store, recipe, clock, 10, "cached")
+    assert runs.told(store, runs.find(store, "first")).started == at(0)
+
+
+def test_of_a_failed_run_the_cause_is_told_and_of_a_completed_one_the_verdict(store: Store, recipe: Recipe) -> None:
+    run = Run.start(store, recipe, "first", "report")
+    assert runs.told(store, run.record).seconds is None
+    spec = specs.of_recipe(recipe).report
+    store.build(spec, lambda folder: {"verdict": ["lora won.", "Against the base, it is better."]})
+    run.note(spec, "made")
+    run.end("failed", "the disk\nis full")
+    assert runs.told(store, run.record).outcome == "the disk is full"
+    run.end("completed")
+    assert runs.told(store, run.record).outcome == "lora won."
+    store.replace(f"artifacts/report/{spec.fingerprint}/manifest.json", b"{")
+    assert runs.told(store, run.record).outcome == ""

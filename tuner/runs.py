@@ -4,18 +4,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from tuner import specs
 from tuner.artifacts.fingerprint import Spec
+from tuner.artifacts.manifest import Sha256, StageName
 from tuner.artifacts.store import Store
-from tuner.errors import InputError
+from tuner.errors import DamagedArtifactError, InputError
 from tuner.recipe import Recipe
 from tuner.specs import run_name
 
 State = Literal["running", "completed", "failed", "interrupted"]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+Moment = Annotated[str, Field(pattern=r"^[0-9T:.+Z-]{1,40}$")]
 
 
 def now() -> str:
@@ -49,7 +52,7 @@ class Run:
         """
         plain = recipe.model_dump(mode="json")
         chosen = check_name(name) if name else run_name(recipe)
-        former = store.read_run(chosen)
+        former = _read(store, chosen)
         if former and former["recipe"] != plain:
             raise InputError(f"--name {chosen}: a run of another recipe has this name; choose another")
         run = cls(
@@ -62,6 +65,7 @@ class Run:
                 "created": former["created"] if former else now(),
                 "started": now(),
                 "ended": None,
+                "made": _made(former) if former else None,
                 "error": None,
                 "flow_run": None,
                 "artifacts": [],
@@ -87,11 +91,19 @@ class Run:
         """Records an artifact that the run used or made."""
         entry = {"stage": spec.stage, "label": spec.label, "fingerprint": spec.fingerprint, "outcome": outcome}
         self.record["artifacts"].append(entry)
+        if outcome == "made" and self.record["state"] == "running":  # a comparison may be added later
+            self._note_time()
 
     def end(self, state: State, error: str | None = None) -> None:
         """Records how the run ended."""
         self.record.update(state=state, ended=now(), error=error)
+        if self.record["made"] is None and state == "completed":  # all of it was made by other runs
+            self._note_time()
         self.save()
+
+    def _note_time(self) -> None:
+        """Has `made` say when the run was made: a later attempt that finds everything there leaves it as it is."""
+        self.record["made"] = {"started": self.record["started"], "ended": now()}
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
@@ -131,14 +143,66 @@ def find(store: Store, name: str) -> dict[str, Any]:
     """The record of a run.
 
     Raises:
-        InputError: If there is no such run.
+        InputError: If there is no such run, or what is there is not its record.
     """
-    record = store.read_run(check_name(name))
+    record = _read(store, check_name(name))
     if record is None:
         near: Sequence[str] = store.run_names()
         known = ", ".join(near[-5:]) or "none yet"
         raise InputError(f"{name}: no such run in {store.url}; there are: {known}")
     return record
+
+
+def _read(store: Store, name: str) -> dict[str, Any] | None:
+    """The record of a run, if it is one: others may write into a store, and what a record names becomes paths."""
+    record = store.read_run(name)
+    if record is None:
+        return None
+    try:
+        if _Record.model_validate(record).name == name:
+            return record
+    except ValidationError:
+        pass
+    raise InputError(f"{store.url}/runs/{name}/run.json is not the record of this run; remove it to start anew")
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a list of runs says of one.
+
+    Attributes:
+        started: When it was begun, ISO 8601 in UTC. Of a completed run this is the attempt that last made something.
+        seconds: How long that took; None where it has not ended.
+        outcome: What came of it: the first line of its report's verdict, or why it failed; empty where neither is.
+    """
+
+    started: str
+    seconds: float | None
+    outcome: str
+
+
+def told(store: Store, record: Mapping[str, Any]) -> Told:
+    """Sums up a run in one line."""
+    times = (record["state"] == "completed" and _made(record)) or record
+    seconds = None
+    if times["ended"]:
+        seconds = (datetime.fromisoformat(times["ended"]) - datetime.fromisoformat(times["started"])).total_seconds()
+    return Told(times["started"], seconds, " ".join((record["error"] or _verdict(store, record)).split()))
+
+
+def _made(record: Mapping[str, Any]) -> dict[str, str] | None:
+    """When a run was made; a record of an older version says only when its last attempt was."""
+    attempt = {key: record[key] for key in ("started", "ended")}
+    return record.get("made") or (attempt if record["state"] == "completed" else None)
+
+
+def _verdict(store: Store, record: Mapping[str, Any]) -> str:
+    made = next((each for each in listed(record) if each.stage == "report"), None)
+    try:
+        report = store.find(made.stage, made.fingerprint) if made else None
+    except DamagedArtifactError:  # the next run makes it anew
+        return ""
+    return report.metrics["verdict"][0] if report else ""
 
 
 @dataclass(frozen=True)
@@ -151,14 +215,38 @@ class Named:
         fingerprint: Its name in the store, where it need not be.
     """
 
-    stage: str
+    stage: StageName
     label: str
-    fingerprint: str
+    fingerprint: Sha256
+
+
+class _Record(BaseModel):
+    """What the record of a run holds at least."""
+
+    name: Name
+    recipe: dict[str, Any]
+    state: State
+    created: Moment
+    started: Moment
+    ended: Moment | None
+    artifacts: list[Named]
+
+
+_NAMED = TypeAdapter(list[Named])
 
 
 def listed(record: Mapping[str, Any]) -> list[Named]:
-    """The artifacts that a run's record lists: all that it used or made, once it has completed."""
-    return [Named(each["stage"], each["label"], each["fingerprint"]) for each in record["artifacts"]]
+    """The artifacts that a run's record lists: all that it used or made, once it has completed.
+
+    Raises:
+        InputError: If one of them has a name that no artifact has.
+    """
+    try:
+        return _NAMED.validate_python(record["artifacts"])
+    except ValidationError as error:
+        entry = error.errors()[0]
+        where = ".".join(str(part) for part in ("artifacts", *entry["loc"]))
+        raise InputError(f"the record of a run names no artifact in {where}: {entry['msg']}") from None
 
 
 def refers_to(record: Mapping[str, Any]) -> list[Named]:

@@ -216,6 +216,25 @@ class TestDamage:
         assert store.fetch(made, "adapter/weights.bin").read_bytes() == b"w" * 1000
 
 
+NAMES = ["[x]", "a[", "*", "?", "{a,b}", "[/b]", ":cat:", "a b", "é", "%41", "#", "[0-9]*"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_path_is_no_pattern(name: str, store_url: str) -> None:
+    store, other = Store(f"{store_url}/{name}"), Store(f"{store_url}/x")
+    made, theirs = store.build(SPEC, fill), other.build(SPEC, fill)
+    assert store.find("curate", SPEC.fingerprint) == made
+    assert store.problem(made) is None
+    assert [file.name for file in made.files] == ["adapter/weights.bin", "rows.parquet"]
+    assert store.fetch(made, "adapter/weights.bin").read_bytes() == b"w" * 1000
+    assert list(store.manifests("curate")) == [made]
+    store.write_run(name.replace("/", ""), {})
+    store.remove(store.listing())
+    assert store.listing() == {}
+    assert other.find("curate", SPEC.fingerprint) == theirs
+    assert other.problem(theirs) is None
+
+
 class TestRuns:
     def test_a_run_is_replaced_whole(self, store: Store) -> None:
         assert store.read_run("first") is None
@@ -227,9 +246,10 @@ class TestRuns:
         assert store.run_names() == ["another", "first"]
         assert len(everything(store)) == 2
 
-    def test_a_run_that_cannot_be_read_is_named(self, store: Store) -> None:
+    @pytest.mark.parametrize("text", [b"{", b"\xff", b"[" * 100_000])
+    def test_a_run_that_cannot_be_read_is_named(self, store: Store, text: bytes) -> None:
         store.write_run("first", {})
-        store._fs.pipe_file(raw(store, "runs/first/run.json"), b"{")
+        store._fs.pipe_file(raw(store, "runs/first/run.json"), text)
         line = refused(lambda: store.read_run("first"))
         assert line == f"{store.url}/runs/first/run.json is not readable; remove it to start anew"
 
@@ -261,6 +281,14 @@ class TestFolder:
         monkeypatch.chdir(tmp_path)
         assert Store("./here").url == str(tmp_path / "here")
         assert Store(f"file://{tmp_path}/here").url == str(tmp_path / "here")
+
+    @pytest.mark.parametrize("spelling", ["{}/a//b", "{}//a/./b/", "{}/./a/b//", "/{}/a/b", "file://{}//a/b/."])
+    def test_a_folder_is_the_same_however_it_is_spelt(self, spelling: str, tmp_path: Path) -> None:
+        made = Store(f"{tmp_path}/a/b").build(SPEC, fill)
+        store = Store(spelling.format(tmp_path))
+        assert store.find("curate", SPEC.fingerprint) == made
+        assert store.problem(made) is None
+        assert list(store.manifests("curate")) == [made]
 
     def test_a_store_below_a_file_cannot_be_written(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("x")
@@ -359,6 +387,13 @@ class TestS3:
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
         line = refused(lambda: Store("s3://bucket/prefix").write_run("first", {}))
         assert line.startswith("store s3://bucket/prefix: access refused (Unable to locate credentials)")
+
+    def test_a_prefix_is_the_same_however_it_is_spelt(self, s3_url: str) -> None:
+        made = Store(f"{s3_url}/a/b").build(SPEC, fill)
+        for spelling in (f"{s3_url}//a//b", f"{s3_url}/a/./b//", s3_url.replace("/prefix", "//prefix/a/b")):
+            store = Store(spelling)
+            assert store.find("curate", SPEC.fingerprint) == made
+            assert store.problem(made) is None
 
     def test_a_store_lies_below_its_prefix_alone(self, s3_url: str) -> None:
         one, other = Store(s3_url), Store(f"{s3_url}-other/deep/")

@@ -13,9 +13,10 @@ from dataclasses import asdict, dataclass
 
 from pydantic import TypeAdapter, ValidationError
 
+from tuner.artifacts.manifest import Sha256
 from tuner.artifacts.store import Store
 from tuner.errors import DamagedArtifactError, InputError
-from tuner.runs import check_name, now
+from tuner.runs import Name, check_name, now
 
 CHAMPION = "champion"
 """The alias that is served, and that a regeneration compares with."""
@@ -38,9 +39,9 @@ class Entry:
 
     alias: str
     number: int
-    run: str
-    adapter: str
-    fingerprint: str
+    run: Name
+    adapter: Name
+    fingerprint: Sha256
     at: str
     why: str
     undoes: int | None

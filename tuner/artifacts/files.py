@@ -1,12 +1,16 @@
-"""Files below a folder or an S3 prefix: read, written whole or not at all, listed, removed; trouble is one line."""
+"""Files below a folder or an S3 prefix: read, written whole or not at all, listed, removed; trouble is one line.
+
+Nothing outside the folder is reached, whatever a path says: `..` is refused, and so is a link below the folder.
+"""
 
 import os
+import stat
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
@@ -30,6 +34,17 @@ class Stored:
     modified: datetime
 
 
+def checked(path: str) -> str:
+    """A path below a folder, such as `adapter/adapter_model.safetensors`.
+
+    Raises:
+        ValueError: If it is absolute, has an empty part, `.` or `..`, or a character that cannot be printed.
+    """
+    if not path.isprintable() or any(part in ("", ".", "..") for part in path.split("/")):
+        raise ValueError(f"{path!r} is no path below a folder")
+    return path
+
+
 class Files:
     """A folder or an S3 prefix; every path that its methods take or give is below it.
 
@@ -50,7 +65,8 @@ class Files:
         self.is_local = scheme == "file"
         with explained(url):
             self._fs, self._patient = _filesystems(self.is_local, patient)
-            self.root = str(self._fs._strip_protocol(url)).rstrip("/")
+            # As pathlib spells it, without `//` and `/./`: listings are spelt so, and a key in S3 is what is spelt.
+            self.root = str(PurePosixPath(self._fs._strip_protocol(url))).rstrip("/")
         self.url = self.root if self.is_local else f"s3://{self.root}"
 
     def read(self, path: str) -> bytes | None:
@@ -125,7 +141,8 @@ class Files:
         with explained(self.url):
             if not self.is_local:
                 for start in range(0, len(targets), 1000):  # as many as one request takes
-                    self._patient.rm(targets[start : start + 1000])
+                    # Not `rm`, which takes a `[` or `*` in a path for a pattern.
+                    self._patient.bulk_delete(targets[start : start + 1000])
                 return
             for target in targets:
                 with suppress(FileNotFoundError, NotADirectoryError):
@@ -157,8 +174,21 @@ class Files:
             return self.read(path) == data
         return True
 
+    def is_link(self, path: str) -> bool:
+        """Whether a path below a folder of this machine is a link, or leads through one."""
+        full = Path(self.root, path)
+        return any(each.is_symlink() for each in [full, *full.parents][: len(path.split("/"))])
+
     def _full(self, path: str) -> str:
-        return f"{self.root}/{path}" if path else self.root
+        if not path:
+            return self.root
+        try:
+            checked(path)
+        except ValueError as error:
+            raise InputError(f"store {self.url}: {error}") from None
+        if self.is_local and self.is_link(path):
+            raise InputError(f"store {self.url}: {path} is a link, or lies behind one; put a folder in its place")
+        return f"{self.root}/{path}"
 
 
 def _filesystems(is_local: bool, patient: bool) -> tuple[Any, Any]:
@@ -180,8 +210,9 @@ def _local_files(folder: str) -> Iterator[tuple[str, int, datetime]]:
         for name in names:
             path = Path(base, name)
             with suppress(FileNotFoundError):  # replaced or removed meanwhile
-                info = path.stat()
-                yield str(path), info.st_size, datetime.fromtimestamp(info.st_mtime, UTC)
+                info = path.lstat()
+                if stat.S_ISREG(info.st_mode):  # what is behind a link is not in this folder
+                    yield str(path), info.st_size, datetime.fromtimestamp(info.st_mtime, UTC)
 
 
 def _partial(path: str, data: bytes) -> Path:

@@ -123,9 +123,10 @@ class _Shelf:
 def _shelves(store: Store) -> dict[tuple[str, str], _Shelf]:
     shelves: dict[tuple[str, str], _Shelf] = {}
     for file in store.listing("artifacts").values():
-        _, stage, fingerprint, *rest = file.path.split("/")
-        if not rest:
+        _, *parts = file.path.split("/")
+        if len(parts) < 3:
             continue
+        stage, fingerprint, *rest = parts
         shelf = shelves.setdefault((stage, fingerprint), _Shelf(stage, fingerprint))
         if rest == [MANIFEST]:
             shelf.manifest = file

@@ -1,8 +1,19 @@
-"""The manifest: the last file written of an artifact, and the only proof that it is complete."""
+"""The manifest: the last file written of an artifact, and the only proof that it is complete.
 
-from typing import Any
+Others may write into a store, so every name in a manifest is checked as it is read: it becomes a path.
+"""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from tuner.artifacts.files import checked
+from tuner.artifacts.fingerprint import Spec
+
+StageName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Attempt = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
+FileName = Annotated[str, AfterValidator(checked)]
 
 
 class File(BaseModel):
@@ -17,9 +28,9 @@ class File(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    name: str
+    name: FileName
     bytes: int
-    sha256: str
+    sha256: Sha256
     rows: int | None = None
 
 
@@ -40,15 +51,23 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    stage: str
+    stage: StageName
     version: int
-    fingerprint: str
+    fingerprint: Sha256
     identity: dict[str, Any]
     inputs: dict[str, str | list[str]]
-    attempt: str
+    attempt: Attempt
     files: list[File]
     metrics: dict[str, Any]
     provenance: dict[str, Any]
+
+    @property
+    def is_its_own(self) -> bool:
+        """Whether the fingerprint is that of what the manifest says it was made from."""
+        try:
+            return Spec(self.stage, self.version, self.identity, self.inputs).fingerprint == self.fingerprint
+        except TypeError:  # a NaN, which JSON may hold and no fingerprint stands for
+            return False
 
     def file(self, name: str) -> File:
         """The entry of one file.

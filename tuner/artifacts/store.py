@@ -38,13 +38,20 @@ class Store(Files):
         """The manifest of a complete artifact, or None.
 
         Raises:
-            DamagedArtifactError: If the manifest itself cannot be read as one.
+            DamagedArtifactError: If the manifest itself cannot be read as one, or is that of another artifact.
         """
         text = self.read(_at(stage, fingerprint, MANIFEST))
+        if text is None:
+            return None
         try:
-            return None if text is None else Manifest.model_validate_json(text)
-        except ValidationError:
-            raise DamagedArtifactError(stage, fingerprint, f"{MANIFEST} is not readable") from None
+            manifest = Manifest.model_validate_json(text)
+        except ValidationError as error:
+            names = any(each["loc"][-1:] == ("name",) for each in error.errors())
+            problem = "names a file outside the artifact" if names else "is not readable"
+            raise DamagedArtifactError(stage, fingerprint, f"{MANIFEST} {problem}") from None
+        if (manifest.stage, manifest.fingerprint) != (stage, fingerprint) or not manifest.is_its_own:
+            raise DamagedArtifactError(stage, fingerprint, f"{MANIFEST} is that of another artifact")
+        return manifest
 
     def problem(self, manifest: Manifest) -> str | None:
         """What is wrong with an artifact's files, judged by their presence and size; None if nothing is."""
@@ -67,6 +74,8 @@ class Store(Files):
         file = manifest.file(name)
         stored = _at(manifest.stage, manifest.fingerprint, manifest.attempt, name)
         if self.is_local:
+            if self.is_link(stored):
+                raise self._damaged(manifest, f"{name} is a link")
             path = Path(self.root, stored)
         else:
             path = settings().folder("cache/objects") / file.sha256
@@ -139,7 +148,7 @@ class Store(Files):
     def manifests(self, stage: str) -> Iterator[Manifest]:
         """All complete artifacts of a stage, in no order; unreadable manifests are passed over."""
         for path in self.listing(f"artifacts/{stage}"):
-            _, _, fingerprint, name = path.split("/", 3)
+            fingerprint, _, name = path.removeprefix(f"artifacts/{stage}/").partition("/")
             if name != MANIFEST:
                 continue
             try:
@@ -155,7 +164,7 @@ class Store(Files):
         text = self.read(path)
         try:
             return None if text is None else json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise InputError(f"{self.url}/{path} is not readable; remove it to start anew") from None
 
     def write_run(self, name: str, record: Mapping[str, Any]) -> None:

@@ -1,0 +1,125 @@
+"""An S3 endpoint that accepts the connection and says nothing, or takes nothing: it is left in time, with a line."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import s3_environment
+from tuner.artifacts import s3
+from tuner.artifacts.store import Store
+from tuner.errors import UnreachableError
+
+LIMITS = {kind: (kind.retries, kind.connect_timeout, kind.read_timeout) for kind in (s3.Brief, s3.Patient)}
+"""Before a test shortens them."""
+A_PERSON_WAITS = 120.0
+
+
+class Silent:
+    """Takes every connection, and neither reads nor answers; or falls silent within an answer, if there is one."""
+
+    answer = b""
+
+    def __init__(self) -> None:
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.taken: list[socket.socket] = []
+        threading.Thread(target=self._take, daemon=True).start()
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.socket.getsockname()[1]}"
+
+    def _take(self) -> None:
+        try:
+            while True:
+                self.taken.append(self.socket.accept()[0])
+                if self.answer:
+                    self.taken[-1].recv(65_536)
+                    self.taken[-1].sendall(self.answer)
+        except OSError:  # closed
+            return
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Silent]:
+    server = Silent()
+    s3_environment(monkeypatch, f"http://{server.address}")
+    monkeypatch.setattr(s3.Bounded, "read_timeout", 0.2)
+    monkeypatch.setattr(s3.Bounded, "connect_timeout", 0.2)
+    monkeypatch.setattr(s3.Patient, "retries", 3)
+    monkeypatch.setattr(s3.Brief, "retries", 2)
+    yield server
+    server.socket.close()
+    for each in server.taken:
+        each.close()
+
+
+@pytest.mark.parametrize("kind", list(LIMITS))
+def test_nobody_waits_for_longer_than_two_minutes(kind: type[s3.Bounded]) -> None:
+    retries, connect, read = LIMITS[kind]
+    pauses = sum(min(1.7**number * 0.1, 15) for number in range(retries))  # as s3fs makes them
+    assert retries * max(connect, read) + pauses < A_PERSON_WAITS
+
+
+def gives_up(use: Callable[[], Any]) -> float:
+    """Seconds until it does."""
+    began = time.monotonic()
+    with pytest.raises(UnreachableError) as caught:
+        use()
+    assert str(caught.value).startswith("store s3://bucket/prefix: not reachable (")
+    assert "\n" not in str(caught.value)
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize(("patient", "tries"), [(True, 3), (False, 2)])
+def test_a_silent_endpoint_is_asked_as_often_as_said(silent: Silent, patient: bool, tries: int, tmp_path: Path) -> None:
+    store = Store("s3://bucket/prefix", patient)
+    uses: list[Callable[[], Any]] = [
+        lambda: store.find("train", "0" * 64),
+        lambda: store.listing("runs"),
+        lambda: store.download("x", tmp_path / "x"),
+    ]
+    for use in uses:
+        before = len(silent.taken)
+        assert gives_up(use) < tries * 0.2 + 3
+        assert len(silent.taken) - before == tries
+    assert list(tmp_path.glob("x*")) == []
+
+
+def test_what_is_written_is_tried_patiently_in_a_task_too(silent: Silent, tmp_path: Path) -> None:
+    store = Store("s3://bucket/prefix", patient=False)
+    (tmp_path / "file").write_bytes(b"x" * 1000)
+    uses: list[Callable[[], Any]] = [
+        lambda: store.replace("x", b"x"),
+        lambda: store.create("x", b"x"),
+        lambda: store.upload(tmp_path / "file", "x"),
+        lambda: store.remove(["x"]),
+    ]
+    for use in uses:
+        before = len(silent.taken)
+        assert gives_up(use) < 5
+        assert len(silent.taken) - before == 3
+
+
+def test_an_endpoint_that_takes_nothing_of_a_large_file_is_left(silent: Silent, tmp_path: Path) -> None:
+    with (tmp_path / "file").open("wb") as file:
+        file.truncate(30_000_000)  # more than any kernel keeps for who does not read
+    assert gives_up(lambda: Store("s3://bucket/prefix").upload(tmp_path / "file", "x")) < 10
+
+
+def test_a_silent_endpoint_that_should_speak_tls(silent: Silent, monkeypatch: pytest.MonkeyPatch) -> None:
+    s3_environment(monkeypatch, f"https://{silent.address}")
+    assert gives_up(Store("s3://bucket/prefix").run_names) < 5
+
+
+def test_an_endpoint_that_falls_silent_within_its_answer(silent: Silent, tmp_path: Path) -> None:
+    silent.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf"
+    store = Store("s3://bucket/prefix")
+    for use in (lambda: store.read("x"), lambda: store.download("x", tmp_path / "x")):
+        before = len(silent.taken)
+        assert gives_up(use) < 5
+        assert len(silent.taken) - before == 3
