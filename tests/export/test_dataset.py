@@ -12,7 +12,7 @@ from tuner import specs
 from tuner.artifacts.store import sha256_of
 from tuner.curation.reasons import REASONS
 from tuner.errors import DamagedArtifactError, InputError
-from tuner.export.dataset import RECORD, fill, is_of
+from tuner.export.dataset import RECORD, fill
 from tuner.recipe import Recipe
 
 from .conftest import SECRET
@@ -139,15 +139,6 @@ def test_what_is_damaged_is_not_exported(store, finished, folder):
     path.write_bytes(path.read_bytes()[:-1] + b"\0")
     with pytest.raises(DamagedArtifactError):
         fill(store, record, folder)
-
-
-@pytest.mark.parametrize(
-    ("record", "is_ours"),
-    [(b'{"run": "first"}', True), ('{"run": "first", "split": "x"}', True), (b'{"run": "other"}', False)]
-    + [(text, False) for text in (None, b"", b"no", b"[]", b"\xff", b"null")],
-)
-def test_whose_an_export_is(record, is_ours):
-    assert is_of(record, "first") is is_ours
 
 
 def test_a_shard_without_rejected_rows_is_no_hindrance(store, finished, folder):

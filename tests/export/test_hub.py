@@ -28,13 +28,8 @@ class Repository:
     def list_repo_files(self, repo_id, *, repo_type):
         return [path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*") if path.is_file()]
 
-    def hf_hub_download(self, repo_id, name, *, repo_type, local_dir):
-        return shutil.copy(self.folder / name, Path(local_dir) / name)
-
-    def upload_folder(self, *, repo_id, folder_path, repo_type, commit_message, delete_patterns):
+    def upload_folder(self, *, repo_id, folder_path, repo_type, commit_message):
         self.calls.append(("upload", repo_id, repo_type, commit_message))
-        for path in (path for pattern in delete_patterns for path in self.folder.glob(pattern)):
-            path.unlink()
         shutil.copytree(folder_path, self.folder, dirs_exist_ok=True)
 
 
@@ -59,34 +54,29 @@ def test_without_a_token_nothing_is_asked(store, finished, monkeypatch, tmp_path
 
 
 def test_an_export_is_one_commit_into_a_private_dataset(store, finished, repository):
-    record = finished()
-    assert export(store, record, PLACE)["to"] == PLACE
+    assert export(store, finished(), PLACE)["to"] == PLACE
     assert repository.calls == [
         ("create", "owner/name", "dataset", True, True),
         ("upload", "owner/name", "dataset", "Export of first"),
     ]
     assert (repository.folder / "data" / "train.parquet").exists()
-    (repository.folder / "data" / "stale.parquet").touch()
-    export(store, record, f"{PLACE}/")
-    assert not (repository.folder / "data" / "stale.parquet").exists()
 
 
 @pytest.mark.parametrize("held", ["README.md", RECORD])
-def test_a_dataset_that_holds_something_else_is_not_touched(held, store, finished, repository):
-    (repository.folder / "README.md").write_text("mine")
-    (repository.folder / held).write_text('{"run": "other"}')
-    with pytest.raises(InputError, match="holds something other than an export of first; name another dataset"):
-        export(store, finished(), PLACE)
+def test_a_dataset_that_holds_anything_is_not_touched(held, store, finished, repository):
+    (repository.folder / held).write_text('{"run": "first"}')
+    with pytest.raises(InputError, match="name: is not empty; name another place, or remove what is there"):
+        export(store, finished(), f"{PLACE}/")
     assert [call[0] for call in repository.calls] == ["create"]
 
 
 def test_a_refused_token_is_explained(refusing_s3, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_made_up")
     with pytest.raises(InputError, match=r"refused the token for it \(403\); log in with `hf auth login`"):
-        Hub(PLACE, refusing_s3).claim("first")
+        Hub(PLACE, refusing_s3).claim()
 
 
 def test_a_hub_out_of_reach_is_explained(monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_made_up")
     with pytest.raises(InputError, match=r"the hub is not reachable .*check HF_ENDPOINT"):
-        Hub(PLACE, "http://127.0.0.1:9").claim("first")
+        Hub(PLACE, "http://127.0.0.1:9").claim()

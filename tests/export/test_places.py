@@ -6,8 +6,10 @@ import sys
 
 import fsspec
 import pytest
+from typer.testing import CliRunner
 
 from tests.deployments.processes import PATIENCE
+from tuner.cli import app
 from tuner.errors import InputError
 from tuner.export.dataset import RECORD
 from tuner.export.places import Bucket, export
@@ -32,27 +34,24 @@ def test_into_a_folder(store, finished, tmp_path):
     assert exported["to"] == str(tmp_path / "out")
 
 
-def test_a_second_export_takes_the_place_of_the_first(store, finished, tmp_path):
-    record = finished()
-    export(store, record, str(tmp_path / "out"))
-    before = files(tmp_path / "out")
-    (tmp_path / "out" / "data" / "extra.parquet").touch()
-    (tmp_path / "out" / "README.md").write_text("changed")
-    export(store, record, str(tmp_path / "out"))
-    assert files(tmp_path / "out") == before
+def test_into_an_empty_folder(store, finished, tmp_path):
+    (tmp_path / "out").mkdir()
+    export(store, finished(), str(tmp_path / "out"))
+    assert sorted(files(tmp_path / "out")) == FILES
 
 
-@pytest.mark.parametrize("held", ["a file", "another run's export", "a broken record"])
-def test_a_folder_that_holds_something_else_is_not_touched(held, store, finished, tmp_path):
+@pytest.mark.parametrize("held", ["a file", "its own export", "a hidden file"])
+def test_a_folder_that_holds_anything_is_not_touched(held, store, finished, tmp_path):
     record = finished()
     place = tmp_path / "out"
-    place.mkdir()
-    if held == "another run's export":
-        export(store, finished("split", "other"), str(place))
+    if held == "its own export":
+        export(store, record, str(place))
+        (place / "README.md").write_text("changed by hand")
     else:
-        (place / ("file" if held == "a file" else RECORD)).write_text("{")
+        place.mkdir()
+        (place / ("file" if held == "a file" else ".keep")).write_text("{")
     before = files(place)
-    with pytest.raises(InputError, match="holds something other than an export of first; name an empty place"):
+    with pytest.raises(InputError, match=r"out: is not empty; name another place, or remove what is there$"):
         export(store, record, str(place))
     assert files(place) == before
 
@@ -76,15 +75,15 @@ def test_what_is_no_place_is_refused(to, words, store, finished):
         export(store, finished(), to)
 
 
-def test_into_a_bucket_and_again(store, finished, s3_url, tmp_path):
+def test_into_a_bucket(store, finished, s3_url, tmp_path):
     record = finished()
     export(store, record, f"{s3_url}/out/")
     found = objects(f"{s3_url}/out")
     assert sorted(found) == FILES
     export(store, record, str(tmp_path / "out"))
     assert found == files(tmp_path / "out")
-    fsspec.url_to_fs(s3_url)[0].pipe_file(f"{s3_url}/out/data/extra.parquet", b"stale")
-    assert export(store, record, f"{s3_url}/out")["to"] == f"{s3_url}/out"
+    with pytest.raises(InputError, match="/out: is not empty; name another place"):
+        export(store, record, f"{s3_url}/out")
     assert objects(f"{s3_url}/out") == found
     assert not [path for path in settings().folder("scratch").iterdir() if "export" in path.name]
 
@@ -95,19 +94,22 @@ def test_an_export_that_was_cut_off_is_made_again(store, finished, s3_url, monke
         patch.setattr(Bucket, "put", _cut_off)
         with pytest.raises(KeyboardInterrupt):
             export(store, record, f"{s3_url}/out")
-    assert sorted(objects(f"{s3_url}/out")) == ["README.md", RECORD]
+    assert sorted(objects(f"{s3_url}/out")) == ["README.md", "data/stale.parquet", RECORD]
+    with pytest.raises(InputError, match="/out: is not empty"):
+        export(store, finished("split", "other"), f"{s3_url}/out")
     export(store, record, f"{s3_url}/out")
     assert sorted(objects(f"{s3_url}/out")) == FILES
 
 
 def _cut_off(bucket, folder):
-    bucket._fs.pipe_file(f"{bucket.root}/README.md", b"half")
+    for name in ("README.md", "data/stale.parquet"):
+        bucket._fs.pipe_file(f"{bucket.root}/{name}", b"half")
     raise KeyboardInterrupt
 
 
 def test_a_bucket_that_holds_something_else_is_not_touched(store, finished, s3_url):
     fsspec.url_to_fs(s3_url)[0].pipe_file(f"{s3_url}/out/file", b"mine")
-    with pytest.raises(InputError, match="holds something other than an export of first"):
+    with pytest.raises(InputError, match="/out: is not empty"):
         export(store, finished(), f"{s3_url}/out")
     assert objects(f"{s3_url}/out") == {"file": b"mine"}
 
@@ -139,8 +141,14 @@ def test_the_command(store, finished, tmp_path):
     for arguments, words in (
         (("nobody", "--to", "x"), "nobody: no such run"),
         (("half", "--to", str(tmp_path / "half")), "half: has no split yet"),
-        (("first", "--to", str(tmp_path)), "holds something other than an export of first"),
+        (("first", "--to", str(tmp_path)), "is not empty; name another place"),
     ):
         done = tuner(*arguments)
         assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
         assert words in done.stderr
+
+
+def test_the_command_tells_what_was_masked(store, finished, tmp_path):
+    finished("split", "first", ("curation.safety.personal_data=redact",))
+    done = CliRunner().invoke(app, ["export", "first", "--to", str(tmp_path / "out")], catch_exceptions=False)
+    assert "masked: personal data in 2 rows" in done.output.splitlines()

@@ -46,13 +46,14 @@ WITHHELD = ("toxic", "personal_data")
 _TEXTS = ("instruction", "response", "messages")
 
 
-def is_of(record: str | bytes | None, run: str) -> bool:
-    """Whether an `export.json` says that it is an export of this run."""
-    try:
-        found = json.loads(record) if record is not None else None
-    except ValueError:
-        return False
-    return isinstance(found, dict) and found.get("run") == run
+def begun(run: str) -> bytes:
+    """What `export.json` is until the export is complete: it names the run and no file yet."""
+    return json.dumps({"run": run}).encode()
+
+
+def occupied(place: str) -> InputError:
+    """What is said of a place that holds something, be it an earlier export."""
+    return InputError(f"--to {place}: is not empty; name another place, or remove what is there")
 
 
 def fill(store: Store, run: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -65,8 +66,8 @@ def fill(store: Store, run: dict[str, Any], folder: Path) -> dict[str, Any]:
             other row, with its reasons, if there are any) and `export.json`.
 
     Returns:
-        What `export.json` says: `run`, `curate` and `split` (fingerprints), `rows` of each file of data, and `files`
-        (sha256 by name).
+        What `export.json` says: `run`, `curate` and `split` (fingerprints), what was `masked` in how many rows (in
+        words), `rows` of each file of data, and `files` (sha256 by name).
 
     Raises:
         InputError: If the run has not got as far as its split.
@@ -97,6 +98,7 @@ def fill(store: Store, run: dict[str, Any], folder: Path) -> dict[str, Any]:
         "run": run["name"],
         "curate": curated.fingerprint,
         "split": split.fingerprint,
+        "masked": recipe.curation.safety.masked(curated.metrics),
         "rows": {path.stem: parquet.read_metadata(path).num_rows for path in files if path.suffix == ".parquet"},
         "files": {path.relative_to(folder).as_posix(): sha256_of(path) for path in files},
     }
@@ -106,7 +108,7 @@ def fill(store: Store, run: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 def _left_out(store: Store, split: Manifest) -> pl.DataFrame:
     """Kept rows that stand on neither side: `row_id` and `reason`."""
-    return pl.read_parquet(store.fetch(split, "left_out.parquet"), columns=["row_id", "reason"])
+    return pl.read_parquet(store.fetch(split, "left_out.parquet"), columns=["row_id", "reason"], glob=False)
 
 
 def _write_rejected(rows: list[Path], left_out: pl.DataFrame, path: Path) -> None:
@@ -117,7 +119,7 @@ def _write_rejected(rows: list[Path], left_out: pl.DataFrame, path: Path) -> Non
     # The same settings as `tuner.artifacts.parquet.write`.
     with parquet.ParquetWriter(path, schema, compression="zstd", store_schema=False) as writer:
         for file in rows:
-            frame = pl.read_parquet(file, columns=[*schema.names, "verdict"])
+            frame = pl.read_parquet(file, columns=[*schema.names, "verdict"], glob=False)
             frame = frame.join(left_out, on="row_id", how="left", maintain_order="left")
             frame = frame.filter((pl.col("verdict") == "rejected") | pl.col("reason").is_not_null())
             frame = frame.with_columns(

@@ -29,7 +29,7 @@ def measure(rows: Sequence[Path]) -> Distributions:
     Args:
         rows: The files of `rows` of `curate`, at least one.
     """
-    frame = pl.scan_parquet(list(rows))
+    frame = pl.scan_parquet(list(rows), glob=False)
     there = [name for name in (*MEASURED, "language") if name in frame.collect_schema().names()]
     kept = frame.filter(pl.col("verdict") == "kept").select(there).collect()
     quantiles = {}

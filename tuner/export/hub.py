@@ -1,7 +1,6 @@
 """A dataset on the Hugging Face hub as the place of an export."""
 
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +10,7 @@ from huggingface_hub import HfApi, get_token
 from huggingface_hub.errors import HfHubHTTPError
 
 from tuner.errors import InputError
-from tuner.export.dataset import RECORD, is_of
-
-_OURS = {".gitattributes", RECORD}
+from tuner.export.dataset import occupied
 
 
 class Hub:
@@ -37,32 +34,26 @@ class Hub:
         self.url = f"hf://datasets/{self.name}"
         self._api = HfApi(endpoint=endpoint)
 
-    def claim(self, run: str) -> None:
+    def claim(self) -> None:
         """Makes the repository, private, unless it is there.
 
         Raises:
-            InputError: If it holds something other than an export of this run, or the hub refuses.
+            InputError: If it holds anything, or the hub refuses.
         """
         with self._explained():
             self._api.create_repo(self.name, repo_type="dataset", private=True, exist_ok=True)
             files = set(self._api.list_repo_files(self.name, repo_type="dataset"))
-            record = None
-            if RECORD in files:
-                with tempfile.TemporaryDirectory() as folder:
-                    path = self._api.hf_hub_download(self.name, RECORD, repo_type="dataset", local_dir=folder)
-                    record = Path(path).read_bytes()
-        if files - _OURS and not is_of(record, run):
-            raise InputError(f"--to {self.url}: holds something other than an export of {run}; name another dataset")
+        if files - {".gitattributes"}:  # the hub makes that one
+            raise occupied(self.url)
 
     def put(self, folder: Path, run: str) -> None:
-        """Uploads a folder in one commit, which also removes what an earlier export had besides."""
+        """Uploads a folder in one commit."""
         with self._explained():
             self._api.upload_folder(
                 repo_id=self.name,
                 folder_path=folder,
                 repo_type="dataset",
                 commit_message=f"Export of {run}",
-                delete_patterns=["data/*", "rejected/*"],
             )
 
     @contextmanager

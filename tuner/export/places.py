@@ -1,4 +1,4 @@
-"""Where an export goes: a folder, an S3 prefix, or a dataset on the Hugging Face hub. None is overwritten by chance."""
+"""Where an export goes: a folder, an S3 prefix, or a dataset on the Hugging Face hub. Nothing there is overwritten."""
 
 import re
 import shutil
@@ -11,7 +11,7 @@ from typing import Any
 from tuner.artifacts.files import Files
 from tuner.artifacts.store import Store
 from tuner.errors import InputError
-from tuner.export.dataset import RECORD, fill, is_of
+from tuner.export.dataset import RECORD, begun, fill, occupied
 from tuner.export.hub import Hub
 from tuner.folders import is_vacant, whole
 from tuner.settings import settings
@@ -23,14 +23,13 @@ def export(store: Store, run: dict[str, Any], to: str) -> dict[str, Any]:
     Args:
         store: Where the run lies.
         run: Its record.
-        to: A folder, `s3://bucket/prefix` or `hf://datasets/owner/name`. What is there has to be nothing, or an
-            earlier export of the same run, which is replaced.
+        to: A folder, `s3://bucket/prefix` or `hf://datasets/owner/name`, with nothing in it.
 
     Returns:
         What `tuner.export.dataset.fill` returns, and `to`, where it lies.
 
     Raises:
-        InputError: If the run has no split, or the place cannot be used or holds something else.
+        InputError: If the run has no split, or the place cannot be used or is not empty.
         DamagedArtifactError: If a file of the run is damaged.
     """
     if to.startswith("s3://"):
@@ -42,7 +41,7 @@ def export(store: Store, run: dict[str, Any], to: str) -> dict[str, Any]:
         return {**about, "to": bucket.url}
     if to.startswith("hf://"):
         hub = Hub(to)
-        hub.claim(run["name"])
+        hub.claim()
         with _scratch() as folder:
             about = fill(store, run, folder)
             hub.put(folder, run["name"])
@@ -50,8 +49,8 @@ def export(store: Store, run: dict[str, Any], to: str) -> dict[str, Any]:
     if "://" in to:
         raise InputError(f"--to {to}: is no place; give a folder, s3://bucket/prefix or hf://datasets/owner/name")
     place = Path(to).expanduser().absolute()
-    if not is_vacant(place) and not is_of(_read(place / RECORD), run["name"]):
-        raise _occupied(to, run["name"])
+    if not is_vacant(place):
+        raise occupied(to)
     with whole(place) as folder:
         return {**fill(store, run, folder), "to": str(place)}
 
@@ -72,16 +71,15 @@ class Bucket(Files):
         """Marks the prefix as the place of this run's export, so that an attempt that is cut off can be made again.
 
         Raises:
-            InputError: If it holds something else, or cannot be used.
+            InputError: If it holds anything but such an attempt, or cannot be used.
         """
         if not self.listing():
-            # No file of the run is named yet: the record that names them is written last.
-            self.replace(RECORD, f'{{"run": "{run}"}}'.encode())
-        elif not is_of(self.read(RECORD), run):
-            raise _occupied(self.url, run)
+            self.replace(RECORD, begun(run))
+        elif self.read(RECORD) != begun(run):
+            raise occupied(self.url)
 
     def put(self, folder: Path) -> None:
-        """Uploads a folder, the record last, and removes what an earlier export had besides."""
+        """Uploads a folder, the record last, and removes what an attempt that was cut off had besides."""
         paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != RECORD]
         kept = set()
         for path in [*paths, folder / RECORD]:
@@ -99,11 +97,3 @@ def _scratch() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder)
-
-
-def _read(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
-
-
-def _occupied(place: str, run: str) -> InputError:
-    return InputError(f"--to {place}: holds something other than an export of {run}; name an empty place")
