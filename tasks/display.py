@@ -1,12 +1,14 @@
 """What a person sees of a stage in the Prefect UI: progress, a table, a line."""
 
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from prefect import get_run_logger
 from prefect.artifacts import (
     create_image_artifact,
     create_markdown_artifact,
@@ -19,7 +21,7 @@ from tuner import progress
 from tuner.artifacts.manifest import Manifest
 from tuner.artifacts.store import Store
 from tuner.regeneration.decision import Decision
-from tuner.report.wording import Estimate, count, interval, number, signed, span
+from tuner.report.wording import ABSENT, Estimate, count, interval, number, plain, signed, span
 from tuner.settings import settings
 
 EVERY_SECONDS = 5.0
@@ -31,29 +33,59 @@ def shown(stage: str, label: str) -> Iterator[None]:
     """Shows the progress of one artifact's making, throttled, for the duration of a block."""
     identifier: UUID | None = None
     last = time.monotonic()
+    lines, log = progress.Lines(), get_run_logger()
+    name = f"{stage} {label}".strip()
 
     def show(event: progress.Event) -> None:
         nonlocal identifier, last
-        if event.stage != stage or not event.total or time.monotonic() - last < EVERY_SECONDS:
+        if event.stage != stage or not event.total:
             return
         if stage in ("generate", "examine", "match", "train") and event.label != label:
             return
+        if line := lines.of(event):
+            log.info("%s: %s", name, line)
+        if time.monotonic() - last < EVERY_SECONDS:
+            return
         last = time.monotonic()
-        percent = 100.0 * event.done / event.total
+        percent = round(100.0 * event.share, 1)
         if identifier is None:
-            created = create_progress_artifact(percent, description=f"{stage} {label}".strip())
+            created = create_progress_artifact(percent, key=_key("progress", name), description=name)
             identifier = created if isinstance(created, UUID) else None
         else:
             update_progress_artifact(identifier, percent)
 
     with progress.listening(show):
         yield
+    if identifier:
+        update_progress_artifact(identifier, 100.0)
 
 
 def table(manifest: Manifest, label: str) -> None:
     """Posts a stage's metrics as a table."""
-    rows = [{"measure": key, "value": _plain(value)} for key, value in manifest.metrics.items()]
+    rows = [{"measure": name, "value": value} for name, value in figures(manifest.metrics)]
     create_table_artifact(rows, key=_key(manifest.stage, label), description=f"{manifest.stage} {label}".strip())
+
+
+def figures(metrics: Mapping[str, Any], of: str = "") -> Iterator[tuple[str, str]]:
+    """Metrics as pairs of a name and a text: one for each figure of a group, but for those of a group that are 0.
+
+    Args:
+        metrics: A stage's; groups of figures are mappings, or lists of mappings that say by their texts what they are.
+        of: The group that they belong to.
+    """
+    for key, value in metrics.items():
+        name = f"{of}, {plain(key)}" if of else plain(key)
+        if isinstance(value, Mapping):
+            yield from figures({each: found for each, found in value.items() if found not in (0, {}, [])}, name)
+        elif isinstance(value, list) and all(isinstance(each, Mapping) for each in value):
+            for each in value:
+                texts = [found for found in each.values() if isinstance(found, str)]
+                rest = {part: found for part, found in each.items() if not isinstance(found, str)}
+                yield from figures(rest, f"{name} {' to '.join(texts)}".strip())
+        elif isinstance(value, list):
+            yield name, ", ".join(str(each) for each in value)
+        else:
+            yield name, _figure(value)
 
 
 def verdict(store: Store, manifest: Manifest) -> None:
@@ -95,7 +127,12 @@ def _key(stage: str, label: str) -> str:
     return "-".join("".join(c if c.isascii() and c.isalnum() else " " for c in f"{stage} {label}".lower()).split())
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {item}" for key, item in value.items())
-    return value if isinstance(value, str | int | float | bool) or value is None else str(value)
+def _figure(value: Any) -> str:
+    """A figure with as many digits as say something."""
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: ABSENT}[value]
+    if isinstance(value, int):
+        return count(value)
+    if isinstance(value, float) and math.isfinite(value) and value:
+        return number(value, max(0, 3 - math.floor(math.log10(abs(value)))))
+    return str(value)

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from tuner.progress import Event, emit, listening
+from tuner.progress import Event, Lines, Pace, emit, listening
 
 
 def test_every_listener_hears_every_event_in_order() -> None:
@@ -59,3 +59,40 @@ def test_a_listener_may_start_to_listen_while_it_hears() -> None:
         emit(Event("generate"))
     # Once as the first to hear, once more on hearing its own event.
     assert {event.stage for event in late} == {"curate"}
+
+
+def test_a_pace_judges_by_what_was_done_since_it_was_first_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    pace = Pace()
+    assert pace.left(0.5) is None
+    now = 1.0
+    assert pace.left(0.6) is None  # too soon to say
+    now = 10.0
+    assert pace.left(0.75) == pytest.approx(10)
+    now = 1000.0
+    assert pace.left(0.76) == pytest.approx(10)  # slower; what was said stands
+    assert pace.left(1.0) == 0
+
+
+def test_a_training_has_lines_of_its_first_and_last_step_and_every_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    lines, said = Lines(), []
+    for step in range(1, 41):
+        now += 0.6
+        figures = {"loss": 2.0 - step / 100, "tokens/s": 81.0}
+        said.append(lines.of(Event("train", "lora", done=step, total=40, figures=figures)))
+    assert [line for line in said if line] == [
+        "step 1 of 40, loss 1.99, 81 tokens/s",
+        "step 18 of 40, loss 1.82, 81 tokens/s, 0:13 left",
+        "step 35 of 40, loss 1.65, 81 tokens/s, 0:03 left",
+        "step 40 of 40, loss 1.6, 81 tokens/s",
+    ]
+
+
+def test_what_resumes_says_so_at_once_and_what_ends_soon_has_no_lines() -> None:
+    lines = Lines()
+    note = "resumes from step 4 of 40"
+    assert lines.of(Event("train", "lora", done=4, total=40, note=note)) == note
+    assert [lines.of(Event("generate", "shard 1", done=done, total=8)) for done in range(9)] == [None] * 9

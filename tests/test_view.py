@@ -129,6 +129,20 @@ def test_the_time_left_follows_from_the_speed(view: View, monkeypatch: pytest.Mo
     assert "0:30, 0:30 left" in line(view, "split")
 
 
+def test_the_time_left_never_rises(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    said = []
+    # Fast at first, then nothing for a while, then slow, then fast again.
+    for seconds, done in ((0, 0), (5, 30), (15, 30), (40, 30), (41, 35), (80, 50), (90, 99)):
+        now = 100.0 + seconds
+        view.hear(Event("split", done=done, total=100))
+        for later in (0.0, 4.0):
+            now = 100.0 + seconds + later
+            said.append(line(view, "split").split()[-2] if "left" in line(view, "split") else "")
+    assert [text for text in said if text] == ["0:12"] * 10 + ["0:01"] * 2
+
+
 def test_it_can_be_drawn_at_every_moment(view: View) -> None:
     assert "elapsed" in drawn(view)
     for stage, label in [("generate", "shard 1"), ("curate", ""), ("train", "lora"), ("evaluate", "base")]:

@@ -1,6 +1,8 @@
 """Progress as events: stages say how far they are, and whoever watches (a terminal, a Prefect task) listens."""
 
+import math
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +19,7 @@ class Event:
         done: Units finished (rows, steps), of `total`; 0 of 0 where it cannot be counted.
         total: Units in all.
         figures: What is measured meanwhile, such as `{"tokens/s": 81.0, "loss": 1.92}`.
+        note: What is worth a line of its own, such as `resumes from step 4 of 40`.
     """
 
     stage: str
@@ -25,6 +28,75 @@ class Event:
     done: int = 0
     total: int = 0
     figures: dict[str, float] = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def share(self) -> float:
+        """How much is done, 0 to 1."""
+        return self.done / self.total if self.total else 0.0
+
+
+class Pace:
+    """How long a piece of work still takes, by its pace since it was first seen; never more than was said before."""
+
+    def __init__(self) -> None:
+        self._first: tuple[float, float] | None = None
+        self._left = math.inf
+
+    def left(self, share: float) -> float | None:
+        """The seconds left. Where the work slows down, what was said stands until it is true.
+
+        Args:
+            share: How much is done, 0 to 1.
+
+        Returns:
+            The seconds, or None while there is too little to judge by.
+        """
+        now = time.monotonic()
+        began, had = self._first = self._first or (now, share)
+        if share > had and now - began >= 2:
+            self._left = min(self._left, (now - began) * (1 - share) / (share - had))
+        return None if self._left == math.inf else self._left
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds, such as `2:05`."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"
+
+
+def measured(figures: dict[str, float]) -> list[str]:
+    """Figures as a person reads them, such as `loss 1.92` and `81 tokens/s`."""
+    return [f"{name} {value:.3g}" if name == "loss" else f"{value:.0f} {name}" for name, value in figures.items()]
+
+
+class Lines:
+    """Progress as lines of text, for a log or a pipe: every ten seconds, and of a training its first and last step."""
+
+    EVERY_SECONDS = 10.0
+
+    def __init__(self) -> None:
+        self._paces: dict[tuple[str, str], Pace] = {}
+        self._said: dict[tuple[str, str], float] = {}
+
+    def of(self, event: Event) -> str | None:
+        """The line that an event is worth, such as `step 12 of 40, loss 1.92, 81 tokens/s, 0:42 left`, if any."""
+        part = event.stage, event.label
+        pace = self._paces.setdefault(part, Pace())
+        left = pace.left(event.share)
+        if event.note:
+            return event.note
+        if event.state != "running" or not event.total:
+            return None
+        now = time.monotonic()
+        first, last = part not in self._said, event.done == event.total
+        due = now - self._said.setdefault(part, now) >= self.EVERY_SECONDS
+        if not (due or (event.stage == "train" and (first or last))):
+            return None
+        self._said[part] = now
+        count = f"{'step ' if event.stage == 'train' else ''}{event.done:,} of {event.total:,}"
+        rest = [] if left is None or last else [f"{clock(left)} left"]
+        return ", ".join([count, *measured(event.figures), *rest])
 
 
 Listener = Callable[[Event], None]

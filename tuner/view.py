@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tuner import progress
+from tuner import interruption, progress
 from tuner.planning import Plan
 
 MARKS = {"waiting": ("·", "dim"), "running": ("▶", "cyan"), "done": ("✓", "green"), "cached": ("=", "green")}
@@ -28,7 +28,8 @@ class Row:
     figures: dict[str, float] = field(default_factory=dict)
     started: float | None = None
     ended: float | None = None
-    had: float = 0.0
+    pace: progress.Pace = field(default_factory=progress.Pace)
+    left: float | None = None
 
     @property
     def share(self) -> float:
@@ -73,7 +74,9 @@ class View:
         if event.figures:
             row.figures = event.figures
         if event.state == "running" and row.started is None:
-            row.started, row.had = time.monotonic(), row.share
+            row.started = time.monotonic()
+        if row.started is not None:  # what was there before is no work
+            row.left = row.pace.left(row.share)
         if row.state in ("done", "cached") and row.ended is None:
             row.ended = time.monotonic()
 
@@ -89,7 +92,7 @@ class View:
             bar = ProgressBar(total=1.0, completed=row.share, width=8, complete_style=style, finished_style=style)
             figures = "  ".join(text for text in (self._count(row), self._speed(row)) if text)
             table.add_row(Text(mark, style), Text(name), bar, figures, self._time(row))
-        elapsed = _clock(time.monotonic() - self._clock)
+        elapsed = progress.clock(time.monotonic() - self._clock)
         return Group(table, Text(f"{elapsed} elapsed", style="dim"))
 
     @staticmethod
@@ -105,24 +108,16 @@ class View:
     def _speed(row: Row) -> str:
         if row.state == "cached":
             return "cached"
-        return "  ".join(
-            f"{name} {value:.3g}" if name == "loss" else f"{value:.0f} {name}" for name, value in row.figures.items()
-        )
+        return "  ".join(progress.measured(row.figures))
 
     @staticmethod
     def _time(row: Row) -> str:
         if row.started is None:
             return ""
         spent = (row.ended or time.monotonic()) - row.started
-        if row.state != "running" or row.share <= row.had or spent < 2:
-            return _clock(spent)
-        left = spent * (1 - row.share) / (row.share - row.had)
-        return f"{_clock(spent)}, {_clock(left)} left"
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}"
+        if row.state != "running" or row.left is None:
+            return progress.clock(spent)
+        return f"{progress.clock(spent)}, {progress.clock(row.left)} left"
 
 
 @contextmanager
@@ -130,17 +125,22 @@ def watching(plan: Plan, console: Console) -> Iterator[None]:
     """Shows the run's progress for the duration of a block; plain lines where there is no terminal."""
     if console.is_terminal:
         view = View(plan)
-        with progress.listening(view.hear), Live(view, console=console, refresh_per_second=4):
+        with progress.listening(view.hear), Live(view, console=console, refresh_per_second=4) as live:
+            interruption.on_leave(live.stop)  # shows the cursor again, and begins a new line
             yield
         return
 
     said: set[tuple[str, str, str]] = set()
+    lines = progress.Lines()
 
     def say(event: progress.Event) -> None:
         key = (event.stage, event.label, event.state)
+        who = f"{event.stage} {event.label}".strip()
         if key not in said:
             said.add(key)
-            console.print(f"{event.stage} {event.label}".strip(), event.state, highlight=False)
+            console.print(who, event.state, highlight=False)
+        if line := lines.of(event):
+            console.print(f"{who}: {line}", highlight=False, markup=False)
 
     with progress.listening(say):
         yield

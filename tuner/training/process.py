@@ -139,6 +139,9 @@ def _listen(child: "subprocess.Popen[str]", job: Job, timeout: float) -> str:
             return error
         said = json.loads(message)
         error = said.get("error", error)
+        if "resumes" in said:
+            note = f"resumes from step {said['resumes']} of {said['total']}"
+            emit(Event("train", job.adapter, done=said["resumes"], total=said["total"], note=note))
         if "step" in said:
             figures = {"loss": said["loss"], "tokens/s": said["tokens_per_second"]}
             emit(Event("train", job.adapter, done=said["step"], total=said["total"], figures=figures))

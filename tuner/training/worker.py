@@ -5,13 +5,11 @@ exit code that tells its parent what happened. It ends by itself when its parent
 """
 
 import os
-import select
 import sys
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-from tuner import interpreter
+from tuner import interpreter, parent
 from tuner.errors import InputError
 from tuner.training import checkpoints, exits, methods, results, student
 from tuner.training.job import METRICS, Job
@@ -27,7 +25,7 @@ SAVES = 10
 def main() -> NoReturn:
     """Trains, and leaves with the exit code."""
     interpreter.spare_libraries()
-    _follow_parent()
+    parent.follow(lambda: os._exit(exits.ORPHANED))
     say = _take_stdout()
     code, message = exits.guarded(lambda: _begin(Path(sys.argv[1]), say))
     if message:
@@ -46,20 +44,6 @@ def _begin(path: Path, messages: TextIO) -> None:
         # None stands for a module that is not there.
         sys.modules["bitsandbytes"] = None  # pyright: ignore[reportArgumentType]
     train(job, messages)
-
-
-def _follow_parent() -> None:
-    """Ends this process when the parent does, however that one ended: its end of our stdin closes."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            ready, _, _ = select.select([0], [], [], 1.0)
-            if ready and not os.read(0, 1):
-                break
-        os._exit(exits.ORPHANED)
-
-    threading.Thread(target=watch, name="follow-parent", daemon=True).start()
 
 
 def _take_stdout() -> TextIO:
@@ -120,6 +104,7 @@ def train(job: Job, messages: TextIO) -> None:
     trainer.add_callback(Meter(trainer, lambda figures: messages.write(line(figures))))
     if found:
         trainer.before = found[1]
+        messages.write(line({"resumes": found[1].step, "total": total_steps(trainer)}))
     trainer.train(resume_from_checkpoint=str(found[0]) if found else None)
     _leave(job, trainer, found[1].step if found else None)
 
