@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from tuner import interruption
 from tuner.runs import Run
@@ -26,7 +27,7 @@ def stoppable(run: Run | None) -> Iterator[None]:
         return
 
     def stop(*_: object) -> None:
-        interruption.end(STOPPED, run)
+        interruption.end(STOPPED, partial(run.end, "interrupted") if run else None)
 
     # Prefect has put a handler of its own before the command line's, which waits for threads.
     former = signal.signal(signal.SIGTERM, interruption.handler() or stop)

@@ -21,6 +21,7 @@ class Guarded(BaseHTTPRequestHandler):
     """Answers as a Prefect server with a password does: its health to everyone, the rest to who knows it."""
 
     received: ClassVar[list[tuple[str, dict]]] = []
+    state: ClassVar[str] = "RUNNING"
 
     def answer(self) -> None:
         known = self.headers.get("Authorization") == f"Basic {base64.b64encode(AUTH.encode()).decode()}"
@@ -28,8 +29,10 @@ class Guarded(BaseHTTPRequestHandler):
         if known and body:
             self.received.append((self.path, json.loads(body)))
         self.send_response(200 if known or self.path == "/api/health" else 401)
-        self.send_header("Content-Length", "0")
+        said = json.dumps({"state_type": self.state}).encode() if known else b""
+        self.send_header("Content-Length", str(len(said)))
         self.end_headers()
+        self.wfile.write(said)
 
     do_GET = do_POST = answer  # noqa: N815
 
@@ -69,6 +72,13 @@ def test_an_interruption_is_told_with_the_password(url: str, monkeypatch: pytest
     ((path, said),) = Guarded.received
     assert path == "/api/flow_runs/some-flow-run/set_state"
     assert said["state"]["type"] == "CANCELLED"
+
+
+def test_a_flow_run_that_has_ended_stays_as_it_ended(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", AUTH)
+    monkeypatch.setattr(Guarded, "state", "COMPLETED")
+    launch._cancel("some-flow-run")
+    assert Guarded.received == []
 
 
 class Busy(BaseHTTPRequestHandler):

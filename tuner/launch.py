@@ -10,8 +10,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
+from threading import Thread
 from typing import Any, cast
 
 from tuner import interruption, planning, progress, runs
@@ -20,6 +20,7 @@ from tuner.errors import DamagedArtifactError, InputError, StageError
 from tuner.loading import parse
 from tuner.runs import Run, check_name
 from tuner.settings import settings
+from tuner.specs import run_name
 
 SERVER_FILE = "server.json"
 """In the home folder while `tuner up` runs: the server's URL."""
@@ -29,6 +30,9 @@ START_SECONDS = 180.0
 
 ASK_SECONDS = 5.0
 """How long one question to a server waits for its answer."""
+
+ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+"""The types of the states in which a flow run stays."""
 
 PREFECT = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
@@ -75,6 +79,16 @@ def server() -> str | None:
                 settings.cache_clear()
             return local["url"]
     return None
+
+
+def pages(api: str) -> str:
+    """The address below which a server has the pages of its UI.
+
+    Args:
+        api: Its API's URL.
+    """
+    # Without `/v2` only the first page leads to the new UI; every other one is the old UI's.
+    return f"{api.rstrip('/').removesuffix('/api')}/v2"
 
 
 def _answers(url: str) -> bool:
@@ -154,12 +168,16 @@ def run(text: str, overrides: list[str], name: str | None, since: str, until: st
     plan = planning.plan(recipe, store, until, since)
     if plan.complete and url is None and not _damaged(plan, store):
         return _nothing_to_do(store, plan, Run.start(store, recipe, name, until))
+    former = store.read_run(name or run_name(recipe))
     # Started here already, so that a store that cannot be written says so before a server is started.
     run = Run.start(store, recipe, name, until)
     environment()
     interruption.on_signals(store, run.name)
     interruption.on_end(lambda: _cancel(runs.find(store, run.name)["flow_run"]))
     with _served(url, run):
+        if former and former["state"] == "interrupted":
+            # Whoever was interrupted had two seconds to tell the server.
+            Thread(target=_cancel, args=(former["flow_run"],), daemon=True).start()
         from flows.pipeline import pipeline
 
         return pipeline(
@@ -198,14 +216,30 @@ def _served(url: str | None, run: Run) -> Iterator[None]:
 
 
 def _cancel(flow_run: str | None) -> None:
-    """Tells a server that goes on running that the flow run is over; without one there is nobody to tell."""
+    """Tells a server that goes on running that the flow run is over, until it knows; without one nobody is told."""
     url = os.environ.get("PREFECT_API_URL")
-    if not (url and flow_run):
-        return
+    latest = time.monotonic() + START_SECONDS
+    while url and flow_run and time.monotonic() < latest:
+        try:
+            if _told(url, flow_run):
+                return
+        except (OSError, http.client.HTTPException) as error:
+            if isinstance(error, urllib.error.HTTPError) and error.code < 500:
+                return  # it does not know the flow run, or us
+            # Else it is busy.
+        except (ValueError, KeyError):
+            return  # it is another program
+        time.sleep(0.2)
+
+
+def _told(url: str, flow_run: str) -> bool:
+    """Sets a flow run's state unless it has ended."""
+    with urllib.request.urlopen(_request(url, f"flow_runs/{flow_run}"), timeout=ASK_SECONDS) as response:
+        if json.load(response)["state_type"] in ENDED:
+            return True
     state = {"state": {"type": "CANCELLED", "message": "interrupted in the terminal"}, "force": True}
-    request = _request(url, f"flow_runs/{flow_run}/set_state", state)
-    with suppress(OSError), urllib.request.urlopen(request, timeout=2):
-        pass
+    with urllib.request.urlopen(_request(url, f"flow_runs/{flow_run}/set_state", state), timeout=ASK_SECONDS):
+        return True
 
 
 def _damaged(plan: planning.Plan, store: Store) -> bool:
@@ -234,14 +268,12 @@ def up(port: int) -> None:
     """Runs a persistent Prefect server on loopback, workers with the deployments and the reports, until interrupted.
 
     Raises:
-        InputError: If the port is taken.
+        InputError: If the port, or the next one, cannot be had.
         StageError: If the server does not start, the deployments cannot be registered, or a process ends by itself.
     """
     environment()
-    os.environ.setdefault("TUNER_STORE", settings().store)
-    if "://" not in os.environ["TUNER_STORE"]:
-        # A worker starts flow runs in a temporary folder.
-        os.environ["TUNER_STORE"] = str(Path(os.environ["TUNER_STORE"]).absolute())
+    # Absolute, since a worker starts flow runs in a temporary folder.
+    os.environ["TUNER_STORE"] = Store(settings().store).url
 
     from deployments.local import serve
 

@@ -18,6 +18,11 @@ from tuner.specs import STAGES
 
 pytestmark = pytest.mark.e2e
 
+INTERRUPTED = "tuner: interrupted; the same command goes on where this one stopped"
+
+SLOWER = 4
+"""As many times slower may a machine be than one on which an interrupted run ends in three seconds."""
+
 
 def assert_kept(store: Path, complete: dict) -> dict:
     """Nothing that was complete was made again; returns what is complete now."""
@@ -99,12 +104,28 @@ def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(
     for sign in (signal.SIGINT, signal.SIGTERM):
         process, stderr = interrupt(one_adapter, tmp_path / "home", prefect_url, sign)
         assert process.returncode == 130
-        assert stderr == "tuner: interrupted; the same command goes on where this one stopped\n"
+        assert stderr == f"{INTERRUPTED}\n"
         assert json.loads((store / "runs" / "mine" / "run.json").read_text())["state"] == "interrupted"
 
     done = tuner("run", str(one_adapter), "--name", "mine", PREFECT_API_URL=prefect_url)
     assert done.returncode == 0, done.stderr
     assert_kept(store, complete)
+
+
+@pytest.mark.parametrize("stage", ["curate", "train", "evaluate"])
+def test_ctrl_c_ends_a_fresh_run_within_seconds_in_every_stage(
+    stage: str, one_adapter: Path, tmp_path: Path, begin: Begin, prefect_url: str
+) -> None:
+    settings = ["training.lora.epochs=200"] if stage == "train" else ["evaluation.sample_tokens=4000"]
+    given = [part for setting in settings for part in ("--set", setting)]
+    process = begin("run", str(one_adapter), *given, PREFECT_API_URL=prefect_url)
+    before = STAGES[STAGES.index(stage) - 1]
+    until(lambda: any(made == before for made, _ in manifests(tmp_path / "store")), f"{stage} begins")
+    process.send_signal(signal.SIGINT)
+    clock = time.monotonic()
+    _, stderr = process.communicate(timeout=PATIENCE)
+    assert time.monotonic() - clock < 3 * SLOWER
+    assert (process.returncode, stderr.splitlines()[-1]) == (130, INTERRUPTED)
 
 
 def test_two_runs_at_once_on_one_store(one_adapter: Path, tmp_path: Path, begin: Begin, prefect_url: str) -> None:
