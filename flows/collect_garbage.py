@@ -3,12 +3,14 @@
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 
+from flows.refusing import refusing
 from tuner.artifacts import garbage
 from tuner.artifacts.store import Store
 from tuner.settings import settings
 
 
 @flow(name="collect-garbage", persist_result=False)
+@refusing
 def collect_garbage(dry_run: bool = False) -> int:
     """Removes what has lain in the store for a day or longer and serves nothing any more.
 

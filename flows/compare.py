@@ -3,6 +3,7 @@
 from prefect import flow
 
 from flows import placement
+from flows.refusing import refusing
 from flows.stopping import stoppable
 from tuner.artifacts.store import Store
 from tuner.regeneration.contest import contest
@@ -10,6 +11,7 @@ from tuner.settings import settings
 
 
 @flow(name="compare", flow_run_name="compare: {run}", task_runner=placement.runner(), persist_result=False)
+@refusing
 def compare(run: str) -> str:
     """Compares a run's best adapter with the champion; `regenerate` decides on what comes out.
 

@@ -4,15 +4,18 @@ from prefect import flow
 
 from flows import single
 from flows.form import RecipeName, chosen
+from flows.naming import named
 from flows.placement import runner
+from flows.refusing import refusing
 
 
 @flow(
     name="evaluate",
-    flow_run_name=single.named(lambda recipe, given: "evaluate"),
+    flow_run_name=named(lambda recipe, given: "evaluate"),
     task_runner=runner(),
     persist_result=False,
 )
+@refusing
 def evaluate(
     recipe: RecipeName = "quickstart",
     recipe_yaml: str = "",

@@ -4,15 +4,18 @@ from prefect import flow
 
 from flows import generate, single
 from flows.form import RecipeName, chosen
+from flows.naming import named
 from flows.placement import runner
+from flows.refusing import refusing
 
 
 @flow(
     name="examine",
-    flow_run_name=single.named(lambda recipe, given: f"examine {generate.shards(tuple(given['shards']))}"),
+    flow_run_name=named(lambda recipe, given: f"examine {generate.shards(tuple(given['shards']))}"),
     task_runner=runner(),
     persist_result=False,
 )
+@refusing
 def examine(
     recipe: RecipeName = "quickstart",
     recipe_yaml: str = "",

@@ -4,7 +4,9 @@ from prefect import flow
 
 from flows import single
 from flows.form import RecipeName, chosen
+from flows.naming import named
 from flows.placement import runner
+from flows.refusing import refusing
 
 
 def shards(labels: tuple[str, ...]) -> str:
@@ -16,10 +18,11 @@ def shards(labels: tuple[str, ...]) -> str:
 
 @flow(
     name="generate",
-    flow_run_name=single.named(lambda recipe, given: shards(tuple(given["shards"]))),
+    flow_run_name=named(lambda recipe, given: shards(tuple(given["shards"]))),
     task_runner=runner(),
     persist_result=False,
 )
+@refusing
 def generate(
     recipe: RecipeName = "quickstart",
     recipe_yaml: str = "",

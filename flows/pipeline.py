@@ -1,11 +1,16 @@
 """The flow `pipeline`: from a recipe to compared adapters, every stage a cached, retryable task."""
 
+from typing import Any
+
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.runtime import flow_run
+from prefect.states import Completed
 
 from flows import form, placement, single
 from flows.form import Epochs, Quality, RecipeName, Rows, Seed, StageName
+from flows.naming import named
+from flows.refusing import refusing
 from flows.stopping import stoppable
 from tuner import forecast, planning, progress
 from tuner.artifacts.store import Store
@@ -20,10 +25,11 @@ REPAIRS = 3
 
 @flow(
     name="pipeline",
-    flow_run_name=single.named(lambda recipe, given: "plan" if given["plan_only"] else form.adapters(recipe)),
+    flow_run_name=named(lambda recipe, given: "plan" if given["plan_only"] else form.adapters(recipe)),
     task_runner=placement.runner(),
     persist_result=False,
 )
+@refusing
 def pipeline(
     recipe: RecipeName = "quickstart",
     recipe_yaml: str = "",
@@ -53,7 +59,7 @@ def pipeline(
         plan_only: Only post the plan: what is cached, what is missing and why, what it will cost.
 
     Returns:
-        The run's name.
+        The run's name, in a state whose message is the verdict.
     """
     chosen = form.chosen(recipe, recipe_yaml, overrides, rows=rows, seed=seed, epochs=epochs, quality=quality)
     store = Store(settings().store)
@@ -74,8 +80,8 @@ def pipeline(
                 run.record["repaired"] = [*run.record.get("repaired", []), str(damaged)]
                 if repair == REPAIRS:
                     raise
-    single.show(chosen, store, until_stage)
-    return run.name
+    ended: Any = Completed(message=single.show(chosen, store, until_stage), data=run.name)
+    return ended
 
 
 def _run(recipe: Recipe, plan: planning.Plan, run: Run) -> None:

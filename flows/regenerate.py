@@ -2,9 +2,11 @@
 
 from prefect import flow, tags
 
-from flows import placement, single
+from flows import placement
 from flows.form import RecipeName, chosen
+from flows.naming import named
 from flows.pipeline import pipeline
+from flows.refusing import refusing
 from tasks.decide import decide
 from tuner import loading
 from tuner.artifacts.store import Store
@@ -16,10 +18,11 @@ from tuner.settings import settings
 
 @flow(
     name="regenerate",
-    flow_run_name=single.named(lambda recipe, given: "another round"),
+    flow_run_name=named(lambda recipe, given: "another round"),
     task_runner=placement.runner(),
     persist_result=False,
 )
+@refusing
 def regenerate(recipe: RecipeName = "quickstart", recipe_yaml: str = "", overrides: tuple[str, ...] = ()) -> str:
     """Draws another round of rows, trains on all of them, and lets the best new adapter challenge the champion.
 

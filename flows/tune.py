@@ -4,12 +4,14 @@ from prefect import flow
 
 from flows import form, single
 from flows.form import RecipeName, chosen
+from flows.naming import named
 from flows.placement import runner
+from flows.refusing import refusing
 
 
 @flow(
     name="tune",
-    flow_run_name=single.named(
+    flow_run_name=named(
         lambda recipe, given: (
             form.adapters(recipe, [given["adapter"]] if given["adapter"] in recipe.training else ()) or "no adapter"
         )
@@ -17,6 +19,7 @@ from flows.placement import runner
     task_runner=runner(),
     persist_result=False,
 )
+@refusing
 def tune(
     recipe: RecipeName = "quickstart",
     recipe_yaml: str = "",

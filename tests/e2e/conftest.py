@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from tests.conftest import once
-from tests.deployments.processes import Processes, free_port, until
+from tests.deployments.processes import Processes, free_port, started, until
 from tests.e2e.words import LORA, PROMPT_TUNING, RECIPE, make_word_model
 from tests.warm import Warm
 
@@ -39,16 +39,7 @@ Begin = Callable[..., "subprocess.Popen[str]"]
 
 def start(arguments: list[str], **environment: str) -> subprocess.Popen[str]:
     """Starts `tuner` as a shell does, nothing imported, as the leader of a process group."""
-    variables = {**os.environ, **environment}
-    variables.pop("PYTHONUNBUFFERED", None)  # what it says has to come without it, too
-    return subprocess.Popen(
-        [*TUNER, *arguments],
-        env=variables,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    return started([*TUNER, *arguments], environment)
 
 
 @pytest.fixture(scope="session")
@@ -149,17 +140,24 @@ class Finished:
 
 @pytest.fixture(scope="session")
 def finished(common: Path, word_model: Path, request: pytest.FixtureRequest) -> Finished:
-    """A run that computed everything itself, in one process; it happens once."""
+    """A run that computed everything itself, in one process; it happens once.
+
+    It does so in places whose names look like patterns and markup, and with proxies that nobody can ask.
+    """
     folder = common / "finished"
+    odd = folder / "[a*" / ":cat:[/b]"
     store, about = folder / "store", folder / "about.json"
     with once(folder) as first:
         if first:
             tuner, prefect_url = (request.getfixturevalue(name) for name in ("tuner", "prefect_url"))
             recipe = write_recipe(folder, word_model, LORA, PROMPT_TUNING)
-            places = {"TUNER_STORE": str(store), "TUNER_HOME": str(folder / "home"), "PREFECT_API_URL": prefect_url}
+            places = {"TUNER_STORE": f"{odd}//store/", "TUNER_HOME": str(odd / "home"), "PREFECT_API_URL": prefect_url}
+            proxies = {"http_proxy": "http://127.0.0.1:9", "ALL_PROXY": "socks://127.0.0.1:9"}
             clock = time.monotonic()
-            done = tuner("run", str(recipe), **places)
+            done = tuner("run", str(recipe), **places, **proxies)
             assert done.returncode == 0, done.stderr
+            assert f"{odd}/store/artifacts/report/" in done.stdout
+            (odd / "store").rename(store)
             (name,) = (path.name for path in (store / "runs").iterdir())
             about.write_text(json.dumps({"name": name, "seconds": time.monotonic() - clock}))
     return Finished(store, **json.loads(about.read_text()))

@@ -39,7 +39,7 @@ def run(warm: Warm, url: str, **parameters: Any) -> tuple[int, str]:
 
 def flow_runs(url: str, recipe: str) -> list[dict]:
     """The flow runs that name a recipe, in the order in which they began."""
-    named = {"flow_runs": {"name": {"like_": f"{recipe}:"}}, "sort": "START_TIME_ASC"}
+    named = {"flow_runs": {"name": {"like_": f"{recipe}-"}}, "sort": "START_TIME_ASC"}
     return call(f"{url}/flow_runs/filter", named)
 
 
@@ -49,9 +49,10 @@ def test_divided_into_child_flows_then_cached(recipe: Path, tmp_path: Path, pref
     assert code == 0, stderr
 
     parent, *children = flow_runs(prefect_url, "many")
+    name = specs.run_name(loading.parse(text, changes))
     assert [run["name"] for run in children] == [
-        *(f"many: {group}" for group in GROUPS),
-        *(f"many: examine {group}" for group in GROUPS),
+        *(f"{name}: {group}" for group in GROUPS),
+        *(f"{name}: examine {group}" for group in GROUPS),
     ]
     assert {each["state_type"] for each in (parent, *children)} == {"COMPLETED"}
     assert all(run["parent_task_run_id"] and run["tags"] == [TAG] for run in children)
@@ -80,8 +81,9 @@ def test_a_shard_that_fails_fails_the_pipeline_with_its_line(
     hollow.mkdir()
     (hollow / "config.json").write_text("{}")
     changes = ("name=broken", "generation.shard_rows=4", f"models.generator={hollow}")
-    _, stderr = run(warm, prefect_url, recipe_yaml=recipe.read_text(), overrides=changes, until_stage="generate")
+    text = recipe.read_text()
+    _, stderr = run(warm, prefect_url, recipe_yaml=text, overrides=changes, until_stage="generate")
     assert "InputError" in stderr and str(hollow) in stderr
     parent, *children = flow_runs(prefect_url, "broken")
-    assert [run["name"] for run in children] == [f"broken: {GROUPS[0]}"]
+    assert [run["name"] for run in children] == [f"{specs.run_name(loading.parse(text, changes))}: {GROUPS[0]}"]
     assert {each["state_type"] for each in (parent, *children)} == {"FAILED"}

@@ -57,8 +57,14 @@ def made(record: dict[str, Any], stage: str) -> list[str]:
 def test_three_rounds_the_last_one_killed(one_adapter: Path, tmp_path: Path, prefect_url: str, warm: Warm) -> None:
     folder = tmp_path / "store"
     store = Store(str(folder))
-    # One shard a round is enough.
-    text = one_adapter.read_text().replace("shard_rows: 8", "shard_rows: 24").replace("epochs: 4", "epochs: 1")
+    # One shard a round is enough, and fewer than 20 rows held out would decide nothing.
+    text = (
+        one_adapter.read_text()
+        .replace("rows: 24", "rows: 72")
+        .replace("shard_rows: 8", "shard_rows: 72")
+        .replace("validation: 0.3", "validation: 0.6")
+        .replace("epochs: 4", "epochs: 1")
+    )
     one_adapter.write_text(text.replace("name: words", "name: rounds"))
 
     regenerated(warm, one_adapter, prefect_url)
@@ -115,7 +121,7 @@ def told(url: str, runs: list[str]) -> None:
     events = until(heard, "the server has the events")
     assert events[runs[0]]["event"] == "tuner.champion.promoted"
     assert events[runs[1]]["payload"]["difference"]["low"] is not None
-    mine = {"flow_runs": {"name": {"any_": ["rounds: another round"]}}, "sort": "START_TIME_ASC"}
+    mine = {"flow_runs": {"name": {"any_": [f"{runs[0]}: another round"]}}, "sort": "START_TIME_ASC"}
     flow_runs = call(f"{url}/flow_runs/filter", mine)
     last = states(url, flow_runs[-1]["id"])
     assert last[f"compare: {runs[-1]}"] == last[f"decide: {runs[-1]}"] == "Completed"

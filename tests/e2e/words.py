@@ -72,7 +72,7 @@ curation:
   language: null
 split: {{validation: 0.3}}
 training:
-{adapters}evaluation: {{samples: 2, sample_tokens: 8, resamples: 200}}
+{adapters}evaluation: {{samples: 2, sample_tokens: 8}}
 """
 
 _TRAINED = "epochs: 4, batch_size: 4, max_length: 256}\n"

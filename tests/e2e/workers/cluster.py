@@ -52,7 +52,7 @@ class Cluster:
 
     def work(self, pool: str) -> None:
         """Starts the worker of a pool, which takes two flow runs at once."""
-        self._prefect(pool, "prefect", "worker", "start", "--pool", pool, "--type", "process", "--limit", "2")
+        self._prefect(pool, "deployments.worker", "--pool", pool, "--limit", "2")
 
     def trigger(self, deployment: str, **parameters: Any) -> str:
         """Triggers a deployment as the UI does; returns the flow run's id."""

@@ -33,7 +33,7 @@ def test_two_pipelines_at_once_share_their_work(cluster: Cluster, asked: dict[st
     for (stage, fingerprint), manifest in made.items():
         folder = cluster.store / "artifacts" / stage / fingerprint
         assert [path.name for path in folder.iterdir() if path.is_dir()] == [manifest["attempt"]], "made once"
-    assert [len(cluster.runs("shared: ", name)) for name in ("generate", "tune")] == [1, 1]
+    assert [len(cluster.runs("shared-", name)) for name in ("generate", "tune")] == [1, 1]
 
 
 def in_mid_training(cluster: Cluster) -> tuple[psutil.Process, Path]:
@@ -47,7 +47,7 @@ def in_mid_training(cluster: Cluster) -> tuple[psutil.Process, Path]:
 def assert_cancelled(cluster: Cluster, recipe: str, child: psutil.Process, checkpoints: Path) -> None:
     """What was sent is cancelled too: its process is gone, and its checkpoint is kept."""
     until(lambda: not child.is_running(), "the process that trained is gone", 40)
-    (sent,) = cluster.runs(f"{recipe}: ", "tune")
+    (sent,) = cluster.runs(f"{recipe}-", "tune")
     assert cluster.wait(sent["id"])["state_type"] == "CANCELLED"
     assert list(checkpoints.glob("checkpoint-*/complete.json"))
     assert not (cluster.store / "artifacts" / "train" / checkpoints.name / "manifest.json").exists()
@@ -81,6 +81,9 @@ def test_what_the_terminal_sent_is_cancelled_by_ctrl_c(
 
 def test_a_regeneration_compares_on_the_pool(cluster: Cluster, asked: dict[str, Any]) -> None:
     text = asked["recipe_yaml"].replace("name: words", "name: again").replace("seed: 7", "seed: 31")
+    # Fewer than 20 rows held out would decide nothing.
+    text = text.replace("rows: 24", "rows: 72").replace("shard_rows: 8", "shard_rows: 36")
+    text = text.replace("validation: 0.3", "validation: 0.6")
     run = cluster.wait(cluster.trigger("regenerate", recipe_yaml=text))
     assert run["state_type"] == "COMPLETED", run["state"]["message"]
     (compared,) = cluster.runs("compare: again", "compare")
