@@ -110,11 +110,45 @@ def test_a_shard_is_compared_with_the_same_shard_of_other_settings(store: Store)
 
 
 def test_of_many_reasons_three_are_shown_for_the_stage_and_each_for_its_artifact(store: Store) -> None:
+    make(store)
+    wanted = specs.of_recipe(loading.parse(RECIPE)).shards
+    for number, spec in enumerate(wanted):
+        store.replace(f"artifacts/generate/{spec.fingerprint}/{spec.fingerprint[:12]}/file", b"x" * (number + 2))
+    found = stages(store)["generate"]
+    each = [f"shard {number}: damaged: file has {number + 1} bytes instead of 1" for number in (1, 2, 3)]
+    assert found["reason"] == "; ".join([*each, "and 1 more"])
+    assert found["artifacts"][3]["reason"] == "damaged: file has 5 bytes instead of 1"
+
+
+def test_that_there_were_fewer_shards_is_no_difference_in_settings(store: Store) -> None:
     make(store, "generation.rows=24", stages=("generate",))
-    found = stages(store, "generation.rows=144")["generate"]
-    each = [f"shard {number}: shard: 0 -> {number - 1}" for number in (2, 3, 4)]
-    assert found["reason"] == "; ".join([*each, "and 2 more"])
-    assert found["artifacts"][5]["reason"] == "shard: 0 -> 5"
+    assert stages(store, "generation.rows=144")["generate"]["reason"] == "not made yet"
+
+
+def test_a_plan_of_thousands_of_shards_is_a_short_table(store: Store) -> None:
+    make(store, "generation.rows=12", "generation.shard_rows=1", stages=("generate",))
+    shards = specs.of_recipe(loading.parse(RECIPE, ["generation.rows=12", "generation.shard_rows=1"])).shards
+    for number, spec in enumerate(shards[:11]):
+        store.replace(f"artifacts/generate/{spec.fingerprint}/{spec.fingerprint[:12]}/file", b"x" * (number + 2))
+    table = forecast.rows(data(store, "generation.rows=2000", "generation.shard_rows=1"))
+    assert len(table) < 30
+    assert table[:3] == [
+        ("generate", "1 of 2,000", ""),
+        ("  shard 12", "cached", ""),
+        ("  shard 1", "missing", "damaged: file has 2 bytes instead of 1"),
+    ]
+    assert table[9] == ("  shard 8 to shard 2000 (1,992)", "missing", "5 more reasons; --json tells each")
+    assert table[10] == ("examine", "0 of 2,000", "never made in this store")
+
+
+def test_adapters_are_named_where_they_differ(store: Store) -> None:
+    make(store)
+    table = forecast.rows(data(store, "training.lora.learning_rate=3e-4"))
+    assert table[5:8] == [
+        ("train", "1 of 2", ""),
+        ("  prompt_tuning", "cached", ""),
+        ("  lora", "missing", "learning_rate: 0.0002 -> 0.0003"),
+    ]
 
 
 def test_a_new_version_of_a_stage_is_a_reason(store: Store) -> None:

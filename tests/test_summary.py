@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tuner import loading
+from tuner import loading, specs
 from tuner.artifacts.store import Store
-from tuner.summary import summary
+from tuner.summary import summary, walk
 
 RECIPE = """\
 name: small
@@ -23,10 +23,26 @@ def said(tmp_path: Path, flow_run: str | None) -> str:
 
 def test_without_a_server_it_says_how_to_start_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    assert said(tmp_path, "abc") == "Prefect   tuner up, then http://127.0.0.1:4200/runs/flow-run/abc"
-    assert said(tmp_path, None) == "Prefect   tuner up, then http://127.0.0.1:4200"
+    assert said(tmp_path, "abc") == "Prefect   tuner up, then http://127.0.0.1:4200/v2/runs/flow-run/abc"
+    assert said(tmp_path, None) == "Prefect   tuner up, then http://127.0.0.1:4200/v2"
 
 
 def test_a_server_that_runs_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:4300/api")
-    assert said(tmp_path, "abc") == "Prefect   http://127.0.0.1:4300/runs/flow-run/abc"
+    assert said(tmp_path, "abc") == "Prefect   http://127.0.0.1:4300/v2/runs/flow-run/abc"
+
+
+@pytest.mark.parametrize(("action", "told"), [("redact", ["masked    personal data in 1,234 rows"]), ("mark", [])])
+def test_what_was_masked_is_told(tmp_path: Path, action: str, told: list[str]) -> None:
+    recipe = loading.parse(RECIPE, [f"curation.safety.personal_data={action}"])
+    store = Store(str(tmp_path / "store"))
+    store.build(specs.of_recipe(recipe).curate, lambda folder: {"marks": {"personal_data": 1234, "toxic": 0}})
+    record = {"name": "mine", "recipe": recipe.model_dump(mode="json"), "flow_run": None}
+    assert [line for line in summary(store, record).splitlines() if line.startswith("masked")] == told
+
+
+def test_why_a_run_failed_comes_first() -> None:
+    record = {"name": "mine", "state": "failed", "started": "2026-01-02T03:04:05+00:00", "error": "the disk\nis full"}
+    data = {"run": record, "artifacts": [], "adapters": {}}
+    assert walk(data).splitlines()[0] == "failed: the disk is full"
+    assert walk({**data, "run": {**record, "error": None}}).startswith("mine: ")

@@ -23,7 +23,8 @@ models: {generator: owner/chat, student: owner/base}
 generation: {rows: 10}
 training: {lora: {method: lora}, prompt: {method: prompt_tuning}}
 """
-LOSSES = {"base": (2.0, 1.9, 2.1), "lora": (1.234, 1.111, 1.345), "prompt": (1.5, 1.4, 1.6)}
+DIFFERENCES = {"lora": (-0.1, -0.2, -0.05), "prompt": (0.02, -0.01, 0.05)}
+"""Of the adapters' losses to the base's, with their intervals."""
 TUNER = [sys.executable, "-c", "from tuner.cli import main; main()"]
 
 
@@ -44,9 +45,13 @@ def ran(store: Store) -> Callable[..., Run]:
         if stage == "train":
             (folder / "adapter").mkdir()
             (folder / "adapter" / "adapter_model.safetensors").write_bytes(b"w" * 1_234_567)
-            return {"method": "lora"}
-        subjects = {name: dict(zip(("loss", "low", "high"), loss, strict=True)) for name, loss in LOSSES.items()}
-        return {"subjects": subjects}
+            (folder / "adapter" / "tokenizer.json").write_bytes(b"t" * 3_000_000)
+            return {"method": "lora", "seconds": 96.0, "adapter_bytes": 1_234_567}
+        found = [
+            {"a": name, "b": "base", "difference": value, "low": low, "high": high}
+            for name, (value, low, high) in DIFFERENCES.items()
+        ]
+        return {"subjects": {"base": {"rows": 24}}, "differences": found}
 
     def make(name: str, until: str = "evaluate", *overrides: str) -> Run:
         recipe = loading.parse(RECIPE, overrides)
@@ -85,11 +90,11 @@ def test_every_adapter_with_its_loss_and_its_aliases(store: Store, ran: Callable
         ("second", "lora"),
         ("second", "prompt"),
     ]
-    assert (lora.method, lora.loss, lora.low, lora.high) == ("lora", 1.234, 1.111, 1.345)
-    assert lora.bytes == 1_234_567
-    assert (lora.aliases, prompt.aliases) == (("best", "champion"), ())
+    assert (lora.method, lora.difference, lora.low, lora.high) == ("lora", -0.1, -0.2, -0.05)
+    assert (lora.bytes, lora.seconds) == (1_234_567, 96.0)
+    assert (set(lora.aliases), prompt.aliases) == ({"best", "champion"}, {})
     assert (Path(lora.uri) / "adapter_model.safetensors").is_file()
-    assert (later.loss, later.low, later.high) == (None, None, None)
+    assert (later.difference, later.low, later.high) == (None, None, None)
 
 
 def test_adapters_of_a_run_of_an_older_schema_are_listed(store: Store, ran: Callable[..., Run]) -> None:
@@ -134,16 +139,17 @@ def test_the_commands(store: Store, ran: Callable[..., Run]) -> None:
     tuner("promote", "first", "prompt")
     lines = tuner("adapters").splitlines()
     assert lines[0].split("  ")[0] == "run"
-    assert "1.234 (1.111 to 1.345)" in lines[1]
-    assert "1.2 MB" in lines[1]
+    assert "\N{MINUS SIGN}0.100 (\N{MINUS SIGN}0.20 to \N{MINUS SIGN}0.05)  24 of " in lines[1]
+    assert lines[1].split()[-5:-1] == ["1.6", "min", "1.2", "MB"]
     assert lines[2].split()[-1] == "champion"
     prompt = adapters.every(store)[1]
-    assert f"champion lies in {prompt.uri}" in lines
+    assert f"champion lies in {prompt.uri}: promoted by hand" in lines
+    why = "promoted by hand"
     assert [each["aliases"] for each in json.loads(tuner("adapters", "--json"))] == [
-        [],
-        ["champion"],
-        [],
-        ["challenger"],
+        {},
+        {"champion": why},
+        {},
+        {"challenger": why},
     ]
     assert "champion points at first lora (" in tuner("rollback")
     assert "nothing before" in tuner("rollback", "champion", code=2)

@@ -9,6 +9,7 @@ from tuner.artifacts import aliases
 from tuner.artifacts.manifest import Manifest
 from tuner.artifacts.store import Store
 from tuner.errors import DamagedArtifactError, InputError
+from tuner.evaluation import BASE
 
 
 @dataclass(frozen=True)
@@ -19,25 +20,32 @@ class Adapter:
         run: The run's name.
         adapter: Its name in the run.
         method: Such as `lora`.
-        loss: Held-out, nats per token; None where the run did not evaluate it.
-        low: The lower end of the loss's 95 % interval.
+        difference: Its held-out loss minus the base's, nats per token; None where the run did not evaluate it. The loss
+            itself would invite a comparison with that of another run, which has other held-out rows.
+        low: The lower end of the difference's 95 % interval.
         high: Its upper end.
-        bytes: Its size.
+        rows: Held-out rows that it was measured on.
+        split: The split that they are of, by its fingerprint.
+        seconds: How long its training took.
+        bytes: The size of its weights; the tokenizer that lies beside them is not counted.
         fingerprint: Of its artifact.
         uri: The folder that it lies in.
-        aliases: Which point at it.
+        aliases: Which point at it, and why.
     """
 
     run: str
     adapter: str
     method: str
-    loss: float | None
+    difference: float | None
     low: float | None
     high: float | None
+    rows: int | None
+    split: str | None
+    seconds: float
     bytes: int
     fingerprint: str
     uri: str
-    aliases: tuple[str, ...]
+    aliases: Mapping[str, str]
 
 
 def every(store: Store) -> list[Adapter]:
@@ -46,14 +54,14 @@ def every(store: Store) -> list[Adapter]:
     Raises:
         InputError: If a run or an alias cannot be read.
     """
-    pointing: dict[str, list[str]] = {}
+    pointing: dict[str, dict[str, str]] = {}
     for alias in aliases.names(store):
         if entry := aliases.current(store, alias):
-            pointing.setdefault(entry.fingerprint, []).append(alias)
+            pointing.setdefault(entry.fingerprint, {})[alias] = entry.why
     return [
-        _adapter(store, name, label, manifest, losses, tuple(pointing.get(manifest.fingerprint, [])))
+        _adapter(store, name, label, manifest, evaluated, pointing.get(manifest.fingerprint, {}))
         for name in store.run_names()
-        for losses, trained in [_of_run(store, runs.find(store, name))]
+        for evaluated, trained in [_of_run(store, runs.find(store, name))]
         for label, manifest in trained.items()
     ]
 
@@ -76,21 +84,21 @@ def promote(store: Store, run: str, adapter: str, alias: str) -> aliases.Entry:
     return aliases.point(store, alias, run=run, adapter=adapter, fingerprint=fingerprint, why="promoted by hand")
 
 
-def _of_run(store: Store, record: Mapping[str, Any]) -> tuple[Mapping[str, Any], dict[str, Manifest]]:
-    """Its losses by adapter, and its complete adapters by name."""
+def _of_run(store: Store, record: Mapping[str, Any]) -> tuple[Manifest | None, dict[str, Manifest]]:
+    """Its evaluation if there is one, and its complete adapters by name."""
     try:
         named = runs.refers_to(record)
     except InputError:  # a model's folder is not on this machine: what was recorded is still there
         named = runs.listed(record)
-    losses: dict[str, Any] = {}
+    evaluated: Manifest | None = None
     trained: dict[str, Manifest] = {}
     for each in named:
         if each.stage in ("train", "evaluate") and (manifest := _complete(store, each)):
             if each.stage == "train":
                 trained.setdefault(each.label, manifest)
             else:
-                losses = losses or manifest.metrics["subjects"]
-    return losses, trained
+                evaluated = evaluated or manifest
+    return evaluated, trained
 
 
 def _complete(store: Store, named: runs.Named) -> Manifest | None:
@@ -101,17 +109,21 @@ def _complete(store: Store, named: runs.Named) -> Manifest | None:
 
 
 def _adapter(
-    store: Store, run: str, name: str, manifest: Manifest, losses: Mapping[str, Any], pointing: tuple[str, ...]
+    store: Store, run: str, name: str, manifest: Manifest, evaluated: Manifest | None, pointing: Mapping[str, str]
 ) -> Adapter:
-    measured = losses.get(name, {})
+    compared = evaluated.metrics["differences"] if evaluated else []
+    measured = next((each for each in compared if (each["a"], each["b"]) == (name, BASE)), {})
     return Adapter(
         run=run,
         adapter=name,
         method=manifest.metrics["method"],
-        loss=measured.get("loss"),
+        difference=measured.get("difference"),
         low=measured.get("low"),
         high=measured.get("high"),
-        bytes=sum(file.bytes for file in manifest.files if file.name.startswith("adapter/")),
+        rows=evaluated.metrics["subjects"][BASE]["rows"] if evaluated else None,
+        split=str(evaluated.inputs["data"]) if evaluated else None,
+        seconds=manifest.metrics["seconds"],
+        bytes=manifest.metrics["adapter_bytes"],
         fingerprint=manifest.fingerprint,
         uri=store.uri(manifest, "adapter"),
         aliases=pointing,

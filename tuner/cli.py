@@ -5,26 +5,59 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from tuner import forecast, interpreter, loading, planning, runs, upkeep
+from tuner import forecast, interpreter, loading, planning, proxies, recipes, runs, specs, upkeep
 from tuner.artifacts.store import Store
 from tuner.errors import InputError, TunerError
+from tuner.report.wording import duration
 from tuner.settings import settings
-from tuner.terminal import JsonOption, out, print_json
+from tuner.terminal import JsonOption, moment, out, print_json, print_table
 
 app = typer.Typer(
     help="Draws instruction data out of a chat model, trains adapters on it, and tells which is best.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 app.add_typer(upkeep.app)
 
-RecipeArgument = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe's path, or the name of a shipped one.")]
+
+def _stages(incomplete: str) -> list[str]:
+    return [stage for stage in specs.STAGES if stage.startswith(incomplete)]
+
+
+def _shipped(incomplete: str) -> list[str]:
+    return [name for name in loading.shipped() if name.startswith(incomplete)]
+
+
+RecipeArgument = Annotated[
+    str,
+    typer.Argument(metavar="RECIPE", help="A recipe's path, or the name of a shipped one.", autocompletion=_shipped),
+]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="a.b=v", help="Change a setting; repeatable.")]
-FromOption = Annotated[str, typer.Option("--from", metavar="STAGE", help="The first stage that may compute.")]
-UntilOption = Annotated[str, typer.Option("--until", metavar="STAGE", help="The last stage to run.")]
+FromOption = Annotated[
+    str, typer.Option("--from", metavar="STAGE", help="The first stage that may compute.", autocompletion=_stages)
+]
+UntilOption = Annotated[
+    str, typer.Option("--until", metavar="STAGE", help="The last stage to run.", autocompletion=_stages)
+]
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"tuner {version('synthetic-instruction-tuner')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _any_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command()
@@ -57,17 +90,7 @@ def plan(recipe: RecipeArgument, overrides: SetOption = None, as_json: JsonOptio
     if as_json:
         print_json(data)
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("stage", "there", "why the rest is not"):
-        table.add_column(column)
-    for stage in data["stages"]:
-        if stage["total"] > 1:
-            table.add_row(stage["stage"], f"{stage['cached']} of {stage['total']}", "")
-            for artifact in stage["artifacts"]:
-                table.add_row(f"  {artifact['label']}", artifact["status"], artifact["reason"])
-        else:
-            table.add_row(stage["stage"], stage["status"], stage["reason"])
-    out.print(table)
+    print_table(("stage", "there", "why the rest is not"), forecast.rows(data))
     estimate = data["estimate"]
     if estimate["minutes"] is None:
         out.print(f"No estimate: {estimate['basis']}.")
@@ -77,20 +100,17 @@ def plan(recipe: RecipeArgument, overrides: SetOption = None, as_json: JsonOptio
 
 @app.command("runs")
 def list_runs(as_json: JsonOption = False) -> None:
-    """List the runs in the store."""
+    """List the runs in the store: when each was made, how long that took, and what came of it."""
     store = Store(settings().store)
-    records = [runs.find(store, name) for name in store.run_names()]
+    found = [(record, runs.told(store, record)) for name in store.run_names() if (record := runs.find(store, name))]
     if as_json:
-        print_json(records)
+        print_json([{**record, "seconds": told.seconds, "outcome": told.outcome} for record, told in found])
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("run", "state", "started", "ended", "made", "cached"):
-        table.add_column(column)
-    for record in records:
-        outcomes = [artifact["outcome"] for artifact in record["artifacts"]]
-        counts = [str(outcomes.count(outcome)) for outcome in ("made", "cached")]
-        table.add_row(record["name"], record["state"], record["started"], record["ended"] or "", *counts)
-    out.print(table)
+    rows = [
+        (record["name"], record["state"], moment(told.started), duration(told.seconds), told.outcome)
+        for record, told in found
+    ]
+    print_table(("run", "state", "started (UTC)", "took", "verdict, or why it failed"), rows)
 
 
 @app.command()
@@ -124,7 +144,10 @@ def report(name: Annotated[str, typer.Argument(metavar="RUN")]) -> None:
 @app.command()
 def curate(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Rows of your own: .parquet, .jsonl or .json.")],
-    recipe: Annotated[str | None, typer.Option(help="A recipe whose curation is applied; by default none's.")] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="A recipe whose curation is applied; by default none's.", autocompletion=_shipped),
+    ] = None,
     overrides: SetOption = None,
     to: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to; by default ./curated/FILE.")] = None,
 ) -> None:
@@ -138,7 +161,7 @@ def curate(
 
     with view.watching(out):
         metrics = own.run(file, chosen, place)
-    out.print(view.summary(metrics, place), highlight=False, markup=False)
+    out.print(view.summary(metrics, chosen, place), highlight=False, markup=False)
 
 
 @app.command()
@@ -153,15 +176,36 @@ def export(
     exported = places.export(store, runs.find(store, name), to)
     for file, rows in exported["rows"].items():
         out.print(f"{file:12}{rows:>11,} rows", highlight=False)
+    if exported["masked"]:
+        out.print(f"masked: {exported['masked']}", highlight=False, markup=False)
     out.print(f"{name} lies in {exported['to']}", highlight=False, markup=False)
 
 
 @app.command()
-def up(port: Annotated[int, typer.Option(help="The server's port on 127.0.0.1.")] = 4200) -> None:
+def up(
+    port: Annotated[int, typer.Option(help="The server's port on 127.0.0.1; the reports get the next one.")] = 4200,
+) -> None:
     """Run a persistent local Prefect server with its UI, workers with the deployments, and the reports."""
     from tuner import launch
 
     launch.up(port)
+
+
+@app.command("recipes")
+def list_recipes(
+    recipe: Annotated[
+        str | None,
+        typer.Argument(metavar="[RECIPE]", help="Print this one; a path will do.", autocompletion=_shipped),
+    ] = None,
+) -> None:
+    """List the shipped recipes and what each needs; or print one as YAML, to change it into one of your own."""
+    if recipe is None:
+        rows = [(each.name, f"{each.rows:,}", each.says, "; ".join(each.needs)) for each in recipes.shipped()]
+        print_table(("recipe", "rows", "what it is", "needs"), rows)
+        return
+    text = loading.read(recipe)
+    needs = "".join(f"# needs {need}\n" for need in recipes.needs(loading.parse(text, (), recipe)))
+    sys.stdout.write(f"{needs}{text}")
 
 
 models = typer.Typer(help="The models that recipes name.", no_args_is_help=True)
@@ -178,14 +222,12 @@ def list_models() -> None:
         used = loading.load(recipe).models
         for model in {used.generator, used.student}:
             named.setdefault(model, []).append(recipe)
-    table = Table(box=None, pad_edge=False)
-    for column in ("model", "ready", "in recipes"):
-        table.add_column(column)
-    for model, recipes in sorted(named.items()):
+    rows = []
+    for model, names in sorted(named.items()):
         origin = source.parse(model)
         ready = "yes" if origin.kind == "pypi" and wheel.is_fetched(origin) else "fetched when needed"
-        table.add_row(model, ready, ", ".join(recipes))
-    out.print(table)
+        rows.append((model, ready, ", ".join(names)))
+    print_table(("model", "ready", "in recipes"), rows)
 
 
 @models.command()
@@ -205,6 +247,7 @@ def fetch(
 def main() -> None:
     """The entry point: every error that is meant for a person is one line on standard error."""
     interpreter.spare_libraries()
+    proxies.settle()
     try:
         app()
     except TunerError as error:

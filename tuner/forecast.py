@@ -1,6 +1,7 @@
 """What a plan says: as data, and what its missing steps will cost, judged by what like steps cost before."""
 
 import statistics
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuner import specs
@@ -12,6 +13,9 @@ from tuner.recipe import Recipe
 
 SHOWN = 3
 """Reasons of a stage that are shown where they differ; each artifact has its own."""
+
+LINES = 8
+"""Rows of a stage's artifacts that a table shows at most; the JSON tells of each artifact."""
 
 ALIKE = ("generator", "student", "method")
 """Settings in which a past step has to agree for its cost to say something."""
@@ -53,6 +57,33 @@ def _stage_data(stage: str, steps: list[Step]) -> dict[str, Any]:
             for step in steps
         ],
     }
+
+
+def rows(data: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """The plan as a table: of each stage how much is there, and why the rest is not; artifacts alike share a row.
+
+    Args:
+        data: As of `as_data`.
+    """
+    found = []
+    for stage in data["stages"]:
+        alike: dict[tuple[str, str], list[str]] = {}
+        for artifact in stage["artifacts"]:
+            alike.setdefault((artifact["status"], artifact["reason"]), []).append(artifact["label"])
+        there = f"{stage['cached']:,} of {stage['total']:,}" if stage["total"] > 1 else stage["status"]
+        found.append((stage["stage"], there, stage["reason"] if len(alike) == 1 else ""))
+        if len(alike) > 1:
+            groups = sorted(alike.items(), key=lambda group: group[0][0] != "cached")
+            shown, more = groups[:LINES], groups[LINES:]
+            found += [(f"  {_together(labels)}", status, reason) for (status, reason), labels in shown]
+            if more:
+                labels = [label for _, each in more for label in each]
+                found.append((f"  {_together(labels)}", "missing", f"{len(more):,} more reasons; --json tells each"))
+    return found
+
+
+def _together(labels: Sequence[str]) -> str:
+    return ", ".join(labels) if len(labels) < 4 else f"{labels[0]} to {labels[-1]} ({len(labels):,})"
 
 
 def estimate(plan: Plan, store: Store) -> dict[str, Any]:

@@ -16,7 +16,10 @@ from tuner.errors import DamagedArtifactError, InputError
 from tuner.recipe import Recipe
 from tuner.specs import STAGES
 
-OWN = ("shard", "part", "input rows")
+NUMBERS = ("shard", "part")
+"""What counts artifacts of one stage. That a higher number was never made is no difference in settings."""
+
+OWN = (*NUMBERS, "input rows")
 """What tells artifacts of one stage and the same settings apart."""
 
 Kind = dict[str, dict[str, Any]]
@@ -148,11 +151,13 @@ def _why(spec: Spec, kinds: Iterable[Kind]) -> str:
     best: list[str] | None = None
     for kind in kinds:
         had = kind.get(_own(wanted)) or next(iter(kind.values()))
-        differing = [key for key in sorted({*wanted, *had}) if wanted.get(key) != had.get(key)]
+        differing = [key for key in sorted({*wanted, *had} - {*NUMBERS}) if wanted.get(key) != had.get(key)]
         if best is None or len(differing) < len(best):
             best = [_change(key, had.get(key), wanted.get(key)) for key in differing]
     if best is None:
         return "never made in this store"
+    if not best:
+        return "not made yet"
     # Settings explain more than fingerprints of inputs, which only say that an earlier stage differs.
     best.sort(key=lambda text: text.endswith(" differs"))
     return "; ".join(best[:3]) + (f" and {len(best) - 3} more" if len(best) > 3 else "")

@@ -8,6 +8,7 @@ from tuner import specs
 from tuner.artifacts.manifest import Manifest
 from tuner.artifacts.store import Store
 from tuner.errors import InputError
+from tuner.launch import pages
 from tuner.recipe import Recipe
 from tuner.settings import settings
 
@@ -20,6 +21,9 @@ def summary(store: Store, record: dict[str, Any]) -> str:
     if final := store.find("report", wanted.report.fingerprint):
         lines += [*final.metrics["verdict"], ""]
     lines.append(f"run       {record['name']}")
+    curated = store.find("curate", wanted.curate.fingerprint)
+    if curated and (masked := recipe.curation.safety.masked(curated.metrics)):
+        lines.append(f"masked    {masked}")
     if final:
         lines.append(f"report    {store.uri(final, 'report.html')}")
     for name, spec in wanted.training.items():
@@ -27,8 +31,9 @@ def summary(store: Store, record: dict[str, Any]) -> str:
             lines.append(f"adapter   {name}: {store.uri(trained, 'adapter')}")
     # Set where a server is running; else `tuner up` starts one.
     api = os.environ.get("PREFECT_API_URL")
-    server = api.rstrip("/").removesuffix("/api") if api else "http://127.0.0.1:4200"
-    page = f"{server}/runs/flow-run/{record['flow_run']}" if record["flow_run"] else server
+    page = pages(api or "http://127.0.0.1:4200/api")
+    if record["flow_run"]:
+        page = f"{page}/runs/flow-run/{record['flow_run']}"
     lines.append(f"Prefect   {'' if api else 'tuner up, then '}{page}")
     return "\n".join(lines)
 
@@ -52,9 +57,10 @@ def report_path(store: Store, record: dict[str, Any]) -> Path:
 
 
 def walk(data: dict[str, Any]) -> str:
-    """A lineage as text: the run, its artifacts from adapters back to shards, and a row's history if asked."""
+    """A lineage as text: why the run failed, if it did; its artifacts from adapters back to shards; a row's history."""
     record = data["run"]
-    lines = [f"{record['name']}: {record['state']}, started {record['started']}"]
+    lines = [f"failed: {' '.join(record['error'].split())}"] if record["error"] else []
+    lines.append(f"{record['name']}: {record['state']}, started {record['started']}")
     for artifact in reversed(data["artifacts"]):
         state = artifact["uri"] or "missing"
         lines.append(f"  {artifact['stage']:9}{artifact['label']:15}{artifact['fingerprint'][:12]}  {state}")

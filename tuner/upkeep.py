@@ -4,36 +4,52 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from tuner import adapters as shelf
+from tuner import runs
 from tuner.artifacts import aliases
 from tuner.artifacts.store import Store
+from tuner.report.wording import Estimate, duration, signed, size, span
 from tuner.settings import settings
-from tuner.terminal import JsonOption, out, print_json
+from tuner.terminal import JsonOption, out, print_json, print_table
 
 app = typer.Typer()
 
 
 @app.command()
 def adapters(as_json: JsonOption = False) -> None:
-    """List the adapters in the store, how good each is, and which aliases point at it."""
-    found = shelf.every(Store(settings().store))
+    """List the adapters in the store, how good each is, which aliases point at it, and what came of the runs."""
+    store = Store(settings().store)
+    found = shelf.every(store)
     if as_json:
         print_json([asdict(each) for each in found])
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("run", "adapter", "method", "held-out loss", "size", "fingerprint", "aliases"):
-        table.add_column(column)
+    rows = []
     for each in found:
-        loss = "" if each.loss is None else f"{each.loss:.3f} ({each.low:.3f} to {each.high:.3f})"
-        size = f"{each.bytes / 1e6:.1f} MB"
+        difference = Estimate(each.difference, each.low, each.high)
+        better = "" if each.difference is None else f"{signed(difference)} ({span(difference) or 'no interval'})"
+        on = "" if each.rows is None else f"{each.rows:,} of {str(each.split)[:8]}"
+        cost = (duration(each.seconds), size(each.bytes))
         named = ", ".join(each.aliases)
-        table.add_row(each.run, each.adapter, each.method, loss, size, each.fingerprint[:12], named)
-    out.print(table)
+        rows.append((each.run, each.adapter, each.method, better, on, *cost, each.fingerprint[:12], named))
+    columns = (
+        "run",
+        "adapter",
+        "method",
+        "loss minus base's",
+        "held-out rows",
+        "trained in",
+        "size",
+        "fingerprint",
+        "aliases",
+    )
+    print_table(columns, rows)
     for each in found:
-        for alias in each.aliases:
-            out.print(f"{alias} lies in {each.uri}", highlight=False, markup=False)
+        for alias, why in each.aliases.items():
+            out.print(f"{alias} lies in {each.uri}: {why}", highlight=False, markup=False)
+    for run in store.run_names():
+        if outcome := runs.told(store, runs.find(store, run)).outcome:
+            out.print(f"{run}: {outcome}", highlight=False, markup=False)
 
 
 @app.command()
@@ -64,15 +80,14 @@ def collect_garbage(
     if as_json:
         print_json([asdict(each) for each in found])
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("what", "of", "number", "MB"):
-        table.add_column(column)
-    for row in garbage.summary(found):
-        table.add_row(row["what"], row["of"], f"{row['number']:,}", f"{row['bytes'] / 1e6:,.1f}")
     if found:
-        out.print(table)
-    size = sum(each.bytes for each in found) / 1e6
-    out.print(f"{size:,.1f} MB {'would be' if dry_run else 'were'} removed", highlight=False)
+        rows = [
+            (row["what"], row["of"], f"{row['number']:,}", f"{row['bytes'] / 1e6:,.1f}")
+            for row in garbage.summary(found)
+        ]
+        print_table(("what", "of", "number", "MB"), rows)
+    whole = sum(each.bytes for each in found) / 1e6
+    out.print(f"{whole:,.1f} MB {'would be' if dry_run else 'were'} removed", highlight=False)
 
 
 def _say(entry: aliases.Entry) -> None:

@@ -1,0 +1,125 @@
+"""The command line as a whole: version, help, completion, recipes, and what it says of runs."""
+
+import json
+import re
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tuner import loading, specs
+from tuner.artifacts.store import Store
+from tuner.cli import app
+from tuner.runs import Run
+from tuner.settings import settings
+
+RECIPE = """\
+name: small
+models: {generator: owner/chat, student: owner/base}
+generation: {rows: 10}
+training: {lora: {method: lora}}
+"""
+NAME = "n" * 100
+VERDICT = "lora won with a held-out loss of 0.984: −0.025 against prompt_tuning (95 % interval −0.04 to −0.01)."
+
+
+def tuner(*arguments: str, **environment: str) -> str:
+    done = CliRunner().invoke(app, arguments, env=environment, prog_name="tuner", catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.fixture
+def ran() -> Callable[..., Run]:
+    """Makes a run that ended with a verdict, or with an error."""
+    store = Store(settings().store)
+
+    def make(name: str, error: str | None = None, seed: int = 1) -> Run:
+        recipe = loading.parse(RECIPE, [f"seed={seed}"])
+        run = Run.start(store, recipe, name, "report")
+        if not error:
+            spec = specs.of_recipe(recipe).report
+            store.build(spec, lambda folder: {"verdict": [VERDICT, "It cost little."]})
+            run.note(spec, "made")
+        run.end("failed" if error else "completed", error)
+        return run
+
+    return make
+
+
+def test_the_version_is_the_projects() -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    assert tuner("--version") == f"tuner {project['version']}\n"
+
+
+@pytest.mark.parametrize("command", [(), ("run",), ("adapters",), ("models",), ("models", "fetch")])
+def test_h_is_help(command: tuple[str, ...]) -> None:
+    assert tuner(*command, "-h") == tuner(*command, "--help")
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("tuner reci", ["recipes"]),
+        ("tuner plan qu", ["quickstart"]),
+        ("tuner recipes ", ["fair", "original", "quickstart"]),
+        ("tuner run quickstart --until tr", ["train"]),
+    ],
+)
+def test_the_shell_completes(words: str, wanted: list[str]) -> None:
+    given = {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
+    assert tuner(_TUNER_COMPLETE="complete_bash", **given).split() == wanted
+
+
+def test_completion_can_be_installed() -> None:
+    assert "--install-completion" in tuner("--help")
+
+
+def test_recipes_are_listed_with_what_they_need() -> None:
+    lines = tuner("recipes").splitlines()
+    assert [line.split()[0] for line in lines[1:]] == loading.shipped()
+    original = next(line for line in lines if line.startswith("original"))
+    assert "meta-llama/Llama-3.1-8B-Instruct from the Hugging Face hub" in original
+    assert original.rstrip().endswith("the extra `quantization`: pip install '.[quantization]'")
+
+
+@pytest.mark.parametrize("name", loading.shipped())
+def test_a_printed_recipe_says_what_it_needs_and_is_one(name: str) -> None:
+    text = tuner("recipes", name)
+    assert text.startswith("# needs ")
+    assert loading.parse(text) == loading.load(name)
+
+
+def test_a_recipe_of_ones_own_is_printed_too(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(RECIPE)
+    lines = tuner("recipes", str(tmp_path / "mine.yaml")).splitlines()
+    assert [line.split()[2] for line in lines[:2]] == ["owner/chat", "owner/base"]
+    assert lines[2:] == RECIPE.splitlines()
+
+
+def test_runs_are_listed_with_their_verdict_or_why_they_failed(ran: Callable[..., Run]) -> None:
+    ran(NAME)
+    ran("second", "train lora: [Errno 28] No space left on device", seed=2)
+    head, first, second = (re.split(" {2,}", line.strip()) for line in tuner("runs").splitlines())
+    assert head == ["run", "state", "started (UTC)", "took", "verdict, or why it failed"]
+    assert (first[0], first[1], first[-1]) == (NAME, "completed", VERDICT)
+    assert (second[1], second[-1]) == ("failed", "train lora: [Errno 28] No space left on device")
+    whole, failed = json.loads(tuner("runs", "--json"))
+    assert (whole["outcome"], failed["outcome"]) == (VERDICT, failed["error"])
+    assert whole["seconds"] >= 0
+    assert tuner("adapters").splitlines()[1:] == [f"{NAME}: {VERDICT}", f"second: {failed['error']}"]
+
+
+def test_a_failed_run_is_shown_with_its_error_first(ran: Callable[..., Run]) -> None:
+    ran("second", "train lora: out of memory")
+    assert tuner("show", "second").splitlines()[0] == "failed: train lora: out of memory"
+
+
+def test_a_plan_says_why(ran: Callable[..., Run], tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(RECIPE)
+    lines = tuner("plan", str(tmp_path / "mine.yaml")).splitlines()
+    assert [line.split() for line in lines[1:3]] == [
+        [stage, "missing", "never", "made", "in", "this", "store"] for stage in ("generate", "examine")
+    ]

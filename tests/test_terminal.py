@@ -1,0 +1,54 @@
+"""What is printed is whole and as it is: names and paths are no markup, cut neither on a terminal nor in a pipe."""
+
+import io
+import re
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from tuner import terminal
+from tuner.terminal import out, print_table
+
+NAME = "quickstart-with-a-name-that-is-as-long-as-names-may-be-" + "x" * 45
+CAUSE = "train lora: [Errno 28] No space left on device: '/somewhere/else' " * 4
+ROWS = [(NAME, "failed", CAUSE.strip()), ("short", "completed", "")]
+
+
+def test_in_a_pipe_every_row_is_one_line_and_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("run", "state", "cause"), ROWS)
+    head, first, second = capsys.readouterr().out.splitlines()
+    assert head.split() == ["run", "state", "cause"]
+    assert re.split(" {2,}", first) == [NAME, "failed", CAUSE.strip()]
+    assert second.split() == ["short", "completed"]
+
+
+@pytest.mark.parametrize("width", [20, 80, 200, 1000])
+def test_on_a_terminal_no_name_is_cut_and_the_last_column_folds(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, color_system=None, width=width, soft_wrap=True)
+    monkeypatch.setattr(terminal, "out", console)
+    print_table(("run", "state", "cause"), ROWS)
+    lines = file.getvalue().splitlines()
+    assert lines[1].startswith(f"{NAME}  failed")
+    begin = lines[0].index("cause")
+    folded = [line[begin:].strip() for line in lines[1:-1]]
+    assert " ".join(" ".join(folded).split()) == CAUSE.strip()
+    assert max(map(len, lines)) <= max(width, begin + terminal.FOLDED)
+
+
+def test_a_table_without_rows_is_its_head(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("run", "state"), [])
+    assert capsys.readouterr().out.split() == ["run", "state"]
+
+
+PATHS = ["/tmp/[x]/store", "/tmp/[/x]/store", "/tmp/[bold]/store", "/tmp/:cat:/store"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_path_is_printed_as_it_is(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    out.print(f"report    {path}", highlight=False)
+    table = Table(path, box=None, pad_edge=False)
+    table.add_row(path)
+    out.print(table)
+    assert [line.strip() for line in capsys.readouterr().out.splitlines()] == [f"report    {path}", path, path]
