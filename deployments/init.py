@@ -1,6 +1,7 @@
 """What a cluster needs before its first run, made once and safe to repeat: the bucket, then all that is registered."""
 
-from deployments.register import command, register
+from deployments.command import command
+from deployments.register import register
 from tuner.errors import InputError
 from tuner.settings import settings
 
@@ -14,13 +15,16 @@ def bucket() -> None:
     store = settings().store
     if not store.startswith("s3://"):
         return
-    import s3fs
     from botocore.exceptions import BotoCoreError, ClientError
 
+    from tuner.artifacts import s3
+
     name = store.removeprefix("s3://").split("/")[0]
-    files = s3fs.S3FileSystem()
+    files = s3.filesystem(patient=True)
     try:
-        if not files.exists(name):
+        try:
+            files.info(name)
+        except FileNotFoundError:
             files.mkdir(name)
     except (OSError, BotoCoreError, ClientError) as error:
         raise InputError(f"TUNER_STORE={store}: the bucket {name} can be neither found nor made ({error})") from None

@@ -1,5 +1,9 @@
-"""A Prefect server on loopback with a worker for each pool and the store's reports, as `tuner up` runs them."""
+"""A Prefect server on loopback with a worker for each pool and the store's reports, as `tuner up` runs them.
 
+Each is a child that ends with `tuner up`, even if that one is killed.
+"""
+
+import errno
 import json
 import os
 import signal
@@ -11,9 +15,10 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from deployments.child import as_child
 from deployments.settings import POOLS
 from tuner.errors import InputError, StageError
-from tuner.launch import START_SECONDS
+from tuner.launch import START_SECONDS, pages
 
 
 def serve(port: int, server_file: Path, python: str) -> None:
@@ -21,29 +26,31 @@ def serve(port: int, server_file: Path, python: str) -> None:
 
     Args:
         port: The server's on 127.0.0.1; the next one is the reports'.
-        server_file: Tells `tuner run` of server and reports while they run; the logs lie beside it.
+        server_file: Tells `tuner run` of server and reports while they run; the logs lie beside it. One that was left
+            by a killed `tuner up` is removed.
         python: The interpreter.
 
     Raises:
-        InputError: If a port is taken.
+        InputError: If it is no port, or this one or the next cannot be had.
         StageError: If the server does not start, the deployments cannot be registered, or a process ends by itself.
     """
     url = f"http://127.0.0.1:{port}/api"
-    for each in (port, port + 1):
-        _free(each)
+    _free(port)
+    server_file.unlink(missing_ok=True)
     os.environ["PREFECT_API_URL"] = url
-    os.environ["PREFECT_UI_URL"] = f"http://127.0.0.1:{port}"  # for the links in notifications
+    os.environ["PREFECT_UI_URL"] = pages(url)  # for the links in notifications
     os.environ["TUNER_REPORTS"] = f"http://127.0.0.1:{port + 1}"
     # A person who presses Run is watching.
     os.environ.setdefault("PREFECT_WORKER_QUERY_SECONDS", "2")
     logs = server_file.parent
     children: dict[str, subprocess.Popen[bytes]] = {}
+    alive, _ = os.pipe()  # its other end closes with this process
 
     def begin(name: str, *module: str) -> None:
         # In a group of its own, so that Ctrl-C reaches it through us, in order.
         with (logs / f"{name}.log").open("ab") as log:
-            command = [python, "-m", *module]
-            children[name] = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+            command = as_child(python, *module)
+            children[name] = subprocess.Popen(command, stdin=alive, stdout=log, stderr=log, start_new_session=True)
 
     for sign in (signal.SIGINT, signal.SIGTERM):  # a shell may have started this with SIGINT ignored
         signal.signal(sign, signal.default_int_handler)
@@ -51,12 +58,13 @@ def serve(port: int, server_file: Path, python: str) -> None:
         begin("reports", "deployments.reports", "--port", str(port + 1))
         begin("server", "deployments.server", "--host", "127.0.0.1", "--port", str(port))
         answers(url, children["server"])
-        register(python)
+        register(python, alive)
         for pool in POOLS:
-            worker = ("prefect", "worker", "start", "--pool", pool, "--type", "process", "--limit", "1")
-            begin(f"worker-{pool}", *worker)
+            begin(f"worker-{pool}", "deployments.worker", "--pool", pool, "--limit", "1")
         known = {"url": url, "reports": os.environ["TUNER_REPORTS"], "store": os.environ["TUNER_STORE"]}
-        server_file.write_text(json.dumps(known))
+        written = server_file.with_suffix(".part")  # whoever is killed here leaves no half of the file
+        written.write_text(json.dumps(known))
+        written.replace(server_file)
         sys.stdout.write(
             f"Prefect UI  http://127.0.0.1:{port}\nreports     {os.environ['TUNER_REPORTS']}\n"
             f"store       {os.environ['TUNER_STORE']}\nCtrl-C ends it\n"
@@ -76,28 +84,34 @@ def serve(port: int, server_file: Path, python: str) -> None:
             end(child)
 
 
-def register(python: str) -> None:
+def register(python: str, alive: int) -> None:
     """Makes pools, limit, automations and deployments, in a process of its own, which reads `PREFECT_API_URL` afresh.
 
     Args:
         python: The interpreter.
+        alive: A pipe whose other end closes with this process.
 
     Raises:
         StageError: If the server refuses.
     """
-    done = subprocess.run([python, "-m", "deployments.register"], capture_output=True, text=True)
+    command = as_child(python, "deployments.register")
+    done = subprocess.run(command, stdin=alive, capture_output=True, text=True)
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines() or ["no output"]
         raise StageError(f"the deployments cannot be registered: {lines[-1]}")
 
 
 def _free(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            raise InputError(f"--port {port}: already in use on 127.0.0.1; choose another") from None
+    if not 1 <= port < 65535:
+        raise InputError(f"--port {port}: is no port; give one from 1 to 65534 (the next one is the reports')")
+    for each, told in ((port, ""), (port + 1, f" port {port + 1}, which the reports get,")):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", each))
+            except OSError as error:
+                why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had ({error.strerror})"
+                raise InputError(f"--port {port}:{told} {why} on 127.0.0.1; choose another") from None
 
 
 def answers(url: str, child: subprocess.Popen[bytes]) -> None:

@@ -5,12 +5,9 @@ limit that was raised, an automation that was switched off stay so. That is why 
 through `prefect deploy`.
 """
 
-import sys
-from collections.abc import Callable
-from importlib import import_module, resources
+from importlib import import_module
 from typing import Any
 
-import yaml
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate, DeploymentScheduleUpdate
 from prefect.client.schemas.schedules import CronSchedule
@@ -18,7 +15,8 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.flows import Flow
 
 from deployments import automations, limits, pools
-from tuner.errors import TunerError
+from deployments.command import command
+from deployments.shipped import listed
 
 
 def register() -> None:
@@ -34,21 +32,6 @@ def register() -> None:
         known = {deployment.name for deployment in client.read_deployments()}
     for each in listed():
         _deployment(each, new=each["name"] not in known).apply()
-
-
-def listed() -> list[dict[str, Any]]:
-    """The deployments of `prefect.yaml`."""
-    return yaml.safe_load((resources.files("deployments") / "prefect.yaml").read_text())["deployments"]
-
-
-def command(*steps: Callable[[], None]) -> None:
-    """Runs steps as a command; what a person has to mend is one line on standard error."""
-    try:
-        for step in steps:
-            step()
-    except TunerError as error:
-        sys.stderr.write(f"tuner: {error}\n")
-        sys.exit(error.exit_code)
 
 
 def _deployment(named: dict[str, Any], new: bool) -> RunnerDeployment:

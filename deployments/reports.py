@@ -1,18 +1,25 @@
 """Serves the store's reports over HTTP, so that the links in the Prefect UI open.
 
-`/` lists the runs; `/FINGERPRINT` is the report of that name, `/FINGERPRINT/figures/NAME.png` a picture of it.
+`/` lists the runs; `/FINGERPRINT` is the report of that name, `/FINGERPRINT/figures/NAME.png` a picture of it. There is
+no password; whom `deployments.guard` lets pass is answered, under the address that `TUNER_REPORTS` names or loopback's.
 """
 
 import argparse
 import html
+import ipaddress
 import re
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
 
+from deployments import guard
+from deployments.command import command
 from tuner import runs
 from tuner.artifacts.store import Store
-from tuner.errors import TunerError
+from tuner.errors import InputError, TunerError
+from tuner.report.wording import duration
 from tuner.settings import settings
+from tuner.terminal import moment
 
 
 class Reports(BaseHTTPRequestHandler):
@@ -22,6 +29,9 @@ class Reports(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """The list of runs, one report, or a picture of it."""
+        if refused := guard.refusal({name.lower(): value for name, value in self.headers.items()}, self._own()):
+            self.send_error(HTTPStatus.FORBIDDEN, refused)
+            return
         name, _, file = self.path.strip("/").partition("/")
         try:
             body = _file(name, file or "report.html") if name else _index().encode()
@@ -35,6 +45,11 @@ class Reports(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def _own(self) -> set[str]:
+        return guard.addresses(*self.connection.getsockname()) | {
+            urlsplit(url).netloc for url in [settings().reports] if url
+        }
 
     def log_message(self, format: str, *args: object) -> None:
         """Keeps quiet: nobody reads who read what."""
@@ -55,14 +70,26 @@ def _index() -> str:
         record = runs.find(store, name)
         made = next((entry for entry in record["artifacts"] if entry["stage"] == "report"), None)
         title = f'<a href="/{made["fingerprint"]}">{html.escape(name)}</a>' if made else html.escape(name)
-        lines.append(f"<li>{title} {record['state']}, started {record['started']}</li>")
+        told = runs.told(store, record)
+        took = f", took {duration(told.seconds)}" if told.seconds is not None else ""
+        when = f"{record['state']}, started {moment(told.started)} UTC{took}"
+        lines.append(f"<li>{title} {when}<br>{html.escape(told.outcome)}</li>")
     listed = f"<ul>{''.join(lines)}</ul>" if lines else "<p>There is no run yet.</p>"
     return f"<!doctype html><title>Reports</title><h1>Reports in {html.escape(store.url)}</h1>{listed}"
 
 
 def serve(host: str, port: int) -> None:
-    """Serves until interrupted."""
+    """Serves until interrupted.
+
+    Raises:
+        InputError: If the reports are to be served on anything but loopback, and nobody says under which address.
+    """
     with ThreadingHTTPServer((host, port), Reports) as server:
+        if not ipaddress.ip_address(server.socket.getsockname()[0]).is_loopback and not settings().reports:
+            raise InputError(
+                f"--host {host}: the reports have no password; set TUNER_REPORTS to the address under which a browser "
+                "opens them, or serve on 127.0.0.1"
+            )
         server.serve_forever()
 
 
@@ -71,4 +98,4 @@ if __name__ == "__main__":
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
     parser.add_argument("--port", type=int, default=4201)
     given = parser.parse_args()
-    serve(given.host, given.port)
+    command(lambda: serve(given.host, given.port))

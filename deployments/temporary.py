@@ -2,23 +2,20 @@
 
     python -m deployments.temporary FD
 
-serves on the listening socket FD until standard input is closed, which a parent that is killed does too.
+serves on the listening socket FD.
 """
 
 import atexit
 import os
-import signal
 import socket
 import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from threading import Thread
 
+from deployments.child import PATIENCE_SECONDS, as_child
 from deployments.local import answers, end
-from deployments.server import prepare
-
-PATIENCE_SECONDS = 15.0
+from deployments.server import serve
 
 
 class TemporaryServer:
@@ -38,7 +35,7 @@ class TemporaryServer:
         with socket.create_server(("127.0.0.1", 0)) as listening, log.open("ab") as file:
             self.url = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "deployments.temporary", str(listening.fileno())],
+                as_child(sys.executable, "deployments.temporary", str(listening.fileno())),
                 stdin=subprocess.PIPE,
                 stdout=file,
                 stderr=file,
@@ -65,23 +62,5 @@ class TemporaryServer:
         end(self._process)
 
 
-def _end_with_parent() -> None:
-    def watch() -> None:
-        while os.read(0, 1):
-            pass
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    Thread(target=watch, name="parent", daemon=True).start()
-
-
-def _serve(listening: socket.socket) -> None:
-    import uvicorn
-
-    app = "prefect.server.api.server:create_app"
-    uvicorn.Server(uvicorn.Config(app, factory=True, log_level="error", lifespan="on")).run(sockets=[listening])
-
-
 if __name__ == "__main__":
-    _end_with_parent()
-    prepare()
-    _serve(socket.socket(fileno=int(sys.argv[1])))
+    serve(socket.socket(fileno=int(sys.argv[1])))

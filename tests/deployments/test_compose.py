@@ -23,7 +23,7 @@ ENDING = {
 }
 """The services whose end is waited for."""
 
-WORKERS = {name for name, its in WRITTEN.items() if "prefect worker start" in str(its.get("command"))}
+WORKERS = {name for name, its in WRITTEN.items() if "deployments.worker" in str(its.get("command"))}
 
 
 @pytest.mark.parametrize("missing", PASSWORDS)

@@ -77,6 +77,21 @@ def test_what_a_person_changed_stays(client: SyncPrefectClient) -> None:
     assert [found.enabled for found in client.read_automations_by_name(CRASH)] == [False]
 
 
+def test_a_schedule_of_ones_own_brings_runs_of_ones_own_recipe_and_stays(client: SyncPrefectClient) -> None:
+    register()
+    pipeline = client.read_deployment_by_name("pipeline/pipeline")
+    own = {"schedule": {"cron": "0 2 * * *"}, "active": True, "parameters": {"recipe_yaml": "name: mine"}}
+    client._client.post(f"/deployments/{pipeline.id}/schedules", json=[own]).raise_for_status()
+
+    register()
+
+    (schedule,) = client.read_deployment_by_name("pipeline/pipeline").schedules
+    assert (schedule.active, schedule.parameters) == (True, {"recipe_yaml": "name: mine"})
+    named = DeploymentFilter(name=DeploymentFilterName(any_=["pipeline"]))
+    runs = until(lambda: client.read_flow_runs(deployment_filter=named), "the scheduler plans a run")
+    assert {run.parameters["recipe_yaml"] for run in runs} == {"name: mine"}
+
+
 def test_templates_are_brought_up_to_date(client: SyncPrefectClient) -> None:
     register()
     client.update_work_pool("cpu", WorkPoolUpdate(base_job_template={}))

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from deployments.reports import Reports
+from deployments.reports import Reports, serve
 from tests.deployments.processes import PATIENCE
 from tuner import loading, specs
 from tuner.artifacts.store import Store
+from tuner.errors import InputError
 from tuner.runs import Run
 from tuner.settings import settings
 
@@ -29,8 +30,8 @@ def url() -> Iterator[str]:
         server.shutdown()
 
 
-def read(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
+def read(url: str, **headers: str) -> str:
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=PATIENCE) as answer:
         assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
         return answer.read().decode()
 
@@ -44,7 +45,7 @@ def made(store: Store) -> str:
         (folder / "comparison.json").write_text("{}")
         (folder / "figures").mkdir()
         (folder / "figures" / "training.png").write_bytes(b"a picture")
-        return {}
+        return {"verdict": ["lora <won>.", "It cost little."]}
 
     store.build(spec, write)
     run = Run.start(store, recipe, None, "report")
@@ -61,6 +62,17 @@ def test_a_run_links_to_its_report(url: str) -> None:
     fingerprint = made(Store(settings().store))
     assert f'href="/{fingerprint}"' in read(f"{url}/")
     assert read(f"{url}/{fingerprint}") == "<p>lora won ä by far</p>"
+
+
+def test_a_run_is_listed_with_its_verdict_or_why_it_failed(url: str) -> None:
+    store = Store(settings().store)
+    made(store)
+    failed = Run.start(store, loading.parse(RECIPE, ["seed=7"]), "broken", "report")
+    failed.end("failed", "train lora: out of memory <here>")
+    page = read(f"{url}/")
+    assert "lora &lt;won&gt;." in page
+    assert "It cost little" not in page
+    assert "train lora: out of memory &lt;here&gt;" in page
 
 
 def test_a_picture_is_shown_by_itself(url: str) -> None:
@@ -91,3 +103,43 @@ def test_a_damaged_report_is_said_and_not_shown(url: str) -> None:
     with pytest.raises(urllib.error.HTTPError, match="500") as refused:
         read(f"{url}/{fingerprint}")
     assert "does not match its sha256" in refused.value.read().decode()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "rebound.example:4201"},
+        {"Origin": "https://evil.example"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "empty"},
+    ],
+)
+def test_no_page_of_another_site_reads_it(url: str, headers: dict[str, str]) -> None:
+    fingerprint = made(Store(settings().store))
+    for path in ("", fingerprint):
+        with pytest.raises(urllib.error.HTTPError, match="403") as refused:
+            read(f"{url}/{path}", **headers)
+        assert "won" not in refused.value.read().decode()
+
+
+def test_the_ui_shows_its_pictures(url: str) -> None:
+    fingerprint = made(Store(settings().store))
+    shown = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "image"}
+    request = urllib.request.Request(f"{url}/{fingerprint}/figures/training.png", headers=shown)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert answer.read() == b"a picture"
+
+
+@pytest.mark.parametrize("address", ["http://box.example:8000", "https://reports.example"])
+def test_it_is_also_called_as_the_setting_says(url: str, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = address.split("//")[1]
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        read(url, Host=host)
+    monkeypatch.setenv("TUNER_REPORTS", address)
+    settings.cache_clear()
+    assert "There is no run yet" in read(url, Host=host)
+    assert "There is no run yet" in read(url)
+
+
+def test_nobody_else_is_served_unasked() -> None:
+    with pytest.raises(InputError, match=r"--host 0\.0\.0\.0: the reports have no password; set TUNER_REPORTS"):
+        serve("0.0.0.0", 0)

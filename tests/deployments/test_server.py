@@ -1,10 +1,14 @@
-"""The server that `tuner up` starts: a busy connection's cursor, once garbage, does not stop the event loop."""
+"""The server that `tuner up` starts: where it serves without a password, and that its garbage stops nothing."""
 
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from prefect.settings import PREFECT_SERVER_API_AUTH_STRING, temporary_settings
+
+from deployments.command import command
+from deployments.server import listen, serve
 
 GARBAGE = """
 import sqlite3, sys, threading, time, weakref
@@ -47,3 +51,28 @@ def test_a_busy_connections_cursor_is_freed_beside_the_caller(where: str, tmp_pa
     waited, freed = float(done.stdout.split()[0]), done.stdout.split()[1]
     assert freed == "True"
     assert waited < 3 if where == "beside" else waited > 3  # the hazard is real, and gone
+
+
+@pytest.mark.parametrize("password", [None, ""])
+@pytest.mark.parametrize("host", ["0.0.0.0", ""])
+def test_nothing_but_loopback_is_served_without_a_password(
+    host: str, password: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("PREFECT_UI_API_URL", "PREFECT_SERVER_CORS_ALLOWED_ORIGINS"):  # which it sets
+        monkeypatch.setenv(name, "")
+    with temporary_settings({PREFECT_SERVER_API_AUTH_STRING: password}), pytest.raises(SystemExit) as left:
+        command(lambda: serve(listen(host, 0)))
+    assert left.value.code == 2
+    assert capsys.readouterr().err == (
+        "tuner: --host 0.0.0.0: whoever reaches this server may run its flows; set a password, "
+        "PREFECT_SERVER_API_AUTH_STRING=user:password, or serve on 127.0.0.1\n"
+    )
+
+
+@pytest.mark.parametrize(("host", "port"), [("127.0.0.1", 70000), ("nowhere.invalid", 4200), ("192.0.2.1", 4200)])
+def test_where_it_cannot_listen_is_said_in_one_line(host: str, port: int, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        command(lambda: serve(listen(host, port)))
+    assert left.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"tuner: --host {host} --port {port}: ")

@@ -15,9 +15,11 @@ from tests.e2e.conftest import MAIN
 from tests.warm import Warm
 
 
-def start_up(processes: Processes, python: str, **environment: str) -> tuple["subprocess.Popen[bytes]", str]:
+def start_up(
+    processes: Processes, python: str, port: int | None = None, **environment: str
+) -> tuple["subprocess.Popen[bytes]", str]:
     """Starts `tuner up` under the name `up` and waits until it is up: the process, and its API's URL."""
-    port = free_port()
+    port = port or free_port()
     process = processes.start("up", [python, "-c", MAIN, "up", "--port", str(port)], environment)
     processes.until("up", lambda: "Ctrl-C" in processes.said("up"), "`tuner up` is up")
     return process, f"http://127.0.0.1:{port}/api"

@@ -1,15 +1,30 @@
 """A person at the Prefect UI, in a real browser: fills in forms, opens runs and what they posted, takes pictures."""
 
-from collections.abc import Mapping, Sequence
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+CHROMIUM = shutil.which("chromium")
 
 ANSWER_SECONDS = 60
 """Until the UI shows what was asked for, where the runs leave the server little of two cores."""
 
 RUN_SECONDS = 1800
 """Until a run has ended: a real model on two busy cores takes long."""
+
+
+@contextmanager
+def chromium(*arguments: str) -> Iterator[Browser]:
+    """Debian's chromium, without a window."""
+    with sync_playwright() as driver:
+        sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # it refuses to be root's
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=[*sandbox, *arguments])
+        yield browser
+        browser.close()
 
 
 class Person:

@@ -3,21 +3,19 @@
 `make screenshots` tells the same story of the quickstart in small and keeps the pictures for the docs.
 """
 
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
+from flows.form import chosen
 from tests.deployments.processes import until
 from tests.e2e.conftest import Tuner, trainings
 from tests.e2e.up.conftest import Up
-from tests.e2e.up.person import ANSWER_SECONDS, RUN_SECONDS, Person
-
-CHROMIUM = shutil.which("chromium")
+from tests.e2e.up.person import ANSWER_SECONDS, CHROMIUM, RUN_SECONDS, Person, chromium
+from tuner.specs import run_name
 
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on PATH")]
 
@@ -35,6 +33,13 @@ class Story:
     fields: dict[str, str]
     recipe: str
     adapters: str
+
+    @property
+    def run(self) -> str:
+        """The name of the run in the store."""
+        numbers = {key: float(value) for key, value in self.fields.items() if key in ("rows", "seed", "epochs")}
+        given = {key: int(value) if value.is_integer() else value for key, value in numbers.items()}
+        return run_name(chosen(self.recipe, self.fields.get("recipe_yaml", ""), **given))
 
 
 @pytest.fixture
@@ -55,14 +60,11 @@ def story(one_adapter: Path, pictures: Path | None) -> Story:
 
 @pytest.fixture
 def person(up: Up, pictures: Path | None) -> Iterator[Person]:
-    with sync_playwright() as driver:
-        sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # it refuses to be root's
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=sandbox)
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.set_default_timeout(ANSWER_SECONDS * 1000)
         expect.set_options(timeout=ANSWER_SECONDS * 1000)
         yield Person(page, up.url.removesuffix("/api"), pictures)
-        browser.close()
 
 
 def kill_training(home: Path, former: set[Path]) -> None:
@@ -79,13 +81,13 @@ def checkpoints(home: Path) -> set[Path]:
 
 def test_from_the_form_to_the_report(person: Person, story: Story, up: Up) -> None:
     page = person.page
-    run = f"{story.recipe}: {story.adapters}"
+    run = f"{story.run}: {story.adapters}"
 
     person.open_form("pipeline")
     person.fill(story.fields)
     person.field("plan_only").click()
     person.submit()
-    person.open_run(f"{story.recipe}: plan", "Completed")
+    person.open_run(f"{story.run}: plan", "Completed")
     person.open_artifact("plan")
     table = page.get_by_role("table")
     expect(table.get_by_role("columnheader")).to_have_text(["stage", "cached", "missing", "why", "minutes"])

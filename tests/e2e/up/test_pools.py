@@ -12,6 +12,7 @@ from tests.e2e.placed import assert_alike, two_trainings_at_once
 from tests.e2e.up.conftest import Up
 from tests.rest import call, states
 from tests.warm import Warm
+from tuner import loading, specs
 
 pytestmark = pytest.mark.e2e
 
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.e2e
 @pytest.fixture
 def second_worker(up: Up, warm: Warm) -> Iterator[None]:
     """Another worker of the pool `gpu`, beside the one of `tuner up`."""
-    command = [warm.python, "-m", "prefect", "worker", "start", "--pool", "gpu", "--type", "process", "--limit", "1"]
+    command = [warm.python, "-m", "deployments.worker", "--pool", "gpu", "--limit", "1"]
     environment = {**os.environ, "PREFECT_API_URL": up.url, "PREFECT_WORKER_QUERY_SECONDS": "2", **up.places}
     worker = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     yield
@@ -35,5 +36,7 @@ def test_pools(recipe: Path, tuner: Tuner, finished: Finished, up: Up, second_wo
     flow_run = done.stdout.split("flow-run/")[1].split()[0]
     shown = states(up.url, flow_run)
     assert shown["train lora"] == shown["generate shard 1 to shard 3"] == "Completed"
+    name = specs.run_name(loading.load(str(recipe)))
     names = {run["name"] for run in call(f"{up.url}/flow_runs/filter", {})}
-    assert {"words: shard 1 to shard 3", "words: lora r2", "words: prompt_tuning 4 tokens", "words: evaluate"} <= names
+    sent = ("shard 1 to shard 3", "lora r2", "prompt_tuning 4 tokens", "evaluate")
+    assert {f"{name}: {each}" for each in sent} <= names

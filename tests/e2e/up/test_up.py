@@ -1,5 +1,6 @@
 """`tuner up`: a server, workers, the deployments; a run triggered there, and its stages cached the second time."""
 
+import json
 import re
 import sys
 import urllib.request
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deployments.processes import Processes
+from tests.deployments.processes import Processes, free_port, until
 from tests.e2e.conftest import Tuner
 from tests.e2e.up.conftest import Up, start_up
 from tests.rest import artifacts, call, states, trigger, wait
@@ -21,7 +22,8 @@ def test_triggered_from_a_deployment_then_cached(up: Up, one_adapter: Path, tune
 
     first = wait(up.url, trigger(up.url, "pipeline", parameters))
     assert first["state_type"] == "COMPLETED", first["state"]["message"]
-    assert first["name"] == "triggered: lora r2"
+    assert re.fullmatch(r"triggered-[0-9a-f]{8}: lora r2", first["name"])
+    assert first["state"]["message"].startswith("Too few rows to say")
     assert set(states(up.url, first["id"]).values()) == {"Completed"}
 
     second = wait(up.url, trigger(up.url, "pipeline", parameters))
@@ -44,16 +46,28 @@ def test_triggered_from_a_deployment_then_cached(up: Up, one_adapter: Path, tune
     assert (schedule["active"], schedule["schedule"]["cron"]) == (False, "0 3 * * 1")
 
 
-def test_says_which_of_its_processes_ended(tmp_path: Path) -> None:
-    processes = Processes(tmp_path)
+def test_its_processes_end_with_it_and_it_says_which_of_them_ended(tmp_path: Path) -> None:
+    """Killed, it leaves nothing, and the next one begins at the same port; that one loses its server."""
+    files = tmp_path / "home" / "prefect"
+    port = free_port()
+    killed, again = Processes(tmp_path), Processes(tmp_path / "home")
     try:
-        up, _ = start_up(processes, sys.executable)
-        [server] = [child for child in processes.tree("up") if "deployments.server" in child.cmdline()]
+        up, _ = start_up(killed, sys.executable, port)
+        children = killed.tree("up")[1:]
+        assert len(children) >= 4, "server, reports and two workers"
+        up.kill()
+        until(lambda: not [child for child in children if child.is_running()], "they are gone", 30)
+        assert (files / "server.json").exists(), "nobody could remove it"
+
+        up, url = start_up(again, sys.executable, port)
+        assert json.loads((files / "server.json").read_text())["url"] == url
+        [server] = [child for child in again.tree("up") if "deployments.server" in child.cmdline()]
         server.kill()
         assert up.wait(60) == 1
     finally:
-        processes.end()
-    log = tmp_path / "home" / "prefect" / "server.log"
-    assert processes.said("up").splitlines()[-1] == (
-        f"tuner: the server ended by itself with exit code -9; its log is {log}"
+        again.end()
+        killed.end()
+    assert again.said("up").splitlines()[-1] == (
+        f"tuner: the server ended by itself with exit code -9; its log is {files / 'server.log'}"
     )
+    assert not (files / "server.json").exists()
