@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from tuner import loading, specs
 from tuner.artifacts.store import Store
 from tuner.cli import app
+from tuner.errors import InputError
 from tuner.runs import Run
 from tuner.settings import settings
 
@@ -115,6 +116,19 @@ def test_runs_are_listed_with_their_verdict_or_why_they_failed(ran: Callable[...
 def test_a_failed_run_is_shown_with_its_error_first(ran: Callable[..., Run]) -> None:
     ran("second", "train lora: out of memory")
     assert tuner("show", "second").splitlines()[0] == "failed: train lora: out of memory"
+
+
+@pytest.mark.parametrize("command", [("show",), ("report",), ("export", "--to", "place")])
+def test_a_run_of_another_version_is_told_from_a_fault(ran: Callable[..., Run], command: tuple[str, ...]) -> None:
+    run = ran("old")
+    run.record["recipe"]["evaluation"]["former"] = 10_000
+    run.store.write_run("old", run.record)
+    name, *rest = command
+    with pytest.raises(
+        InputError, match=r"^run old: its recipe is of another version of this program \(evaluation.former: "
+    ):
+        CliRunner().invoke(app, [name, "old", *rest], catch_exceptions=False)
+    assert tuner("runs").splitlines()[1].startswith("old")
 
 
 def test_a_plan_says_why(ran: Callable[..., Run], tmp_path: Path) -> None:

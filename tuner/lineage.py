@@ -6,7 +6,7 @@ from tuner import specs
 from tuner.artifacts import parquet
 from tuner.artifacts.store import Store
 from tuner.errors import InputError
-from tuner.recipe import Recipe
+from tuner.runs import recipe_of
 from tuner.stages import present
 
 
@@ -25,7 +25,7 @@ def lineage(store: Store, record: dict[str, Any], row: str | None = None) -> dic
         InputError: If there is no such row in the run.
         StageError: If an artifact of the run is no longer there.
     """
-    recipe = Recipe.model_validate(record["recipe"])
+    recipe = recipe_of(record)
     wanted = specs.of_recipe(recipe)
     artifacts = []
     for stage in specs.STAGES:

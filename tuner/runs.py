@@ -235,6 +235,23 @@ class _Record(BaseModel):
 _NAMED = TypeAdapter(list[Named])
 
 
+def recipe_of(record: Mapping[str, Any]) -> Recipe:
+    """The recipe of a run.
+
+    Raises:
+        InputError: If it is one of another version of this program.
+    """
+    try:
+        return Recipe.model_validate(record["recipe"])
+    except ValidationError as error:
+        entry = error.errors()[0]
+        where = ".".join(str(part) for part in entry["loc"])
+        raise InputError(
+            f"run {record['name']}: its recipe is of another version of this program ({where}: {entry['msg']}); "
+            "use that version, or run the recipe again"
+        ) from None
+
+
 def listed(record: Mapping[str, Any]) -> list[Named]:
     """The artifacts that a run's record lists: all that it used or made, once it has completed.
 

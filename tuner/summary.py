@@ -9,13 +9,13 @@ from tuner.artifacts.manifest import Manifest
 from tuner.artifacts.store import Store
 from tuner.errors import InputError
 from tuner.launch import pages
-from tuner.recipe import Recipe
+from tuner.runs import recipe_of
 from tuner.settings import settings
 
 
 def summary(store: Store, record: dict[str, Any]) -> str:
     """The verdict, the run's name, where report and adapters lie, how to see it in the Prefect UI."""
-    recipe = Recipe.model_validate(record["recipe"])
+    recipe = recipe_of(record)
     wanted = specs.of_recipe(recipe)
     lines = [""]
     if final := store.find("report", wanted.report.fingerprint):
@@ -44,7 +44,7 @@ def report_path(store: Store, record: dict[str, Any]) -> Path:
     Raises:
         InputError: If the run has no report.
     """
-    wanted = specs.of_recipe(Recipe.model_validate(record["recipe"]))
+    wanted = specs.of_recipe(recipe_of(record))
     manifest: Manifest | None = store.find("report", wanted.report.fingerprint)
     if manifest is None:
         raise InputError(f"{record['name']}: has no report yet (state: {record['state']}); run its recipe again")

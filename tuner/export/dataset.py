@@ -15,7 +15,7 @@ from tuner.artifacts.store import Store, sha256_of
 from tuner.errors import InputError
 from tuner.export import card
 from tuner.export.card import RUN_FILES, RunFacts
-from tuner.recipe import Recipe
+from tuner.runs import recipe_of
 from tuner.stages import present
 
 RECORD = "export.json"
@@ -73,7 +73,7 @@ def fill(store: Store, run: dict[str, Any], folder: Path) -> dict[str, Any]:
         InputError: If the run has not got as far as its split.
         DamagedArtifactError: If a file of it is damaged.
     """
-    recipe = Recipe.model_validate(run["recipe"])
+    recipe = recipe_of(run)
     wanted = specs.of_recipe(recipe)
     if store.find("split", wanted.split.fingerprint) is None:
         raise InputError(

@@ -70,7 +70,7 @@ def contest(store: Store, run: str) -> Contest:
         InputError: If there is no such run.
         StageError: If the run was not evaluated.
     """
-    recipe = Recipe.model_validate(runs.find(store, run)["recipe"])
+    recipe = runs.recipe_of(runs.find(store, run))
     wanted = specs.of_recipe(recipe)
     evaluated = present(store, wanted.evaluate)
     subjects = evaluated.metrics["subjects"]

@@ -6,6 +6,7 @@ from tuner.artifacts import aliases
 from tuner.artifacts.store import Store
 from tuner.recipe import Recipe
 from tuner.regeneration.contest import CHALLENGER
+from tuner.runs import recipe_of
 from tuner.specs import STAGES
 
 
@@ -48,7 +49,7 @@ def undecided(recipe: Recipe, store: Store) -> Recipe | None:
     names = {record["name"] for record in done if _rounds(record) == _rounds(done[-1])}
     if any(entry.run in names for entry in aliases.history(store, CHALLENGER)):
         return None
-    return Recipe.model_validate(done[-1]["recipe"])
+    return recipe_of(done[-1])
 
 
 def _completed(recipe: Recipe, store: Store) -> list[dict[str, Any]]:
