@@ -14,6 +14,9 @@ from tuner import loading, specs
 from tuner.errors import InputError
 from tuner.recipe import Recipe
 
+SOON = 20.0
+"""Processor seconds, traced and on a slow machine: it takes tenths of one. What is not bounded takes minutes."""
+
 MINIMAL = """\
 name: small
 models: {generator: owner/chat, student: owner/base}
@@ -203,12 +206,12 @@ class TestTooLarge:
         began = time.thread_time()
         assert complaint(text=text).startswith(f"r.yaml: {line}")
         assert complaint(f"seed={text}").startswith("--set seed=")
-        assert time.thread_time() - began < 1
+        assert time.thread_time() - began < SOON
 
     def test_a_scalar_that_is_nearly_a_number(self) -> None:
         began = time.thread_time()
         assert complaint(text=f"{MINIMAL}seed: {'1' * 60_000}x").startswith("r.yaml: seed: Unable to parse")
-        assert time.thread_time() - began < 1
+        assert time.thread_time() - began < SOON
 
     def test_a_key_that_is_long_is_cut(self) -> None:
         assert len(complaint(text=f"{'k' * 50_000}: 1\n")) < 300
@@ -311,7 +314,7 @@ def test_no_text_raises_anything_but_an_input_error(text: str) -> None:
 
 @hypothesis_settings(max_examples=60)
 @given(st.sampled_from(loading.shipped()), st.randoms(use_true_random=False))
-def test_a_mutated_recipe_is_read_or_refused_in_one_line_within_a_second(name: str, dice: random.Random) -> None:
+def test_a_mutated_recipe_is_read_or_refused_in_one_line_and_soon(name: str, dice: random.Random) -> None:
     text = mutated(loading.read(name), dice)
     began = time.thread_time()
     try:
@@ -319,7 +322,7 @@ def test_a_mutated_recipe_is_read_or_refused_in_one_line_within_a_second(name: s
     except InputError as error:
         assert str(error).isprintable()
         assert len(str(error)) < 700
-    assert time.thread_time() - began < 1
+    assert time.thread_time() - began < SOON
 
 
 @hypothesis_settings(max_examples=100)

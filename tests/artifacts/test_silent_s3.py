@@ -19,6 +19,10 @@ LIMITS = {kind: (kind.retries, kind.connect_timeout, kind.read_timeout) for kind
 A_PERSON_WAITS = 120.0
 
 
+SOON = 40.0
+"""Seconds, on a slow machine: of waiting there are tenths of one. Without limits of ours each try takes a minute."""
+
+
 class Silent:
     """Takes every connection, and neither reads nor answers; or falls silent within an answer, if there is one."""
 
@@ -85,7 +89,7 @@ def test_a_silent_endpoint_is_asked_as_often_as_said(silent: Silent, patient: bo
     ]
     for use in uses:
         before = len(silent.taken)
-        assert gives_up(use) < tries * 0.2 + 3
+        assert gives_up(use) < SOON
         assert len(silent.taken) - before == tries
     assert list(tmp_path.glob("x*")) == []
 
@@ -101,19 +105,19 @@ def test_what_is_written_is_tried_patiently_in_a_task_too(silent: Silent, tmp_pa
     ]
     for use in uses:
         before = len(silent.taken)
-        assert gives_up(use) < 5
+        assert gives_up(use) < SOON
         assert len(silent.taken) - before == 3
 
 
 def test_an_endpoint_that_takes_nothing_of_a_large_file_is_left(silent: Silent, tmp_path: Path) -> None:
     with (tmp_path / "file").open("wb") as file:
         file.truncate(30_000_000)  # more than any kernel keeps for who does not read
-    assert gives_up(lambda: Store("s3://bucket/prefix").upload(tmp_path / "file", "x")) < 10
+    assert gives_up(lambda: Store("s3://bucket/prefix").upload(tmp_path / "file", "x")) < SOON
 
 
 def test_a_silent_endpoint_that_should_speak_tls(silent: Silent, monkeypatch: pytest.MonkeyPatch) -> None:
     s3_environment(monkeypatch, f"https://{silent.address}")
-    assert gives_up(Store("s3://bucket/prefix").run_names) < 5
+    assert gives_up(Store("s3://bucket/prefix").run_names) < SOON
 
 
 def test_an_endpoint_that_falls_silent_within_its_answer(silent: Silent, tmp_path: Path) -> None:
@@ -121,5 +125,5 @@ def test_an_endpoint_that_falls_silent_within_its_answer(silent: Silent, tmp_pat
     store = Store("s3://bucket/prefix")
     for use in (lambda: store.read("x"), lambda: store.download("x", tmp_path / "x")):
         before = len(silent.taken)
-        assert gives_up(use) < 5
+        assert gives_up(use) < SOON
         assert len(silent.taken) - before == 3
