@@ -27,12 +27,13 @@ class Bench:
         validation: `validation.parquet` of a split.
         stage: Whose progress is told.
         subjects: How many are scored.
+        timings: How often a generation is timed, of all subjects together.
 
     Raises:
         StageError: If no held-out row has a completion within `max_length`.
     """
 
-    def __init__(self, recipe: Recipe, validation: Path, stage: str, subjects: int) -> None:
+    def __init__(self, recipe: Recipe, validation: Path, stage: str, subjects: int, timings: int = 0) -> None:
         from tuner.training.student import tokenizer_of
 
         self.recipe = recipe
@@ -51,7 +52,7 @@ class Bench:
         self.samples: dict[str, list[str]] = {}
         self.rates: dict[tuple[str, bool], list[float]] = {}
         self.model: Any = None
-        self._stage, self._total = stage, subjects * len(self.rows)
+        self._stage, self._total = stage, subjects * len(self.rows) + timings
 
     def load(self, quantization: str | None) -> None:
         """Loads the student, after letting go of the one before."""
@@ -70,7 +71,7 @@ class Bench:
 
     def score(self, subject: str, model: Any) -> None:
         """The loss of a subject on every row."""
-        before = len(self.losses) * len(self.rows)
+        before = self._done
         self.losses[subject] = loss.losses(
             model,
             self.encoded,
@@ -91,6 +92,7 @@ class Bench:
         prompts = [row["prompt"] for row in self.shown]
         rate = generation.speed(model, self.tokenizer, prompts, self._timed_tokens)
         self.rates.setdefault((subject, merged), []).append(rate)
+        emit(Event(self._stage, done=self._done, total=self._total))
 
     def speeds(self) -> list[dict[str, Any]]:
         """Tokens per second of each subject: the mean of its times, with its interval."""
@@ -110,6 +112,11 @@ class Bench:
                 }
             )
         return found
+
+    @property
+    def _done(self) -> int:
+        """Rows scored and generations timed."""
+        return len(self.losses) * len(self.rows) + sum(map(len, self.rates.values()))
 
     @property
     def _timed_tokens(self) -> int:

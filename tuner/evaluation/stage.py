@@ -29,8 +29,11 @@ def evaluate(recipe: Recipe, validation: Path, adapters: dict[str, Path], folder
         StageError: If no held-out row has a completion within `max_length`.
     """
     began = time.perf_counter()
-    bench = Bench(recipe, validation, "evaluate", 1 + len(adapters))
     quantized = {name: recipe.training[name].quantization for name in adapters}
+    # Added into 4-bit weights an adapter would be rounded with them: nobody serves it so.
+    merging = {name for name in adapters if recipe.training[name].method == "lora" and quantized[name] is None}
+    timings = TIMED * (1 + len(adapters) + len(merging))
+    bench = Bench(recipe, validation, "evaluate", 1 + len(adapters), timings)
     kinds = set(quantized.values())
     of_base = kinds.pop() if len(kinds) == 1 else None
     for quantization in sorted({of_base, *quantized.values()}, key=str):
@@ -47,8 +50,7 @@ def evaluate(recipe: Recipe, validation: Path, adapters: dict[str, Path], folder
             for name, path in mine.items():
                 with wearing(bench.model, path) as model:
                     bench.time(name, model, merged=False)
-                # Added into 4-bit weights an adapter would be rounded with them: nobody serves it so.
-                if recipe.training[name].method == "lora" and quantization is None:
+                if name in merging:
                     with merged(bench.model, path) as model:
                         bench.time(name, model, merged=True)
     subjects = [BASE, *adapters]
