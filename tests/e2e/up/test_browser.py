@@ -52,7 +52,7 @@ def pictures(pytestconfig: pytest.Config) -> Path | None:
 def story(one_adapter: Path, pictures: Path | None) -> Story:
     if pictures:
         return Story(
-            {"recipe": "quickstart", "rows": "24", "epochs": "1"}, "quickstart", "lora r8, prompt_tuning 20 tokens"
+            {"recipe": "quickstart", "rows": "48", "epochs": "1"}, "quickstart", "lora r8, prompt_tuning 20 tokens"
         )
     text = one_adapter.read_text().replace("name: words", "name: browsed")
     return Story({"recipe_yaml": text, "rows": "24", "seed": "23", "epochs": "20"}, "browsed", "lora r2")
