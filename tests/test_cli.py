@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -48,6 +50,13 @@ def ran() -> Callable[..., Run]:
         return run
 
     return make
+
+
+def test_a_command_begins_without_the_libraries_that_compute() -> None:
+    heavy = {"numpy", "polars", "prefect", "pyarrow", "s3fs", "torch", "transformers"}
+    code = f"import sys, tuner.cli; print(*sorted({heavy} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 def test_the_version_is_the_projects() -> None:

@@ -244,10 +244,8 @@ def recipe_of(record: Mapping[str, Any]) -> Recipe:
     try:
         return Recipe.model_validate(record["recipe"])
     except ValidationError as error:
-        entry = error.errors()[0]
-        where = ".".join(str(part) for part in entry["loc"])
         raise InputError(
-            f"run {record['name']}: its recipe is of another version of this program ({where}: {entry['msg']}); "
+            f"run {record['name']}: its recipe is of another version of this program ({_fault(error)}); "
             "use that version, or run the recipe again"
         ) from None
 
@@ -261,9 +259,18 @@ def listed(record: Mapping[str, Any]) -> list[Named]:
     try:
         return _NAMED.validate_python(record["artifacts"])
     except ValidationError as error:
-        entry = error.errors()[0]
-        where = ".".join(str(part) for part in ("artifacts", *entry["loc"]))
-        raise InputError(f"the record of a run names no artifact in {where}: {entry['msg']}") from None
+        raise InputError(f"the record of a run names no artifact in {_fault(error, 'artifacts')}") from None
+
+
+def _fault(error: ValidationError, *above: str) -> str:
+    """The first thing that is wrong, as `key: reason`.
+
+    Args:
+        error: What pydantic says.
+        above: Keys that lead to what was checked.
+    """
+    first = error.errors()[0]
+    return f"{'.'.join(str(part) for part in (*above, *first['loc']))}: {first['msg']}"
 
 
 def refers_to(record: Mapping[str, Any]) -> list[Named]:

