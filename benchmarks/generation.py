@@ -11,9 +11,9 @@ from tuner import loading
 from tuner.generation import seeds
 from tuner.generation.engines import Request
 from tuner.generation.engines.transformers import TransformersEngine
+from tuner.generation.settings import Sampling
 from tuner.models import precision
 from tuner.models.loading import load_model, load_tokenizer
-from tuner.recipe import Sampling
 
 ROWS = 24
 TOKENS = 48

@@ -121,21 +121,20 @@ def draw(shards: int) -> None:
     """Runs the pipeline until `generate`, with shards that cost nothing."""
     import pyarrow as pa
 
-    from tuner import launch, loading, specs, stages
+    from tuner import launch, loading
     from tuner.artifacts import parquet
+    from tuner.stage import Stage
 
     launch.environment()
 
-    def simulated(recipe: Any, stage: str, label: str, store: Any) -> Any:
-        spec = next(spec for spec in specs.of_recipe(recipe).of(stage) if spec.label == label)
-
+    def simulated(stage: Any, recipe: Any, part: Any, store: Any) -> Any:
         def write(folder: Path) -> dict[str, Any]:
-            parquet.write(pa.table({"label": [label]}), folder / "rows.parquet")
+            parquet.write(pa.table({"label": [part.label]}), folder / "rows.parquet")
             return {"rows": 1}
 
-        return store.build(spec, write)
+        return store.build(part, write)
 
-    stages.make = simulated
+    Stage.make = simulated
     from flows.pipeline import pipeline
 
     recipe = loading.load("quickstart", [f"generation.rows={shards * 24}"])

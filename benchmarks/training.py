@@ -12,8 +12,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tuner import loading, specs
+from tuner import loading
 from tuner.artifacts.store import Store
+from tuner.registry import planned
 from tuner.settings import settings
 from tuner.training.job import METRICS, Job
 
@@ -44,7 +45,7 @@ def _child(variant: str) -> float:
 def _job(folder: Path) -> Job:
     recipe = loading.load("quickstart", ["training.lora.epochs=1"])
     store = Store(settings().store)
-    split = store.find("split", specs.of_recipe(recipe).split.fingerprint)
+    split = store.find("split", planned(recipe).one("split").fingerprint)
     if split is None:
         raise SystemExit("run the quickstart first: its rows are what is trained on")
     return Job(

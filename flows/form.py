@@ -1,19 +1,23 @@
 """The parameters that a person fills in: their types give the form of the Prefect UI its choices and bounds."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
 from tuner import loading
-from tuner.recipe import Lora, Recipe
+from tuner.recipe import Recipe
+from tuner.registry import NAMES
 
 RecipeName = Literal["quickstart", "fair", "original"]
 """The shipped recipes, as a choice."""
 
-StageName = Literal["generate", "examine", "match", "curate", "split", "train", "evaluate", "report"]
-"""The stages in their order, as a choice."""
+if TYPE_CHECKING:
+    StageName = str
+else:
+    StageName = Literal[NAMES]
+    """The stages in their order, as a choice."""
 
 # The form renders a union badly; an empty field stands for None without being shown as a type of its own.
 Rows = Annotated[int, Field(ge=1, le=100_000_000)] | SkipJsonSchema[None]
@@ -57,10 +61,4 @@ def chosen(
 
 def adapters(recipe: Recipe, names: Sequence[str] = ()) -> str:
     """`lora r8, prompt_tuning 20 tokens`: the adapters of a recipe, or the named ones of them."""
-    said = []
-    for name in names or recipe.training:
-        settings = recipe.training[name]
-        said.append(
-            f"{name} r{settings.r}" if isinstance(settings, Lora) else f"{name} {settings.virtual_tokens} tokens"
-        )
-    return ", ".join(said)
+    return ", ".join(f"{name} {recipe.training[name].size}" for name in names or recipe.training)

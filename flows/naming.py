@@ -9,7 +9,7 @@ from prefect.runtime import flow_run
 from flows import form
 from tuner.errors import InputError
 from tuner.recipe import Recipe
-from tuner.specs import run_name
+from tuner.registry import run_name
 
 
 def named(said: Callable[[Recipe, dict[str, Any]], str]) -> Callable[[], str]:

@@ -1,5 +1,6 @@
 """The flow `pipeline`: from a recipe to compared adapters, every stage a cached, retryable task."""
 
+from collections import Counter
 from typing import Any
 
 from prefect import flow
@@ -7,7 +8,7 @@ from prefect.artifacts import create_table_artifact
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from flows import form, placement, single
+from flows import form, placement, scheduling, single
 from flows.form import Epochs, Quality, RecipeName, Rows, Seed, StageName
 from flows.naming import named
 from flows.refusing import refusing
@@ -85,16 +86,26 @@ def pipeline(
 
 
 def _run(recipe: Recipe, plan: planning.Plan, run: Run) -> None:
-    run.record["artifacts"] = []
     plain = recipe.model_dump(mode="json")
-    for stage, steps in plan.steps.items():
-        for begun in placement.begin(stage, steps, plain):
-            begun.finish()
-            for step in begun.steps:
-                state = "cached" if step.manifest else "done"
-                progress.emit(progress.Event(stage, step.spec.label, state=state, done=1, total=1))
-                run.note(step.spec, "cached" if step.manifest else "made")
-        run.save()
+    groups = [group for stage, steps in plan.steps.items() for group in placement.groups(stage, steps, plain)]
+    left = Counter(group.steps[0].spec.stage for group in groups)
+    run.record["artifacts"] = []
+
+    def done(group: scheduling.Group) -> None:
+        for step in group.steps:
+            state = "cached" if step.manifest else "done"
+            progress.emit(progress.Event(step.spec.stage, step.spec.label, state=state, done=1, total=1))
+            run.note(step.spec, "cached" if step.manifest else "made")
+        stage = group.steps[0].spec.stage
+        left[stage] -= 1
+        if not left[stage]:
+            run.save()
+
+    try:
+        scheduling.run(groups, placement.lanes(), done)
+    finally:
+        order = {step.spec.fingerprint: number for number, step in enumerate(plan)}
+        run.record["artifacts"].sort(key=lambda artifact: order[artifact["fingerprint"]])
 
 
 def _post(recipe: Recipe, plan: planning.Plan, store: Store) -> None:

@@ -6,50 +6,34 @@ flow run well.
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from contextvars import copy_context
+from functools import partial
 from importlib import import_module
+from threading import Thread
 from typing import Any, cast
 
 from prefect import tags
 from prefect.context import TagsContext
 from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
-from prefect.tasks import Task
 
+from flows.scheduling import Group
 from tasks.compare import compare
-from tasks.curate import curate
-from tasks.evaluate import evaluate
-from tasks.examine import examine
-from tasks.generate import generate
-from tasks.match import match
-from tasks.report import report
 from tasks.send import send
 from tasks.slots import ON_GPU
-from tasks.split import split
-from tasks.train import train
+from tasks.stages import TASKS
 from tuner import loading
 from tuner.artifacts.fingerprint import Spec
 from tuner.artifacts.store import Store
 from tuner.errors import InputError
 from tuner.planning import Step
 from tuner.recipe import Recipe
+from tuner.registry import STAGES
 from tuner.settings import settings
-
-TASKS: dict[str, Task[..., Any]] = {
-    "generate": generate,
-    "examine": examine,
-    "match": match,
-    "curate": curate,
-    "split": split,
-    "train": train,
-    "evaluate": evaluate,
-    "report": report,
-}
-
-DEPLOYMENTS = {"generate": "generate", "train": "tune", "evaluate": "evaluate"}
-"""What computes the steps of a stage on a worker; the other stages are light."""
+from tuner.training import devices
 
 TAG = "tuner"
 """Of every flow run of this project: by it the server's automations know whose run is silent."""
@@ -57,26 +41,31 @@ TAG = "tuner"
 GROUP_SHARDS = 8
 """Shards that one worker gets at once: enough that loading the model weighs little, few enough to share out."""
 
-DIVIDED = ("generate", "examine")
-"""The stages that have a task for every shard."""
-
 MOST_TASKS = 500
 CHILD_TASKS = 250
 WAITING = 32
 """Threads that wait for workers, each for one adapter or group of shards."""
 
 
-@dataclass(frozen=True)
-class Begun:
-    """Steps that are being computed.
+HERE = 4
+"""Light tasks that a flow computes at once while its workers compute the heavy ones."""
 
-    Attributes:
-        steps: The steps.
-        finish: Waits until they are there; raises what made them fail.
+EVERY = 10_000
+"""Tasks that a flow hands to a Ray cluster at once, which has a queue of its own."""
+
+
+def lanes() -> dict[str, int]:
+    """How many groups of steps compute at once: on the GPUs, and beside them on the CPU.
+
+    Where no GPU is in sight, everything shares the CPU.
     """
-
-    steps: Sequence[Step]
-    finish: Callable[[], Any]
+    match settings().placement:
+        case "ray":
+            return {"gpu": EVERY, "cpu": EVERY}
+        case "pools":
+            return {"gpu": WAITING, "cpu": HERE}
+        case _:
+            return {"gpu": settings().workers, "cpu": 1} if devices.visible() else {"cpu": settings().workers}
 
 
 def runner() -> TaskRunner[PrefectFuture[Any]]:
@@ -87,8 +76,7 @@ def runner() -> TaskRunner[PrefectFuture[Any]]:
     """
     placement = settings().placement
     if placement != "ray":
-        workers = settings().workers if placement == "local" else WAITING
-        return cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner(max_workers=workers))
+        return cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner(max_workers=sum(lanes().values())))
     try:
         ray = import_module("prefect_ray")
     except ModuleNotFoundError:
@@ -114,36 +102,40 @@ def _passed() -> dict[str, str]:
     }
 
 
-def begin(stage: str, steps: Sequence[Step], recipe: dict[str, Any]) -> list[Begun]:
-    """Begins the steps of a stage.
+def groups(stage: str, steps: Sequence[Step], recipe: dict[str, Any]) -> list[Group]:
+    """The groups in which the steps of a stage are computed, wherever settings say.
 
     Args:
         stage: The stage.
         steps: What of it is wanted, there or missing.
         recipe: The recipe as plain data.
     """
-    sent: list[Begun] = []
-    if settings().placement == "pools" and stage in DEPLOYMENTS:
-        size = GROUP_SHARDS if stage == "generate" else 1
+    sent: list[Group] = []
+    if settings().placement == "pools" and STAGES[stage].deployment:
+        size = GROUP_SHARDS if STAGES[stage].divided else 1
         missing = [step for step in steps if step.manifest is None]
-        sent = [_sent(stage, group, recipe) for group in _groups(missing, size)]
+        sent = [_sent(stage, some, recipe) for some in _split(missing, size)]
         steps = [step for step in steps if step.manifest]
-    if len(steps) > MOST_TASKS and stage in DIVIDED:
-        return [*(_child(stage, group, recipe) for group in _groups(steps, CHILD_TASKS)), *sent]
+    if len(steps) > MOST_TASKS and STAGES[stage].divided:
+        return [*(_child(stage, some, recipe) for some in _split(steps, CHILD_TASKS)), *sent]
     return [*here(stage, steps, recipe), *sent]
 
 
-def here(stage: str, steps: Sequence[Step], recipe: dict[str, Any]) -> list[Begun]:
-    """Submits steps to the task runner of the flow that runs, one task each."""
-    begun = []
+def here(stage: str, steps: Sequence[Step], recipe: dict[str, Any]) -> list[Group]:
+    """The steps of a stage, each as a task of the flow that runs."""
+    return [Group((step,), _lane(stage), partial(_submitted, stage, step, recipe)) for step in steps]
+
+
+def _submitted(stage: str, step: Step, recipe: dict[str, Any]) -> PrefectFuture[Any]:
     # A flow's tag is not its tasks': the server would be asked for the limits of that tag before each of them.
     with TagsContext(current_tags=set()), _resources(stage):
-        for step in steps:
-            # The store holds the truth: what it lacks is computed, whatever Prefect remembers.
-            task = TASKS[stage].with_options(refresh_cache=step.manifest is None)
-            future = task.submit(step.spec.fingerprint, recipe, step.spec.label)
-            begun.append(Begun([step], future.result))
-    return begun
+        # The store holds the truth: what it lacks is computed, whatever Prefect remembers.
+        task = TASKS[stage].with_options(refresh_cache=step.manifest is None)
+        return task.submit(step.spec.fingerprint, recipe, step.spec.label)
+
+
+def _lane(stage: str) -> str:
+    return "gpu" if STAGES[stage].gpu and "gpu" in lanes() else "cpu"
 
 
 def compared(spec: Spec, run: str, *, here: bool = False) -> PrefectFuture[Any]:
@@ -161,20 +153,23 @@ def compared(spec: Spec, run: str, *, here: bool = False) -> PrefectFuture[Any]:
         return compare.with_options(refresh_cache=missing).submit(spec.fingerprint, run)
 
 
-def _groups(steps: Sequence[Step], size: int) -> list[Sequence[Step]]:
-    return [steps[start : start + size] for start in range(0, len(steps), size)]
+def _split(steps: Sequence[Step], size: int) -> list[tuple[Step, ...]]:
+    return [tuple(steps[start : start + size]) for start in range(0, len(steps), size)]
 
 
-def _sent(stage: str, steps: Sequence[Step], recipe: dict[str, Any]) -> Begun:
+def _sent(stage: str, steps: tuple[Step, ...], recipe: dict[str, Any]) -> Group:
     labels = [step.spec.label for step in steps]
     label = labels[0] if len(labels) == 1 else f"{labels[0]} to {labels[-1]}"
-    future = send.submit(
-        DEPLOYMENTS[stage],
-        {"recipe_yaml": loading.text(Recipe.model_validate(recipe)), **_selected(stage, labels)},
-        [(stage, step.spec.fingerprint) for step in steps],
-        f"{stage} {label}".strip(),
-    )
-    return Begun(steps, future.result)
+
+    def begin() -> PrefectFuture[Any]:
+        return send.submit(
+            str(STAGES[stage].deployment),
+            {"recipe_yaml": loading.text(Recipe.model_validate(recipe)), **_selected(stage, labels)},
+            [(stage, step.spec.fingerprint) for step in steps],
+            f"{stage} {label}".strip(),
+        )
+
+    return Group(steps, _lane(stage), begin)
 
 
 def _selected(stage: str, labels: Sequence[str]) -> dict[str, Any]:
@@ -187,15 +182,28 @@ def _selected(stage: str, labels: Sequence[str]) -> dict[str, Any]:
             return {}
 
 
-def _child(stage: str, steps: Sequence[Step], recipe: dict[str, Any]) -> Begun:
+def _child(stage: str, steps: tuple[Step, ...], recipe: dict[str, Any]) -> Group:
     flow = getattr(import_module(f"flows.{stage}"), stage)
     selected = _selected(stage, [step.spec.label for step in steps])
 
-    def finish() -> None:
+    def run() -> None:
         with tags(TAG):
             flow(recipe_yaml=loading.text(Recipe.model_validate(recipe)), **selected)
 
-    return Begun(steps, finish)
+    def begin() -> Future[None]:
+        child: Future[None] = Future()
+        context = copy_context()  # by it Prefect knows whose child the flow run is
+
+        def compute() -> None:
+            try:
+                child.set_result(context.run(run))
+            except Exception as error:  # noqa: BLE001 - raised by whoever asks for the result
+                child.set_exception(error)
+
+        Thread(target=compute, name=f"{stage} {steps[0].spec.label}", daemon=True).start()
+        return child
+
+    return Group(steps, _lane(stage), begin)
 
 
 def _resources(stage: str) -> AbstractContextManager[Any]:

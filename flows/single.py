@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 
-from flows import placement
+from flows import placement, scheduling
 from flows.stopping import stoppable
 from tasks import display
-from tuner import planning, specs, stages
+from tuner import planning
 from tuner.artifacts.store import Store
 from tuner.recipe import Recipe
+from tuner.registry import planned
 from tuner.runs import Run
 from tuner.settings import settings
+from tuner.stage import present
 
 
 def run(stage: str, recipe: Recipe, labels: Sequence[str] = ()) -> list[str]:
@@ -30,8 +32,9 @@ def run(stage: str, recipe: Recipe, labels: Sequence[str] = ()) -> list[str]:
     store = Store(settings().store)
     chosen = planning.some(recipe, store, stage, labels)
     with Run.referring(store, recipe, stage), stoppable(None):
-        for begun in placement.here(stage, chosen, recipe.model_dump(mode="json")):
-            begun.finish()
+        scheduling.run(
+            placement.here(stage, chosen, recipe.model_dump(mode="json")), placement.lanes(), lambda group: None
+        )
     show(recipe, store, stage)
     return [step.spec.fingerprint for step in chosen]
 
@@ -44,6 +47,6 @@ def show(recipe: Recipe, store: Store, until: str) -> str:
     """
     if until != "report":
         return f"complete up to {until}"
-    report = stages.present(store, specs.of_recipe(recipe).report)
+    report = present(store, planned(recipe).one("report"))
     display.verdict(store, report)
     return str(report.metrics["verdict"][0])

@@ -40,7 +40,7 @@ def shown(stage: str, label: str) -> Iterator[None]:
         nonlocal identifier, last
         if event.stage != stage or not event.total:
             return
-        if stage in ("generate", "examine", "match", "train") and event.label != label:
+        if event.label not in ("", label):
             return
         if line := lines.of(event):
             log.info("%s: %s", name, line)

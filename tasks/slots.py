@@ -14,13 +14,14 @@ from prefect import get_run_logger
 from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 from prefect.concurrency.sync import concurrency
 
+from tuner.registry import STAGES
 from tuner.settings import settings
 from tuner.training import devices
 
 LIMIT = "gpu"
 """The limit's name. Where the server has none of that name, nothing is held back."""
 
-ON_GPU = ("generate", "train", "evaluate", "compare")
+ON_GPU = {stage.name for stage in STAGES.values() if stage.gpu} | {"compare"}
 """The stages that compute on a GPU where there is one."""
 
 LEASE_SECONDS = 60.0

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tuner import loading, specs
+from tuner import loading
 from tuner.artifacts.store import Store
 from tuner.cli import app
 from tuner.errors import InputError
+from tuner.registry import planned
 from tuner.runs import Run
 from tuner.settings import settings
 
@@ -43,7 +44,7 @@ def ran() -> Callable[..., Run]:
         recipe = loading.parse(RECIPE, [f"seed={seed}"])
         run = Run.start(store, recipe, name, "report")
         if not error:
-            spec = specs.of_recipe(recipe).report
+            spec = planned(recipe).one("report")
             store.build(spec, lambda folder: {"verdict": [VERDICT, "It cost little."]})
             run.note(spec, "made")
         run.end("failed" if error else "completed", error)

@@ -10,9 +10,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tests.mutated import mutated
-from tuner import loading, specs
+from tuner import loading
 from tuner.errors import InputError
 from tuner.recipe import Recipe
+from tuner.registry import planned
 
 SOON = 20.0
 """Processor seconds, traced and on a slow machine: it takes tenths of one. What is not bounded takes minutes."""
@@ -318,7 +319,7 @@ def test_a_mutated_recipe_is_read_or_refused_in_one_line_and_soon(name: str, dic
     text = mutated(loading.read(name), dice)
     began = time.thread_time()
     try:
-        specs.of_recipe(loading.parse(text, source="r.yaml"))
+        planned(loading.parse(text, source="r.yaml"))
     except InputError as error:
         assert str(error).isprintable()
         assert len(str(error)) < 700

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from tuner import forecast, loading, planning, specs
+from tuner import forecast, loading, planning
 from tuner.artifacts.fingerprint import Spec
 from tuner.artifacts.store import Store
 from tuner.errors import InputError
+from tuner.registry import NAMES, planned
 
 RECIPE = """\
 name: small
@@ -26,9 +27,9 @@ def store(tmp_path: Path) -> Store:
     return Store(str(tmp_path / "store"))
 
 
-def make(store: Store, *overrides: str, stages: tuple[str, ...] = specs.STAGES, seconds: float = 60.0) -> None:
+def make(store: Store, *overrides: str, stages: tuple[str, ...] = NAMES, seconds: float = 60.0) -> None:
     """Makes a recipe's artifacts, hollow ones, as if each had taken so long and so many tokens."""
-    wanted = specs.of_recipe(loading.parse(RECIPE, overrides))
+    wanted = planned(loading.parse(RECIPE, overrides))
     for stage in stages:
         for spec in wanted.of(stage):
             make_one(store, spec, seconds)
@@ -53,7 +54,7 @@ def stages(store: Store, *overrides: str) -> dict[str, dict[str, Any]]:
 
 def test_in_an_empty_store_everything_is_missing(store: Store) -> None:
     found = data(store)
-    assert [stage["stage"] for stage in found["stages"]] == list(specs.STAGES)
+    assert [stage["stage"] for stage in found["stages"]] == list(NAMES)
     assert [stage["total"] for stage in found["stages"]] == [4, 4, 1, 1, 1, 2, 1, 1]
     for stage in found["stages"]:
         assert (stage["status"], stage["cached"], stage["reason"]) == ("missing", 0, "never made in this store")
@@ -62,7 +63,7 @@ def test_in_an_empty_store_everything_is_missing(store: Store) -> None:
 def test_the_plan_is_plain_data(store: Store) -> None:
     found = json.loads(json.dumps(data(store)))
     assert {"stages", "estimate"} <= set(found)
-    wanted = specs.of_recipe(loading.parse(RECIPE))
+    wanted = planned(loading.parse(RECIPE))
     for stage in found["stages"]:
         assert {"stage", "status", "total", "cached", "fingerprints", "reason"} <= set(stage)
         assert stage["fingerprints"] == [spec.fingerprint for spec in wanted.of(stage["stage"])]
@@ -111,7 +112,7 @@ def test_a_shard_is_compared_with_the_same_shard_of_other_settings(store: Store)
 
 def test_of_many_reasons_three_are_shown_for_the_stage_and_each_for_its_artifact(store: Store) -> None:
     make(store)
-    wanted = specs.of_recipe(loading.parse(RECIPE)).shards
+    wanted = planned(loading.parse(RECIPE)).of("generate")
     for number, spec in enumerate(wanted):
         store.replace(f"artifacts/generate/{spec.fingerprint}/{spec.fingerprint[:12]}/file", b"x" * (number + 2))
     found = stages(store)["generate"]
@@ -127,7 +128,7 @@ def test_that_there_were_fewer_shards_is_no_difference_in_settings(store: Store)
 
 def test_a_plan_of_thousands_of_shards_is_a_short_table(store: Store) -> None:
     make(store, "generation.rows=12", "generation.shard_rows=1", stages=("generate",))
-    shards = specs.of_recipe(loading.parse(RECIPE, ["generation.rows=12", "generation.shard_rows=1"])).shards
+    shards = planned(loading.parse(RECIPE, ["generation.rows=12", "generation.shard_rows=1"])).of("generate")
     for number, spec in enumerate(shards[:11]):
         store.replace(f"artifacts/generate/{spec.fingerprint}/{spec.fingerprint[:12]}/file", b"x" * (number + 2))
     table = forecast.rows(data(store, "generation.rows=2000", "generation.shard_rows=1"))
@@ -152,7 +153,7 @@ def test_adapters_are_named_where_they_differ(store: Store) -> None:
 
 
 def test_a_new_version_of_a_stage_is_a_reason(store: Store) -> None:
-    spec = specs.of_recipe(loading.parse(RECIPE)).curate
+    spec = planned(loading.parse(RECIPE)).one("curate")
     make_one(store, Spec(spec.stage, spec.version - 1, spec.identity, spec.inputs))
     assert stages(store)["curate"]["reason"] == f"stage version: {spec.version - 1} -> {spec.version}"
 
@@ -167,9 +168,9 @@ def test_many_differences_are_cut_short(store: Store) -> None:
 
 def test_damage_is_a_reason(store: Store) -> None:
     make(store)
-    wanted = specs.of_recipe(loading.parse(RECIPE))
-    curate = store.find("curate", wanted.curate.fingerprint)
-    split = store.find("split", wanted.split.fingerprint)
+    wanted = planned(loading.parse(RECIPE))
+    curate = store.find("curate", wanted.one("curate").fingerprint)
+    split = store.find("split", wanted.one("split").fingerprint)
     assert curate
     assert split
     Path(store.uri(curate, "file")).unlink()
@@ -192,7 +193,7 @@ class TestEstimate:
         estimate = data(store)["estimate"]
         assert estimate["minutes"] is None
         assert estimate["tokens"] is None
-        assert estimate["basis"] == f"nothing comparable was run for: {', '.join(specs.STAGES)}"
+        assert estimate["basis"] == f"nothing comparable was run for: {', '.join(NAMES)}"
 
     def test_part_of_a_history_names_what_lacks_one(self, store: Store) -> None:
         make(store, stages=("generate", "examine", "match", "curate"))

@@ -6,10 +6,11 @@ from typing import Literal
 
 import pytest
 
-from tuner import loading, runs, specs
+from tuner import loading, runs
 from tuner.artifacts.store import Store
 from tuner.errors import InputError
 from tuner.recipe import Recipe
+from tuner.registry import planned, run_name
 from tuner.runs import Run
 
 Outcome = Literal["made", "cached"]
@@ -34,7 +35,7 @@ def recipe() -> Recipe:
 
 def test_a_run_is_there_as_soon_as_it_starts(store: Store, recipe: Recipe) -> None:
     run = Run.start(store, recipe, None, "report")
-    assert run.name == specs.run_name(recipe)
+    assert run.name == run_name(recipe)
     record = runs.find(store, run.name)
     assert (record["state"], record["ended"], record["artifacts"]) == ("running", None, [])
     assert record["recipe"] == recipe.model_dump(mode="json")
@@ -43,10 +44,10 @@ def test_a_run_is_there_as_soon_as_it_starts(store: Store, recipe: Recipe) -> No
 
 def test_a_run_records_its_artifacts_and_its_end(store: Store, recipe: Recipe) -> None:
     run = Run.start(store, recipe, "first", "report")
-    wanted = specs.of_recipe(recipe)
+    wanted = planned(recipe)
     with run.recorded():
-        run.note(wanted.shards[0], "cached")
-        run.note(wanted.training["lora"], "made")
+        run.note(wanted.of("generate")[0], "cached")
+        run.note(wanted.one("train", "lora"), "made")
     record = runs.find(store, "first")
     assert record["state"] == "completed"
     assert record["ended"] >= record["started"]
@@ -54,13 +55,13 @@ def test_a_run_records_its_artifacts_and_its_end(store: Store, recipe: Recipe) -
         {
             "stage": "generate",
             "label": "shard 1",
-            "fingerprint": wanted.shards[0].fingerprint,
+            "fingerprint": wanted.of("generate")[0].fingerprint,
             "outcome": "cached",
         },
         {
             "stage": "train",
             "label": "lora",
-            "fingerprint": wanted.training["lora"].fingerprint,
+            "fingerprint": wanted.one("train", "lora").fingerprint,
             "outcome": "made",
         },
     ]
@@ -148,7 +149,7 @@ def attempt(store: Store, recipe: Recipe, clock: Callable[[int], None], begin: i
     run = Run.start(store, recipe, "first", "report")
     with run.recorded():
         clock(begin + 5)
-        run.note(specs.of_recipe(recipe).split, outcome)
+        run.note(planned(recipe).one("split"), outcome)
     return run
 
 
@@ -177,7 +178,7 @@ def test_a_killed_attempt_that_had_made_everything_is_the_one_that_counts(
     clock(0)
     killed = Run.start(store, recipe, "first", "report")
     clock(5)
-    killed.note(specs.of_recipe(recipe).split, "made")
+    killed.note(planned(recipe).one("split"), "made")
     killed.save()
     attempt(store, recipe, clock, 10, "cached")
     assert runs.told(store, runs.find(store, "first")) == runs.Told(at(0), 300.0, "")
@@ -188,7 +189,7 @@ def test_what_is_added_to_a_completed_run_leaves_when_it_was_made(
 ) -> None:
     run = attempt(store, recipe, clock, 0, "made")
     clock(50)
-    run.note(specs.of_recipe(recipe).report, "made")
+    run.note(planned(recipe).one("report"), "made")
     assert run.record["made"]["ended"] == at(5)
 
 
@@ -206,7 +207,7 @@ def test_a_record_of_an_older_version_keeps_its_time(
 def test_of_a_failed_run_the_cause_is_told_and_of_a_completed_one_the_verdict(store: Store, recipe: Recipe) -> None:
     run = Run.start(store, recipe, "first", "report")
     assert runs.told(store, run.record).seconds is None
-    spec = specs.of_recipe(recipe).report
+    spec = planned(recipe).one("report")
     store.build(spec, lambda folder: {"verdict": ["lora won.", "Against the base, it is better."]})
     run.note(spec, "made")
     run.end("failed", "the disk\nis full")

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from tests.deployments.processes import PATIENCE
-from tuner import adapters, lineage, loading, specs, summary
+from tuner import adapters, lineage, loading, summary
 from tuner.artifacts import aliases, garbage, parquet
 from tuner.artifacts.store import Store
 from tuner.errors import InputError
+from tuner.registry import planned
 from tuner.runs import Run
 
 RECIPE = """\
@@ -55,7 +56,7 @@ def ran(store: Store) -> Callable[..., Run]:
 
     def make(name: str, until: str = "evaluate", *overrides: str) -> Run:
         recipe = loading.parse(RECIPE, overrides)
-        wanted = specs.of_recipe(recipe)
+        wanted = planned(recipe)
         run = Run.start(store, recipe, name, until)
         with run.recorded():
             for stage in ("split", "train", "evaluate")[: 3 if until == "evaluate" else 2]:

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from tuner import forecast, interpreter, loading, planning, proxies, recipes, runs, specs, upkeep
+from tuner import forecast, interpreter, loading, planning, proxies, recipes, runs, upkeep
 from tuner.artifacts.store import Store
 from tuner.errors import InputError, TunerError
+from tuner.registry import NAMES
 from tuner.report.wording import duration
 from tuner.settings import settings
 from tuner.terminal import JsonOption, moment, out, print_json, print_table
@@ -23,7 +24,7 @@ app.add_typer(upkeep.app)
 
 
 def _stages(incomplete: str) -> list[str]:
-    return [stage for stage in specs.STAGES if stage.startswith(incomplete)]
+    return [stage for stage in NAMES if stage.startswith(incomplete)]
 
 
 def _shipped(incomplete: str) -> list[str]:

@@ -4,12 +4,12 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tuner import specs
 from tuner.artifacts.fingerprint import Spec
 from tuner.artifacts.manifest import Manifest
 from tuner.artifacts.store import Store
 from tuner.planning import Plan, Step
 from tuner.recipe import Recipe
+from tuner.registry import run_name
 
 SHOWN = 3
 """Reasons of a stage that are shown where they differ; each artifact has its own."""
@@ -27,7 +27,7 @@ SIZES = ("shard_size", "epochs")
 def as_data(recipe: Recipe, plan: Plan, store: Store) -> dict[str, Any]:
     """The plan as plain data, as `tuner plan --json` prints it."""
     return {
-        "run": specs.run_name(recipe),
+        "run": run_name(recipe),
         "store": store.url,
         "stages": [_stage_data(stage, steps) for stage, steps in plan.steps.items()],
         "estimate": estimate(plan, store),

@@ -18,9 +18,9 @@ from tuner import interruption, planning, progress, runs
 from tuner.artifacts.store import Store
 from tuner.errors import DamagedArtifactError, InputError, StageError
 from tuner.loading import parse
+from tuner.registry import run_name
 from tuner.runs import Run, check_name
 from tuner.settings import settings
-from tuner.specs import run_name
 
 SERVER_FILE = "server.json"
 """In the home folder while `tuner up` runs: the server's URL."""

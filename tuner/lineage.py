@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from tuner import specs
 from tuner.artifacts import parquet
 from tuner.artifacts.store import Store
 from tuner.errors import InputError
+from tuner.registry import NAMES, planned
 from tuner.runs import recipe_of
-from tuner.stages import present
+from tuner.stage import Parts, present
 
 
 def lineage(store: Store, record: dict[str, Any], row: str | None = None) -> dict[str, Any]:
@@ -26,9 +26,9 @@ def lineage(store: Store, record: dict[str, Any], row: str | None = None) -> dic
         StageError: If an artifact of the run is no longer there.
     """
     recipe = recipe_of(record)
-    wanted = specs.of_recipe(recipe)
+    wanted = planned(recipe)
     artifacts = []
-    for stage in specs.STAGES:
+    for stage in NAMES:
         for spec in wanted.of(stage):
             manifest = store.find(stage, spec.fingerprint)
             artifacts.append(
@@ -42,10 +42,10 @@ def lineage(store: Store, record: dict[str, Any], row: str | None = None) -> dic
                 }
             )
     data: dict[str, Any] = {"run": record, "artifacts": artifacts, "adapters": {}}
-    split = store.find("split", wanted.split.fingerprint)
+    split = store.find("split", wanted.one("split").fingerprint)
     if split:
         ids = parquet.read(store.fetch(split, "train.parquet"))["row_id"].to_pylist()
-        for name, spec in wanted.training.items():
+        for name, spec in ((part.label, part) for part in wanted.of("train")):
             trained = store.find("train", spec.fingerprint)
             uri = store.uri(trained, "adapter") if trained else None
             data["adapters"][name] = {"uri": uri, "training_rows": ids}
@@ -54,10 +54,10 @@ def lineage(store: Store, record: dict[str, Any], row: str | None = None) -> dic
     return data
 
 
-def _history(store: Store, wanted: specs.Specs, row: str) -> dict[str, Any]:
+def _history(store: Store, wanted: Parts, row: str) -> dict[str, Any]:
     import polars as pl
 
-    paths = store.fetch_all(present(store, wanted.curate), "rows")
+    paths = store.fetch_all(present(store, wanted.one("curate")), "rows")
     found = (
         pl.scan_parquet(paths, include_file_paths="file", glob=False)
         .filter(pl.col("row_id") == row)
@@ -67,8 +67,8 @@ def _history(store: Store, wanted: specs.Specs, row: str) -> dict[str, Any]:
     if not found:
         raise InputError(f"--row {row}: this run has no such row")
     # One file a shard, in their order; the column `shard` counts within a round.
-    shard = wanted.shards[[str(path) for path in paths].index(found[0].pop("file"))]
-    split = present(store, wanted.split)
+    shard = wanted.of("generate")[[str(path) for path in paths].index(found[0].pop("file"))]
+    split = present(store, wanted.one("split"))
     sides = [
         side
         for side in ("train", "validation")

@@ -11,7 +11,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from tuner.errors import InputError
-from tuner.recipe import Lora, PromptTuning, Recipe
+from tuner.recipe import Recipe
+from tuner.training.methods import METHODS
 
 MAX_BYTES = 64 * 1024
 """Of a recipe, and of a value given with `--set`. PyYAML reads about 200 kB in a second."""
@@ -22,6 +23,8 @@ MAX_VALUES = 5_000
 MAX_DIGITS = 50
 """Of a number. Python's own limit, 4,300 digits, holds for decimal ones alone."""
 
+
+_METHODS = " or ".join(METHODS)
 
 _NOT_YAML = (yaml.YAMLError, ValueError, ArithmeticError, LookupError, AttributeError, TypeError)
 """What PyYAML throws at text that it cannot construct: `!!bool x` is a KeyError, `!!timestamp x` an AttributeError."""
@@ -228,12 +231,12 @@ def _line(error: ValidationError) -> str:
         case "too_short" if path == ["training"]:
             text = "names no adapter; give at least one, such as 'lora: {method: lora}'"
         case "union_tag_invalid":
-            text = f"no method {_shown(first['input'].get('method'))}; it is lora or prompt_tuning"
+            text = f"no method {_shown(first['input'].get('method'))}; it is {_METHODS}"
         case "literal_error" if path[-2:-1] == ["targets"]:
             where = ".".join(path[:-1])
             text = f"is all-linear or a list of projection names, not {_shown(first['input'])}"
         case "union_tag_not_found":
-            text = "needs a 'method': lora or prompt_tuning"
+            text = f"needs a 'method': {_METHODS}"
         case "value_error":
             text = first["msg"].removeprefix("Value error, ")
         case "string_pattern_mismatch" | "string_too_short":
@@ -261,7 +264,7 @@ def _plain(text: str) -> str:
 def _keys(path: Sequence[str], loc: Sequence[str | int]) -> list[str]:
     """The keys that the section at `path` knows."""
     if path[:1] == ["training"] and len(path) > 1:
-        return list(({"lora": Lora, "prompt_tuning": PromptTuning}[str(loc[2])]).model_fields)
+        return list(METHODS[str(loc[2])].model_fields)
     section: type[BaseModel] = Recipe
     for key in path:
         annotation = section.model_fields[key].annotation

@@ -3,18 +3,17 @@
 Every fingerprint follows from the recipe alone, so a plan reads manifests and computes nothing.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from tuner import specs
-from tuner.artifacts.fingerprint import Spec
 from tuner.artifacts.manifest import Manifest
 from tuner.artifacts.store import Store
 from tuner.errors import DamagedArtifactError, InputError
 from tuner.recipe import Recipe
-from tuner.specs import STAGES
+from tuner.registry import NAMES, planned
+from tuner.stage import Part
 
 NUMBERS = ("shard", "part")
 """What counts artifacts of one stage. That a higher number was never made is no difference in settings."""
@@ -36,7 +35,7 @@ class Step:
         reason: Why it is missing; empty if it is there.
     """
 
-    spec: Spec
+    spec: Part
     manifest: Manifest | None
     reason: str = ""
 
@@ -47,18 +46,21 @@ class Plan:
 
     steps: dict[str, list[Step]]
 
+    def __iter__(self) -> Iterator[Step]:
+        return (step for steps in self.steps.values() for step in steps)
+
     @property
     def complete(self) -> bool:
         """Whether everything is there."""
-        return all(step.manifest for steps in self.steps.values() for step in steps)
+        return all(step.manifest for step in self)
 
     @property
     def missing(self) -> list[Step]:
         """The steps still to be run."""
-        return [step for steps in self.steps.values() for step in steps if not step.manifest]
+        return [step for step in self if not step.manifest]
 
 
-def plan(recipe: Recipe, store: Store, until: str = STAGES[-1], since: str = STAGES[0]) -> Plan:
+def plan(recipe: Recipe, store: Store, until: str = NAMES[-1], since: str = NAMES[0]) -> Plan:
     """Looks up every artifact of a recipe.
 
     Args:
@@ -72,16 +74,16 @@ def plan(recipe: Recipe, store: Store, until: str = STAGES[-1], since: str = STA
             missing, or if a model string means nothing.
     """
     for option, stage in (("--until", until), ("--from", since)):
-        if stage not in STAGES:
-            raise InputError(f"{option} {stage}: no such stage; one of {', '.join(STAGES)}")
-    if STAGES.index(since) > STAGES.index(until):
-        raise InputError(f"--from {since}: comes after --until {until}; the stages are {', '.join(STAGES)}")
-    wanted = specs.of_recipe(recipe)
+        if stage not in NAMES:
+            raise InputError(f"{option} {stage}: no such stage; one of {', '.join(NAMES)}")
+    if NAMES.index(since) > NAMES.index(until):
+        raise InputError(f"--from {since}: comes after --until {until}; the stages are {', '.join(NAMES)}")
+    wanted = planned(recipe)
     # A recipe that looks for no near duplicates has nothing to match.
     steps = {
-        stage: found for stage in STAGES[: STAGES.index(until) + 1] if (found := _steps(stage, wanted.of(stage), store))
+        stage: found for stage in NAMES[: NAMES.index(until) + 1] if (found := _steps(stage, wanted.of(stage), store))
     }
-    for stage in STAGES[: STAGES.index(since)]:
+    for stage in NAMES[: NAMES.index(since)]:
         if lacking := [step for step in steps.get(stage, []) if not step.manifest]:
             raise InputError(
                 f"--from {since}: {stage} is not complete in the store: {len(lacking)} of {len(steps[stage])} missing "
@@ -102,7 +104,7 @@ def some(recipe: Recipe, store: Store, stage: str, labels: Sequence[str] = ()) -
     Raises:
         InputError: If a label belongs to none of them, or a model string means nothing.
     """
-    known = {spec.label: spec for spec in specs.of_recipe(recipe).of(stage)}
+    known = {spec.label: spec for spec in planned(recipe).of(stage)}
     for label in labels:
         if label not in known:
             there = list(known) if len(known) < 6 else [*list(known)[:2], "...", list(known)[-1]]
@@ -110,13 +112,13 @@ def some(recipe: Recipe, store: Store, stage: str, labels: Sequence[str] = ()) -
     return _steps(stage, [known[label] for label in labels or known], store)
 
 
-def _steps(stage: str, wanted: Sequence[Spec], store: Store) -> list[Step]:
+def _steps(stage: str, wanted: Sequence[Part], store: Store) -> list[Step]:
     # Listed once, and only if something is missing.
     kinds = cache(lambda: _kinds(store.manifests(stage)))
     return [_step(spec, store, kinds) for spec in wanted]
 
 
-def _step(spec: Spec, store: Store, kinds: Callable[[], list[Kind]]) -> Step:
+def _step(spec: Part, store: Store, kinds: Callable[[], list[Kind]]) -> Step:
     try:
         manifest = store.find(spec.stage, spec.fingerprint)
     except DamagedArtifactError as error:
@@ -145,7 +147,7 @@ def _own(flat: Mapping[str, Any]) -> str:
     return repr([flat.get(key) for key in OWN])
 
 
-def _why(spec: Spec, kinds: Iterable[Kind]) -> str:
+def _why(spec: Part, kinds: Iterable[Kind]) -> str:
     """Which settings differ from the nearest existing artifact."""
     wanted = _flat(spec)
     best: list[str] | None = None
@@ -169,7 +171,7 @@ def _change(key: str, had: Any, wanted: Any) -> str:
     return f"{key}: {had} -> {wanted}"
 
 
-def _flat(artifact: Spec | Manifest) -> dict[str, Any]:
+def _flat(artifact: Part | Manifest) -> dict[str, Any]:
     flat: dict[str, Any] = {"stage version": artifact.version}
 
     def walk(prefix: str, value: Any) -> None:

@@ -8,13 +8,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from tuner import specs
 from tuner.artifacts.fingerprint import Spec
 from tuner.artifacts.manifest import Sha256, StageName
 from tuner.artifacts.store import Store
 from tuner.errors import DamagedArtifactError, InputError
 from tuner.recipe import Recipe
-from tuner.specs import run_name
+from tuner.registry import NAMES, planned, run_name
 
 State = Literal["running", "completed", "failed", "interrupted"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
@@ -285,6 +284,6 @@ def refers_to(record: Mapping[str, Any]) -> list[Named]:
         recipe = Recipe.model_validate(record["recipe"])
     except ValidationError:
         return listed(record)
-    wanted = specs.of_recipe(recipe)
-    named = [Named(spec.stage, spec.label, spec.fingerprint) for stage in specs.STAGES for spec in wanted.of(stage)]
+    wanted = planned(recipe)
+    named = [Named(spec.stage, spec.label, spec.fingerprint) for stage in NAMES for spec in wanted.of(stage)]
     return listed(record) + named

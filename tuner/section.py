@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Section(BaseModel):
@@ -18,3 +18,15 @@ class Section(BaseModel):
             if isinstance(value, bool) and key in cls.model_fields and cls.model_fields[key].annotation in (int, float):
                 raise ValueError(f"{key} must be a number, not {str(value).lower()}")
         return data
+
+
+def added(default: Any, **constraints: Any) -> Any:
+    """A field that a section was given later, with a default under which nothing changes.
+
+    It is left out of the section's data while it has that default, so that old recipes keep their fingerprints.
+
+    Args:
+        default: Immutable.
+        constraints: As of `pydantic.Field`.
+    """
+    return Field(default=default, exclude_if=lambda value: value == default, **constraints)

@@ -4,11 +4,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-from tuner import specs
 from tuner.artifacts.manifest import Manifest
 from tuner.artifacts.store import Store
 from tuner.errors import InputError
 from tuner.launch import pages
+from tuner.registry import planned
 from tuner.runs import recipe_of
 from tuner.settings import settings
 
@@ -16,17 +16,17 @@ from tuner.settings import settings
 def summary(store: Store, record: dict[str, Any]) -> str:
     """The verdict, the run's name, where report and adapters lie, how to see it in the Prefect UI."""
     recipe = recipe_of(record)
-    wanted = specs.of_recipe(recipe)
+    wanted = planned(recipe)
     lines = [""]
-    if final := store.find("report", wanted.report.fingerprint):
+    if final := store.find("report", wanted.one("report").fingerprint):
         lines += [*final.metrics["verdict"], ""]
     lines.append(f"run       {record['name']}")
-    curated = store.find("curate", wanted.curate.fingerprint)
+    curated = store.find("curate", wanted.one("curate").fingerprint)
     if curated and (masked := recipe.curation.safety.masked(curated.metrics)):
         lines.append(f"masked    {masked}")
     if final:
         lines.append(f"report    {store.uri(final, 'report.html')}")
-    for name, spec in wanted.training.items():
+    for name, spec in ((part.label, part) for part in wanted.of("train")):
         if trained := store.find("train", spec.fingerprint):
             lines.append(f"adapter   {name}: {store.uri(trained, 'adapter')}")
     # Set where a server is running; else `tuner up` starts one.
@@ -44,8 +44,8 @@ def report_path(store: Store, record: dict[str, Any]) -> Path:
     Raises:
         InputError: If the run has no report.
     """
-    wanted = specs.of_recipe(recipe_of(record))
-    manifest: Manifest | None = store.find("report", wanted.report.fingerprint)
+    wanted = planned(recipe_of(record))
+    manifest: Manifest | None = store.find("report", wanted.one("report").fingerprint)
     if manifest is None:
         raise InputError(f"{record['name']}: has no report yet (state: {record['state']}); run its recipe again")
     path = store.fetch(manifest, "report.html")

@@ -10,23 +10,22 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tuner import specs, stages
 from tuner.artifacts.manifest import Manifest
 from tuner.artifacts.store import Store
 from tuner.recipe import Recipe
+from tuner.stage import Part, Stage
 
 
-def make(recipe: Recipe, stage: str, label: str, store: Store) -> Manifest:
-    """As `tuner.stages.make`, but the work is sleep."""
-    spec = next(spec for spec in specs.of_recipe(recipe).of(stage) if spec.label == label)
+def make(self: Stage, recipe: Recipe, part: Part, store: Store) -> Manifest:
+    """As `Stage.make`, but the work is sleep."""
     seconds = json.loads(Path(os.environ["PACED"]).read_text())
 
     def work(folder: Path) -> dict[str, Any]:
-        time.sleep(seconds.get(stage, seconds["other"]))
-        (folder / "made").write_text(label)
-        return {"verdict": ["Paced work has no winner."]} if stage == "report" else {"rows": 1}
+        time.sleep(seconds.get(self.name, seconds["other"]))
+        (folder / "made").write_text(part.label)
+        return {"verdict": ["Paced work has no winner."]} if self.name == "report" else {"rows": 1}
 
-    return store.build(spec, work)
+    return store.build(part, work)
 
 
-stages.make = make
+Stage.make = make

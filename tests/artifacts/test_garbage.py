@@ -13,12 +13,13 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from tuner import loading, specs
+from tuner import loading
 from tuner.artifacts import aliases, garbage
 from tuner.artifacts.fingerprint import Spec
 from tuner.artifacts.manifest import Manifest
 from tuner.artifacts.store import MANIFEST, Store
 from tuner.errors import DamagedArtifactError, InputError
+from tuner.registry import NAMES, planned
 from tuner.runs import Run
 
 RECIPE = """\
@@ -51,10 +52,10 @@ def build(store: Store, name: str, inputs: dict[str, Any] | None = None, stage: 
 def run(store: Store, *overrides: str, name: str | None = None, until: str = "report") -> Run:
     """A completed run whose artifacts are all there."""
     recipe = loading.parse(RECIPE, overrides)
-    wanted = specs.of_recipe(recipe)
+    wanted = planned(recipe)
     begun = Run.start(store, recipe, name, until)
     with begun.recorded():
-        for stage in specs.STAGES[: specs.STAGES.index(until) + 1]:
+        for stage in NAMES[: NAMES.index(until) + 1]:
             for spec in wanted.of(stage):
                 store.build(spec, fill)
                 begun.note(spec, "made")
@@ -105,7 +106,7 @@ class TestWhatGoes:
 
     def test_attempts_that_no_manifest_names(self, store: Store) -> None:
         run(store)
-        shard = specs.of_recipe(loading.parse(RECIPE)).shards[0]
+        shard = planned(loading.parse(RECIPE)).of("generate")[0]
         before = store.listing()
         raw(store, f"artifacts/generate/{shard.fingerprint}/lost/rows.parquet")
         raw(store, f"artifacts/curate/{'0' * 64}/dead/rows/00000.parquet")

@@ -7,11 +7,11 @@ from typing import Any
 import pyarrow as pa
 
 from tuner.artifacts import parquet
+from tuner.curation.curate import curate
 from tuner.curation.duplicates.partitions import parts
 from tuner.curation.examine import examine
 from tuner.curation.match import match
 from tuner.curation.settings import Curation
-from tuner.curation.stage import curate
 from tuner.curation.texts import Shard
 
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from tests.curation.rows import RESPONSE, SCHEMA, curated, good, row, shard, table
 from tuner.artifacts import parquet
+from tuner.curation.curate import check
 from tuner.curation.reasons import REASONS
 from tuner.curation.settings import Balance, Curation, Duplicates, Near, Quality, Safety, Semantic
-from tuner.curation.stage import check
 from tuner.errors import InputError, StageError
 from tuner.progress import listening
 

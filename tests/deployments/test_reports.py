@@ -11,9 +11,10 @@ import pytest
 
 from deployments.reports import Reports, serve
 from tests.deployments.processes import PATIENCE
-from tuner import loading, specs
+from tuner import loading
 from tuner.artifacts.store import Store
 from tuner.errors import InputError
+from tuner.registry import planned
 from tuner.runs import Run
 from tuner.settings import settings
 
@@ -38,7 +39,7 @@ def read(url: str, **headers: str) -> str:
 
 def made(store: Store) -> str:
     recipe = loading.parse(RECIPE)
-    spec = specs.of_recipe(recipe).report
+    spec = planned(recipe).one("report")
 
     def write(folder: Path) -> dict[str, object]:
         (folder / "report.html").write_text("<p>lora won ä by far</p>")

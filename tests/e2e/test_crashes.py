@@ -14,7 +14,7 @@ import pytest
 
 from tests.deployments.processes import PATIENCE, kill, until
 from tests.e2e.conftest import Begin, Finished, Tuner, data_bytes, manifests, start, trainings
-from tuner.specs import STAGES
+from tuner.registry import NAMES
 
 pytestmark = pytest.mark.e2e
 
@@ -62,7 +62,7 @@ def test_killed_as_each_stage_begins(
     """One run after another, each killed at the first sign that the next stage is at work."""
     store, home = tmp_path / "store", tmp_path / "home"
     complete: dict = {}
-    for stage, before in zip(STAGES, [None, *STAGES], strict=False):
+    for stage, before in zip(NAMES, [None, *NAMES], strict=False):
         process = begin("run", str(one_adapter), PREFECT_API_URL=prefect_url)
         while process.poll() is None:
             done = {key[0] for key in manifests(store)}
@@ -77,7 +77,7 @@ def test_killed_as_each_stage_begins(
 
     last = tuner("run", str(one_adapter), PREFECT_API_URL=prefect_url)
     assert last.returncode == 0, last.stderr
-    assert {stage for stage, _ in assert_kept(store, complete)} == set(STAGES)
+    assert {stage for stage, _ in assert_kept(store, complete)} == set(NAMES)
 
 
 def interrupt(recipe: Path, home: Path, prefect_url: str, sign: signal.Signals) -> tuple[subprocess.Popen[str], str]:
@@ -119,7 +119,7 @@ def test_ctrl_c_ends_a_fresh_run_within_seconds_in_every_stage(
     settings = ["training.lora.epochs=200"] if stage == "train" else ["evaluation.sample_tokens=4000"]
     given = [part for setting in settings for part in ("--set", setting)]
     process = begin("run", str(one_adapter), *given, PREFECT_API_URL=prefect_url)
-    before = STAGES[STAGES.index(stage) - 1]
+    before = NAMES[NAMES.index(stage) - 1]
     until(lambda: any(made == before for made, _ in manifests(tmp_path / "store")), f"{stage} begins")
     process.send_signal(signal.SIGINT)
     clock = time.monotonic()

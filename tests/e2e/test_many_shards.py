@@ -12,7 +12,8 @@ from tests.deployments.processes import PATIENCE
 from tests.e2e.conftest import manifests
 from tests.rest import call, states
 from tests.warm import Warm
-from tuner import loading, specs
+from tuner import loading
+from tuner.registry import planned, run_name
 
 pytestmark = pytest.mark.e2e
 
@@ -49,7 +50,7 @@ def test_divided_into_child_flows_then_cached(recipe: Path, tmp_path: Path, pref
     assert code == 0, stderr
 
     parent, *children = flow_runs(prefect_url, "many")
-    name = specs.run_name(loading.parse(text, changes))
+    name = run_name(loading.parse(text, changes))
     assert [run["name"] for run in children] == [
         *(f"{name}: {group}" for group in GROUPS),
         *(f"{name}: examine {group}" for group in GROUPS),
@@ -60,7 +61,7 @@ def test_divided_into_child_flows_then_cached(recipe: Path, tmp_path: Path, pref
     assert states(prefect_url, children[2]["id"]) == {f"examine shard {n}": "Completed" for n in (1, 2, 3, 4)}
 
     made = manifests(tmp_path / "store")
-    for number, spec in enumerate(specs.of_recipe(loading.parse(text, changes)).shards):
+    for number, spec in enumerate(planned(loading.parse(text, changes)).of("generate")):
         attempt = made["generate", spec.fingerprint]["attempt"]
         rows = tmp_path / "store" / "artifacts" / "generate" / spec.fingerprint / attempt / "rows.parquet"
         assert parquet.read_table(rows)["row_id"].to_pylist() == [f"7-{number:05}-{index:05}" for index in range(4)]
@@ -85,5 +86,5 @@ def test_a_shard_that_fails_fails_the_pipeline_with_its_line(
     _, stderr = run(warm, prefect_url, recipe_yaml=text, overrides=changes, until_stage="generate")
     assert "InputError" in stderr and str(hollow) in stderr
     parent, *children = flow_runs(prefect_url, "broken")
-    assert [run["name"] for run in children] == [f"{specs.run_name(loading.parse(text, changes))}: {GROUPS[0]}"]
+    assert [run["name"] for run in children] == [f"{run_name(loading.parse(text, changes))}: {GROUPS[0]}"]
     assert {each["state_type"] for each in (parent, *children)} == {"FAILED"}

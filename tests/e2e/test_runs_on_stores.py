@@ -7,7 +7,7 @@ import fsspec
 import pytest
 
 from tests.e2e.conftest import Finished, Tuner
-from tuner.specs import STAGES
+from tuner.registry import NAMES
 
 pytestmark = pytest.mark.e2e
 
@@ -24,7 +24,7 @@ def test_run_again_change_and_grow(
         given = [part for override in overrides for part in ("--set", override)]
         return json.loads(tuner("plan", str(recipe), *given, "--json", **environment).stdout)
 
-    assert {stage["stage"]: stage["status"] for stage in plan()["stages"]} == dict.fromkeys(STAGES, "cached")
+    assert {stage["stage"]: stage["status"] for stage in plan()["stages"]} == dict.fromkeys(NAMES, "cached")
     changed = {stage["stage"]: stage for stage in plan("training.lora.learning_rate=1e-3")["stages"]}
     assert {stage for stage, about in changed.items() if about["status"] != "cached"} == {"train", "evaluate", "report"}
     assert "learning_rate: 0.0002 -> 0.001" in changed["train"]["reason"]

@@ -16,8 +16,8 @@ from tuner.evaluation import loss
 from tuner.evaluation.loss import Encoded
 from tuner.evaluation.subjects import merged, wearing
 from tuner.models import loading, precision
-from tuner.recipe import Lora
 from tuner.training.job import Job
+from tuner.training.methods.lora import Lora
 
 Rows = list[Encoded]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.tiny import write_rows
 from tuner.artifacts import parquet
-from tuner.evaluation.stage import evaluate
+from tuner.evaluation.evaluate import evaluate
 from tuner.progress import Event, listening
 from tuner.recipe import Recipe
 

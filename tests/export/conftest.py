@@ -8,10 +8,11 @@ import pyarrow as pa
 import pytest
 
 from tests.owndata.talk import answered, asked
-from tuner import loading, specs, stages
+from tuner import loading
 from tuner.artifacts import parquet
 from tuner.artifacts.store import Store
 from tuner.generation.magpie import SCHEMA
+from tuner.registry import NAMES, STAGES, planned
 from tuner.runs import Run
 
 RECIPE = """\
@@ -78,14 +79,14 @@ def finished(store: Store) -> Finished:
 
     def make(until: str = "split", name: str = "first", overrides: tuple[str, ...] = ()) -> dict[str, Any]:
         recipe = loading.parse(RECIPE, overrides)
-        wanted = specs.of_recipe(recipe)
+        wanted = planned(recipe)
         run = Run.start(store, recipe, name, until)
         with run.recorded():
-            for number, spec in enumerate(wanted.shards):
+            for number, spec in enumerate(wanted.of("generate")):
                 store.build(spec, lambda folder, shard=number: _generate(shard, recipe.seed, folder))
-            for stage in specs.STAGES[1 : specs.STAGES.index(until) + 1]:
+            for stage in NAMES[1 : NAMES.index(until) + 1]:
                 for spec in wanted.of(stage):
-                    stages.make(recipe, stage, spec.label, store)
+                    STAGES[stage].make(recipe, spec, store)
         return run.record
 
     return make

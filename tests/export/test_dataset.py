@@ -8,12 +8,12 @@ import pytest
 from huggingface_hub import DatasetCard
 from pyarrow import parquet
 
-from tuner import specs
 from tuner.artifacts.store import sha256_of
 from tuner.curation.reasons import REASONS
 from tuner.errors import DamagedArtifactError, InputError
 from tuner.export.dataset import RECORD, fill
 from tuner.recipe import Recipe
+from tuner.registry import planned
 
 from .conftest import SECRET
 
@@ -46,8 +46,8 @@ def test_what_an_export_holds(store, finished, folder):
 def test_the_sides_are_the_runs_own_bytes(store, finished, folder):
     record = finished()
     fill(store, record, folder)
-    wanted = specs.of_recipe(Recipe.model_validate(record["recipe"]))
-    split = store.find("split", wanted.split.fingerprint)
+    wanted = planned(Recipe.model_validate(record["recipe"]))
+    split = store.find("split", wanted.one("split").fingerprint)
     for side in ("train", "validation"):
         assert (folder / "data" / f"{side}.parquet").read_bytes() == store.fetch(split, f"{side}.parquet").read_bytes()
 
@@ -73,7 +73,7 @@ def test_what_was_rejected_for_what_it_tells_is_not_told(store, finished, folder
 
 
 def test_rows_left_out_of_both_sides_are_among_the_others(store, finished, folder):
-    earlier = specs.of_recipe(Recipe.model_validate(finished()["recipe"])).split.fingerprint
+    earlier = planned(Recipe.model_validate(finished()["recipe"])).one("split").fingerprint
     again = finished("split", "second", (f"split.former={earlier}", "seed=43"))
     about = fill(store, again, folder)
     assert sum(about["rows"].values()) == 40
@@ -134,8 +134,8 @@ def test_a_run_without_a_split_has_nothing_to_export(until, store, finished, fol
 
 def test_what_is_damaged_is_not_exported(store, finished, folder):
     record = finished()
-    wanted = specs.of_recipe(Recipe.model_validate(record["recipe"]))
-    path = Path(store.fetch(store.find("split", wanted.split.fingerprint), "train.parquet"))
+    wanted = planned(Recipe.model_validate(record["recipe"]))
+    path = Path(store.fetch(store.find("split", wanted.one("split").fingerprint), "train.parquet"))
     path.write_bytes(path.read_bytes()[:-1] + b"\0")
     with pytest.raises(DamagedArtifactError):
         fill(store, record, folder)

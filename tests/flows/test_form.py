@@ -13,8 +13,9 @@ import flows
 from flows import form, placement
 from flows.generate import generate, shards
 from flows.pipeline import pipeline
-from tuner import loading, specs
+from tuner import loading
 from tuner.errors import InputError
+from tuner.registry import NAMES, planned
 
 RECIPE = """\
 name: small
@@ -39,10 +40,10 @@ def of_a_recipe() -> list[Flow[..., Any]]:
 
 def test_the_choices_are_the_shipped_recipes_and_the_stages() -> None:
     assert sorted(get_args(form.RecipeName)) == loading.shipped()
-    assert get_args(form.StageName) == specs.STAGES
+    assert get_args(form.StageName) == NAMES
     shown = fields(pipeline)
     assert sorted(shown["recipe"]["enum"]) == loading.shipped()
-    assert shown["until_stage"]["enum"] == list(specs.STAGES)
+    assert shown["until_stage"]["enum"] == list(NAMES)
 
 
 @pytest.mark.parametrize("flow", of_a_recipe(), ids=lambda flow: flow.name)
@@ -110,7 +111,7 @@ def test_shards_are_named_shortly(labels: tuple[str, ...], said: str) -> None:
 
 
 def test_a_group_is_sent_by_the_names_that_the_plan_has() -> None:
-    labels = [spec.label for spec in specs.of_recipe(loading.parse(RECIPE, ["generation.rounds=2"])).shards]
+    labels = [spec.label for spec in planned(loading.parse(RECIPE, ["generation.rounds=2"])).of("generate")]
     assert placement._selected("generate", labels) == {"shards": labels}
     assert labels[-1] == "round 2 shard 4"
     assert generate.validate_parameters({"shards": labels})["shards"] == tuple(labels)

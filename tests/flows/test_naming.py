@@ -7,8 +7,9 @@ from prefect.utilities.names import generate_slug
 from flows import naming
 from flows.naming import named
 from flows.refusing import refusing
-from tuner import loading, specs
+from tuner import loading
 from tuner.errors import InputError, StageError
+from tuner.registry import run_name
 
 GIVEN = {"recipe": "quickstart", "recipe_yaml": "", "overrides": ()}
 
@@ -20,13 +21,13 @@ def name(monkeypatch: pytest.MonkeyPatch, current: str, **given: object) -> str:
 
 
 def test_what_prefect_has_drawn_becomes_the_name_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = specs.run_name(loading.load("quickstart"))
+    run = run_name(loading.load("quickstart"))
     for _ in range(20):
         assert name(monkeypatch, generate_slug(2)) == f"{run}: all of it"
     assert name(monkeypatch, "Ergonomic-Squid") == f"{run}: all of it", "the UI has a list of its own"
     assert name(monkeypatch, generate_slug(2), name="mine") == "mine: all of it"
     other = name(monkeypatch, generate_slug(2), seed=8)
-    assert other == f"{specs.run_name(loading.load('quickstart', ['seed=8']))}: all of it"
+    assert other == f"{run_name(loading.load('quickstart', ['seed=8']))}: all of it"
 
 
 @pytest.mark.parametrize("typed", ["my first run", "try-17", "lora-again"])

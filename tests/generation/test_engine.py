@@ -15,8 +15,9 @@ from tuner.errors import InputError
 from tuner.generation import seeds
 from tuner.generation.engines import Completion, Request
 from tuner.generation.engines.transformers import TransformersEngine
-from tuner.generation.stage import generate, release
-from tuner.recipe import Sampling
+from tuner.generation.generate import generate
+from tuner.generation.settings import Sampling
+from tuner.models.held import release
 from tuner.settings import settings
 
 SAMPLING = Sampling(temperature=0.8, top_p=0.95, max_tokens=24)

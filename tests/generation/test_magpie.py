@@ -7,8 +7,8 @@ import pytest
 
 from tuner.generation import magpie, seeds
 from tuner.generation.engines import Completion, Request
+from tuner.generation.settings import Generation, Sampling
 from tuner.models.templates import Template
-from tuner.recipe import Generation, Sampling
 
 GENERATION = Generation(rows=6, instruction=Sampling(temperature=1.0), response=Sampling(temperature=0.7))
 
@@ -153,6 +153,6 @@ def test_progress_counts_both_turns() -> None:
 
 @pytest.mark.parametrize(("rows", "shard_rows", "sizes"), [(96, 24, [24] * 4), (5, 2, [2, 2, 1]), (3, 100, [3])])
 def test_only_the_last_shard_may_hold_fewer_rows(rows: int, shard_rows: int, sizes: list[int]) -> None:
-    from tuner.generation.stage import shard_sizes
+    from tuner.generation.shards import shard_sizes
 
     assert shard_sizes(rows, shard_rows) == sizes

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from transformers import MinPLogitsWarper, TemperatureLogitsWarper, TopPLogitsWarper
 
 from tuner.generation.sampling import CANDIDATES, RowSampler, choose
-from tuner.recipe import Sampling
+from tuner.generation.settings import Sampling
 
 DRAWS = 10_000
 LAST = 1 - 2**-53

@@ -9,12 +9,13 @@ import pyarrow as pa
 import pytest
 
 from tests.owndata.talk import answered, asked
-from tuner import loading, specs, stages
+from tuner import loading
 from tuner.artifacts import parquet
 from tuner.artifacts.store import Store
 from tuner.generation.magpie import SCHEMA
-from tuner.generation.stage import Drawn, shards
+from tuner.generation.shards import Drawn, shards
 from tuner.recipe import Recipe
+from tuner.registry import NAMES, STAGES, planned
 from tuner.runs import Run
 
 RECIPE = """\
@@ -121,10 +122,10 @@ def complete(store: Store, adapters: dict[str, Path]) -> Complete:
         rows: int = 24,
     ) -> str:
         chosen = {"one": one, "two": two}
-        wanted = specs.of_recipe(recipe)
+        wanted = planned(recipe)
         run = Run.start(store, recipe, name, "report")
         with run.recorded():
-            for stage in specs.STAGES[: specs.STAGES.index(until) + 1]:
+            for stage in NAMES[: NAMES.index(until) + 1]:
                 for spec in wanted.of(stage):
                     if stage == "generate":
                         shard = shards(recipe)[wanted.shards.index(spec)]
@@ -134,7 +135,7 @@ def complete(store: Store, adapters: dict[str, Path]) -> Complete:
                     elif stage == "evaluate" and not really:
                         store.build(spec, lambda folder: evaluate(chosen, rows, folder))
                     else:
-                        stages.make(recipe, stage, spec.label, store)
+                        STAGES[stage].make(recipe, spec, store)
                     run.note(spec, "made")
         return run.name
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.regeneration.conftest import RECIPE, Complete
 from tests.tiny import make_tiny_model
-from tuner import loading, specs
+from tuner import loading
 from tuner.artifacts import aliases, parquet
 from tuner.artifacts.store import Store
 from tuner.errors import InputError, StageError
@@ -16,6 +16,7 @@ from tuner.regeneration.comparison import compare
 from tuner.regeneration.contest import contest
 from tuner.regeneration.decision import Decision, decide
 from tuner.regeneration.rounds import following
+from tuner.registry import planned
 
 
 def decided(store: Store, run: str) -> Decision:
@@ -37,7 +38,7 @@ def test_where_there_is_no_champion_the_best_adapter_becomes_it(
     assert named(store, "champion") == named(store, "challenger") == [(run, "two")]
     entry = aliases.current(store, "champion")
     assert (entry.fingerprint, entry.why) == (decision.fingerprint, "there is no champion yet")
-    assert entry.fingerprint == specs.of_recipe(recipe).training["two"].fingerprint
+    assert entry.fingerprint == planned(recipe).one("train", "two").fingerprint
     assert decision.comparison["challenger"]["loss"] == 1
 
 
@@ -97,13 +98,13 @@ class TestSecondRound:
         second = following(recipe, store)
         run = complete(second, one="bad", two="good", really=True)
         compared = compare(store, run)
-        wanted = specs.of_recipe(second)
-        held = parquet.read(store.fetch(store.find("split", wanted.split.fingerprint), "validation.parquet"))
+        wanted = planned(second)
+        held = parquet.read(store.fetch(store.find("split", wanted.one("split").fingerprint), "validation.parquet"))
         losses = parquet.read(store.fetch(compared, "losses.parquet")).to_pylist()
         assert [row["row_id"] for row in losses] == held["row_id"].to_pylist() * 2
         assert [row["subject"] for row in losses] == ["challenger"] * held.num_rows + ["champion"] * held.num_rows
         # The evaluator is the one that the run's adapters met.
-        evaluated = store.find("evaluate", wanted.evaluate.fingerprint).metrics["subjects"]["two"]
+        evaluated = store.find("evaluate", wanted.one("evaluate").fingerprint).metrics["subjects"]["two"]
         assert compared.metrics["challenger"] == pytest.approx(evaluated)
         means = [compared.metrics[side]["loss"] for side in ("challenger", "champion")]
         assert compared.metrics["difference"]["difference"] == pytest.approx(means[0] - means[1])
@@ -138,7 +139,7 @@ class TestSecondRound:
     ) -> None:
         run = complete(following(recipe, store), one="bad", two="good")
         compared = compare(store, run)
-        fingerprint = specs.of_recipe(recipe).training["two"].fingerprint
+        fingerprint = planned(recipe).one("train", "two").fingerprint
         aliases.point(store, "champion", run=first, adapter="two", fingerprint=fingerprint, why="by hand")
         with pytest.raises(StageError, match="the champion was changed while it was compared; run the regeneration"):
             decide(store, run, compared)

@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 
 from tests.regeneration.conftest import Complete
-from tuner import loading, runs, specs
+from tuner import loading, runs
 from tuner.artifacts import aliases, parquet
 from tuner.artifacts.store import Store
 from tuner.lineage import lineage
 from tuner.recipe import Recipe
 from tuner.regeneration.rounds import following, undecided
+from tuner.registry import planned
 from tuner.runs import Run
 
 
@@ -21,13 +22,13 @@ def changed(recipe: Recipe, *overrides: str) -> Recipe:
 def done(store: Store, recipe: Recipe, state: str = "completed", until: str = "report", name: str | None = None) -> str:
     """A run of which nothing but its record is there."""
     run = Run.start(store, recipe, name, until)
-    run.note(specs.of_recipe(recipe).split, "made")
+    run.note(planned(recipe).one("split"), "made")
     run.end(state)
     return run.name
 
 
 def sides(store: Store, recipe: Recipe) -> dict[str, set[str]]:
-    split = store.find("split", specs.of_recipe(recipe).split.fingerprint)
+    split = store.find("split", planned(recipe).one("split").fingerprint)
     return {
         side: set(parquet.read(store.fetch(split, f"{side}.parquet"))["row_id"].to_pylist())
         for side in ("train", "validation", "left_out")
@@ -42,11 +43,11 @@ class TestFollowing:
         done(store, recipe)
         second = following(recipe, store)
         assert second.generation.rounds == 2
-        assert second.split.former == specs.of_recipe(recipe).split.fingerprint
+        assert second.split.former == planned(recipe).one("split").fingerprint
         assert changed(second, "generation.rounds=1", "split.former=null") == recipe
         done(store, second)
         third = following(recipe, store)
-        assert (third.generation.rounds, third.split.former) == (3, specs.of_recipe(second).split.fingerprint)
+        assert (third.generation.rounds, third.split.former) == (3, planned(second).one("split").fingerprint)
 
     @pytest.mark.parametrize("state", ["running", "failed", "interrupted"])
     def test_a_round_that_was_not_completed_is_taken_up_again(self, store: Store, recipe: Recipe, state: str) -> None:
@@ -83,7 +84,7 @@ def test_a_completed_round_is_undecided_until_its_adapter_was_the_challenger(
     assert undecided(recipe, store) is None
     run = complete(recipe, until="train")
     assert undecided(recipe, store) == recipe
-    fingerprint = specs.of_recipe(recipe).training["one"].fingerprint
+    fingerprint = planned(recipe).one("train", "one").fingerprint
     aliases.point(store, "challenger", run=run, adapter="one", fingerprint=fingerprint, why="a test")
     assert undecided(recipe, store) is None
     done(store, recipe, name="again")
@@ -108,10 +109,10 @@ def test_old_rows_survive_on_their_sides_and_new_ones_come(store: Store, grown: 
     before, after = sides(store, first), sides(store, second)
     assert before["train"] < after["train"]
     assert before["validation"] < after["validation"]
-    metrics = store.find("split", specs.of_recipe(second).split.fingerprint).metrics
+    metrics = store.find("split", planned(second).one("split").fingerprint).metrics
     assert metrics["former_rows"] == len(before["train"]) + len(before["validation"])
     # Those that were made doubled: two in each later round, one in the first.
-    curated = store.find("curate", specs.of_recipe(second).curate.fingerprint).metrics
+    curated = store.find("curate", planned(second).one("curate").fingerprint).metrics
     assert (curated["rows"], curated["kept"]) == (160, 157)
 
 
@@ -119,7 +120,7 @@ def test_a_row_is_walked_back_to_the_shard_of_its_round(store: Store, grown: tup
     _, second, run = grown
     history = lineage(store, runs.find(store, run), "43-1-3")["row"]
     assert (history["row_id"], history["shard"], history["verdict"]) == ("43-1-3", 1, "kept")
-    assert history["shard_fingerprint"] == specs.of_recipe(second).shards[3].fingerprint
+    assert history["shard_fingerprint"] == planned(second).shards[3].fingerprint
     assert "file" not in history
 
 

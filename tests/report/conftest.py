@@ -13,7 +13,7 @@ import pytest
 from tuner.artifacts import parquet
 from tuner.artifacts.manifest import Manifest
 from tuner.recipe import Recipe
-from tuner.report.stage import Inputs, report
+from tuner.report.write import Inputs, report
 
 from . import curated_rows
 from .curated_rows import FILES, HOSTILE, KEPT, ROWS

@@ -11,8 +11,8 @@ from tuner.report import browser
 from tuner.report.contents import gather
 from tuner.report.figures import FIGURES, drawn
 from tuner.report.page import render
-from tuner.report.stage import report
 from tuner.report.verdict import judge
+from tuner.report.write import report
 
 from .conftest import MEASURED
 from .curated_rows import FIRST, HOSTILE, KEPT, LONELY, ROWS, rows, table
@@ -207,5 +207,5 @@ def test_rows_with_no_scores_and_metrics_with_no_more_than_counts_still_make_a_r
 
 def test_naming_the_stage_loads_nothing_heavy():
     heavy = ["matplotlib", "pyarrow", "polars", "jinja2", "numpy", "prefect"]
-    code = f"import sys, tuner.report.stage; assert not set({heavy}) & set(sys.modules)"
+    code = f"import sys, tuner.report.write; assert not set({heavy}) & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

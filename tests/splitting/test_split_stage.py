@@ -14,10 +14,10 @@ from tests.splitting.test_join import templated
 from tuner.artifacts import parquet
 from tuner.curation.columns.text import normalise
 from tuner.errors import StageError
-from tuner.recipe import Split
 from tuner.splitting import placement, writing
+from tuner.splitting.settings import Split
 from tuner.splitting.sides import side
-from tuner.splitting.stage import split
+from tuner.splitting.split import split
 
 CURATION = {"rows": 6, "kept": 3, "funnel": {"empty": 0, "short_response": 1, "toxic": 2}}
 ENOUGH = rows([f"Instruction number {i}" for i in range(40)], "enough")

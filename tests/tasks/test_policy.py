@@ -12,10 +12,10 @@ from prefect.states import Failed
 from prefect.tasks import Task
 
 import tasks
-from tasks.generate import generate
 from tasks.policy import RETRIES, RETRY_DELAY_SECONDS, passes_next_time, tried_again
-from tuner import specs
+from tasks.stages import TASKS
 from tuner.errors import InputError, StageError, UnreachableError
+from tuner.registry import NAMES
 from tuner.training.process import TrainingKilledError, TrainingTimeoutError
 
 
@@ -23,6 +23,7 @@ def every_task() -> list[Task[..., Any]]:
     """All tasks of the package `tasks`, whatever modules it has."""
     modules = [import_module(f"tasks.{found.name}") for found in pkgutil.iter_modules(tasks.__path__)]
     found = {id(each): each for module in modules for each in vars(module).values() if isinstance(each, Task)}
+    found |= {id(each): each for each in TASKS.values()}
     return sorted(found.values(), key=lambda each: each.name)
 
 
@@ -57,8 +58,8 @@ def test_a_retry_says_its_cause_in_one_line(caplog: pytest.LogCaptureFixture) ->
     error = UnreachableError("the store does not answer:\n503 slow down")
     run = TaskRun(task_key="generate", dynamic_key="1", name="generate shard 1", run_count=1)
     with temporary_settings({PREFECT_LOGGING_TO_API_ENABLED: False}):
-        assert tried_again(generate, run, Failed(data=error))
-        assert not tried_again(generate, run, Failed(data=InputError("no such model")))
+        assert tried_again(TASKS["generate"], run, Failed(data=error))
+        assert not tried_again(TASKS["generate"], run, Failed(data=InputError("no such model")))
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         (
             "WARNING",
@@ -82,7 +83,7 @@ def named(each: Task[..., Any]) -> str:
 
 
 def test_every_stage_has_a_task_of_its_name() -> None:
-    assert {each.name for each in MAKING} >= set(specs.STAGES)
+    assert {each.name for each in MAKING} >= set(NAMES)
 
 
 @pytest.mark.parametrize("each", EVERY, ids=named)

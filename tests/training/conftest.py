@@ -7,8 +7,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from tests.tiny import write_rows
-from tuner.recipe import Adapter
 from tuner.training.job import Job
+from tuner.training.methods import Adapter
 
 MakeJob = Callable[..., Job]
 

@@ -7,10 +7,11 @@ import pytest
 
 from tests.tiny import write_rows
 from tuner.errors import StageError
-from tuner.recipe import Recipe, Split
+from tuner.recipe import Recipe
 from tuner.settings import settings
+from tuner.splitting.settings import Split
 from tuner.training import process
-from tuner.training.stage import leak, train
+from tuner.training.train import leak, train
 
 CHECK = {"exact_overlap": 0, "near_overlap": 0, "similarity": 0.5, "ngram": 5, "pairs_compared": 12}
 

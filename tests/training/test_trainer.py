@@ -4,7 +4,7 @@ import pytest
 
 from tests.training.conftest import MakeJob
 from tuner.models import loading
-from tuner.training import methods, worker
+from tuner.training import worker
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_loss_equals_trls(make_job: MakeJob, method: str, options: dict[str, obj
         args=worker.arguments(job),
         train_dataset=worker.rows_of(job.data),
         processing_class=loading.load_tokenizer(job.student),
-        peft_config=methods.peft_config(job.settings, model, job.student),
+        peft_config=job.settings.peft_config(model, job.student),
     )
     batch = next(iter(trainer.get_train_dataloader()))
     count = (batch["labels"] != -100).sum()

@@ -1,66 +1,33 @@
-"""The evaluation stage: base and adapters on the same held-out tokens, with intervals, samples and speed."""
+"""The stage `evaluate`: base and adapters on the same held-out rows."""
 
-import time
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
-from tuner.evaluation import BASE
-from tuner.evaluation.bench import TIMED, Bench
-from tuner.evaluation.subjects import merged, wearing
-from tuner.recipe import Recipe
+from tuner.stage import Part, Parts, Stage, Work
 
 
-def evaluate(recipe: Recipe, validation: Path, adapters: dict[str, Path], folder: Path) -> dict[str, Any]:
-    """Scores the student and every adapter.
-
-    A quantized adapter is scored on the quantized student it was trained on. The base is scored in 4 bit if all
-    adapters are, so that like is compared with like; `quantization` in the metrics says in what everyone was scored.
-
-    Args:
-        recipe: The recipe.
-        validation: `validation.parquet` of the split.
-        adapters: The folder of every adapter, by name.
-        folder: Gets `losses.parquet` and `samples.parquet`.
-
-    Returns:
-        The metrics of the artifact.
-
-    Raises:
-        StageError: If no held-out row has a completion within `max_length`.
-    """
-    began = time.perf_counter()
-    quantized = {name: recipe.training[name].quantization for name in adapters}
-    # Added into 4-bit weights an adapter would be rounded with them: nobody serves it so.
-    merging = {name for name in adapters if recipe.training[name].method == "lora" and quantized[name] is None}
-    timings = TIMED * (1 + len(adapters) + len(merging))
-    bench = Bench(recipe, validation, "evaluate", 1 + len(adapters), timings)
-    kinds = set(quantized.values())
-    of_base = kinds.pop() if len(kinds) == 1 else None
-    for quantization in sorted({of_base, *quantized.values()}, key=str):
-        bench.load(quantization)
-        if quantization == of_base:
-            bench.measure(BASE, bench.model)
-        mine = {name: path for name, path in adapters.items() if quantized[name] == quantization}
-        for name, path in mine.items():
-            with wearing(bench.model, path) as model:
-                bench.measure(name, model)
-        for _ in range(TIMED):
-            if quantization == of_base:
-                bench.time(BASE, bench.model, merged=False)
-            for name, path in mine.items():
-                with wearing(bench.model, path) as model:
-                    bench.time(name, model, merged=False)
-                if name in merging:
-                    with merged(bench.model, path) as model:
-                        bench.time(name, model, merged=True)
-    subjects = [BASE, *adapters]
-    bench.write_losses(subjects, folder)
-    bench.write_samples(subjects, folder)
-    return {
-        "subjects": {subject: bench.interval(subject) for subject in subjects},
-        "differences": [bench.difference(a, b) for index, b in enumerate(subjects) for a in subjects[index + 1 :]],
-        "speed": bench.speeds(),
-        "quantization": {BASE: of_base, **quantized},
-        "precision": recipe.evaluation.precision,
-        "seconds": time.perf_counter() - began,
+def _parts(parts: Parts) -> Iterator[Part]:
+    adapters = parts.of("train")
+    recipe = parts.recipe
+    settings = {
+        "student": parts.models["student"],
+        "seed": recipe.seed,
+        "adapters": list(recipe.training),
+        **recipe.settings_of("evaluation"),
     }
+    yield EVALUATE.part(settings, {"data": parts.one("split"), "adapters": adapters})
+
+
+def _work(work: Work) -> dict[str, Any]:
+    from tuner.evaluation.evaluate import evaluate
+    from tuner.settings import settings
+
+    home = settings().folder("cache/adapters")
+    adapters = {
+        name: work.store.fetch_folder(manifest, "adapter", home / manifest.fingerprint)
+        for name, manifest in zip(work.recipe.training, work.manifests("adapters"), strict=True)
+    }
+    return evaluate(work.recipe, work.file("data", "validation.parquet"), adapters, work.folder)
+
+
+EVALUATE = Stage("evaluate", 2, _parts, _work, gpu=True, deployment="evaluate")

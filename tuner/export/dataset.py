@@ -9,14 +9,14 @@ import polars as pl
 import pyarrow as pa
 from pyarrow import parquet
 
-from tuner import specs
 from tuner.artifacts.manifest import Manifest
 from tuner.artifacts.store import Store, sha256_of
 from tuner.errors import InputError
 from tuner.export import card
 from tuner.export.card import RUN_FILES, RunFacts
+from tuner.registry import planned
 from tuner.runs import recipe_of
-from tuner.stages import present
+from tuner.stage import present
 
 RECORD = "export.json"
 """Written last: which run's export it is, and its files."""
@@ -74,13 +74,13 @@ def fill(store: Store, run: dict[str, Any], folder: Path) -> dict[str, Any]:
         DamagedArtifactError: If a file of it is damaged.
     """
     recipe = recipe_of(run)
-    wanted = specs.of_recipe(recipe)
-    if store.find("split", wanted.split.fingerprint) is None:
+    wanted = planned(recipe)
+    if store.find("split", wanted.one("split").fingerprint) is None:
         raise InputError(
             f"{run['name']}: has no split yet (state: {run['state']}, until {run['until']}), so there is nothing to "
             "export; run its recipe until split or further"
         )
-    curated, split = present(store, wanted.curate), present(store, wanted.split)
+    curated, split = present(store, wanted.one("curate")), present(store, wanted.one("split"))
     (folder / "data").mkdir()
     for side in SIDES:
         shutil.copyfile(store.fetch(split, f"{side}.parquet"), folder / RUN_FILES["default"][side])

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from tuner.generation import seeds
 from tuner.generation.engines import Completion, Engine, Request
-from tuner.recipe import Generation
+from tuner.generation.settings import Generation
 
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 

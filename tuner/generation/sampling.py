@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import torch
 
-from tuner.recipe import Sampling
+from tuner.generation.settings import Sampling
 
 CANDIDATES = 512
 """Tokens sorted at first; the nucleus rarely holds more, and a row whose nucleus does is sorted whole."""

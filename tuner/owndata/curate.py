@@ -13,11 +13,11 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 
+from tuner.curation.curate import curate
 from tuner.curation.duplicates.partitions import parts
 from tuner.curation.examine import examine
 from tuner.curation.match import match
 from tuner.curation.settings import Curation
-from tuner.curation.stage import curate
 from tuner.curation.texts import Shard
 from tuner.errors import InputError
 from tuner.export import card
@@ -47,7 +47,7 @@ def run(file: Path, curation: Curation, to: Path, threads: int = THREADS) -> dic
         threads: Shards that are examined at once.
 
     Returns:
-        The metrics of `tuner.curation.stage.curate`, and `source` (`file`, `bytes`, `kind`, `rows`, the column of
+        The metrics of `tuner.curation.curate.curate`, and `source` (`file`, `bytes`, `kind`, `rows`, the column of
         `ids`, the `others` that are kept and those `left`), `set_aside` (rows by reason), `match` (of each
         partition), `seconds` (of each step and in `all`), `rows_per_second`, `peak_memory_bytes` (of the process).
 

@@ -11,7 +11,7 @@ from tuner.errors import DamagedArtifactError, StageError
 from tuner.evaluation.statistics import FEWEST_ROWS
 from tuner.regeneration.contest import CHALLENGER, CHAMPION, Contest, contest, trained
 from tuner.report.wording import Estimate, interval, rows_of, signed
-from tuner.stages import present
+from tuner.stage import present
 
 if TYPE_CHECKING:
     from tuner.splitting.check import Overlap
@@ -61,11 +61,11 @@ def _compared(store: Store, sides: Contest, folder: Path) -> dict[str, Any]:
     if sides.champion.fingerprint == sides.fingerprint:
         return _outcome("itself", "the challenger is the champion itself", challenger)
     champion = trained(store, sides.champion)
-    students = [_title(each.identity["student"]) for each in (champion, sides.wanted.training[sides.adapter])]
+    students = [_title(each.identity["student"]) for each in (champion, sides.wanted.one("train", sides.adapter))]
     if students[0] != students[1]:
         line = f"the champion is an adapter of another student, {students[0]}; the challenger is one of {students[1]}"
         return _outcome("another_student", line, challenger)
-    validation = store.fetch(present(store, sides.wanted.split), "validation.parquet")
+    validation = store.fetch(present(store, sides.wanted.one("split")), "validation.parquet")
     overlap = _overlap(store, sides, champion, validation)
     if overlap.example:
         held, learned = overlap.example
@@ -115,7 +115,7 @@ def _measured(store: Store, sides: Contest, champion: Manifest, validation: Path
 
     began = time.perf_counter()
     home = settings().folder("cache/adapters")
-    challenger = present(store, sides.wanted.training[sides.adapter])
+    challenger = present(store, sides.wanted.one("train", sides.adapter))
     subjects = {CHALLENGER: challenger, CHAMPION: champion}
     bench = Bench(sides.recipe, validation, "compare", len(subjects))
     loaded: list[str | None] = []

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tuner import regeneration, runs, specs
+from tuner import regeneration, runs
 from tuner.artifacts import aliases
 from tuner.artifacts.aliases import Entry
 from tuner.artifacts.fingerprint import Spec
@@ -10,7 +10,8 @@ from tuner.artifacts.manifest import Manifest
 from tuner.artifacts.store import Store
 from tuner.errors import InputError
 from tuner.recipe import Recipe
-from tuner.stages import present
+from tuner.registry import planned
+from tuner.stage import Parts, present
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 """The aliases that a regeneration moves."""
@@ -32,14 +33,14 @@ class Contest:
     run: str
     recipe: Recipe
     adapter: str
-    wanted: specs.Specs
+    wanted: Parts
     evaluated: Manifest
     champion: Entry | None
 
     @property
     def fingerprint(self) -> str:
         """The challenger's, of its `train` artifact."""
-        return self.wanted.training[self.adapter].fingerprint
+        return self.wanted.one("train", self.adapter).fingerprint
 
     @property
     def spec(self) -> Spec:
@@ -50,7 +51,7 @@ class Contest:
             {"challenger": self.adapter},
             {
                 "evaluation": self.evaluated.fingerprint,
-                "data": self.wanted.split.fingerprint,
+                "data": self.wanted.one("split").fingerprint,
                 "challenger": self.fingerprint,
                 **({"champion": self.champion.fingerprint} if self.champion else {}),
             },
@@ -71,8 +72,8 @@ def contest(store: Store, run: str) -> Contest:
         StageError: If the run was not evaluated.
     """
     recipe = runs.recipe_of(runs.find(store, run))
-    wanted = specs.of_recipe(recipe)
-    evaluated = present(store, wanted.evaluate)
+    wanted = planned(recipe)
+    evaluated = present(store, wanted.one("evaluate"))
     subjects = evaluated.metrics["subjects"]
     adapter = min(recipe.training, key=lambda name: subjects[name]["loss"])
     entries = aliases.history(store, CHAMPION)

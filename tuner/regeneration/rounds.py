@@ -6,8 +6,8 @@ from tuner.artifacts import aliases
 from tuner.artifacts.store import Store
 from tuner.recipe import Recipe
 from tuner.regeneration.contest import CHALLENGER
+from tuner.registry import NAMES
 from tuner.runs import recipe_of
-from tuner.specs import STAGES
 
 
 def following(recipe: Recipe, store: Store) -> Recipe:
@@ -59,7 +59,7 @@ def _completed(recipe: Recipe, store: Store) -> list[dict[str, Any]]:
     done = [
         record
         for record in records
-        if (record["state"], record["until"]) == ("completed", STAGES[-1])
+        if (record["state"], record["until"]) == ("completed", NAMES[-1])
         and _base(record["recipe"]) == wanted
         and _rounds(record) >= recipe.generation.rounds
     ]

@@ -9,6 +9,7 @@ from typing import Any
 from tuner.report.contents import BASE, Contents
 from tuner.report.verdict import Verdict
 from tuner.report.wording import ABSENT, Estimate, count, duration, finite, number, percent, rate, signed, size, span
+from tuner.training.methods import METHODS
 
 UNTRAINED = "The base model is not trained and has no adapter."
 ITSELF = "The base model is what the adapters are compared with."
@@ -223,7 +224,7 @@ def _speeds(contents: Contents) -> list[Measure]:
             cells = {}
             for name in contents.subjects:
                 speed = _speed(contents, name, merged, batch)
-                unchanged = name == BASE or contents.training[name]["method"] != "lora"
+                unchanged = name == BASE or not METHODS[contents.training[name]["method"]].merges
                 reason = "" if speed.value is not None else UNMERGEABLE if merged and unchanged else UNMEASURED
                 cells[name] = Cell(speed, reason)
             key = f"inference_tokens_per_second_batch_{batch}{'_merged' if merged else ''}"

@@ -1,34 +1,43 @@
-"""The last stage: from all that was measured to one page, its figures, and the numbers as JSON and CSV."""
+"""The stage `report`: all that was measured as one page, its figures, and the numbers as JSON and CSV."""
 
-import json
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
-from tuner.report.inputs import Inputs
-
-__all__ = ["Inputs", "report"]
+from tuner.stage import Part, Parts, Stage, Work
 
 
-def report(inputs: Inputs, folder: Path) -> dict[str, Any]:
-    """Writes `report.html`, `comparison.json`, `comparison.csv` and `figures/*.png`.
+def _parts(parts: Parts) -> Iterator[Part]:
+    reads = {
+        "shards": parts.of("generate"),
+        "examined": parts.of("examine"),
+        "matched": parts.of("match"),
+        "curated": parts.one("curate"),
+        "split": parts.one("split"),
+        "adapters": parts.of("train"),
+        "evaluation": parts.one("evaluate"),
+    }
+    yield REPORT.part({"recipe": parts.recipe.model_dump(mode="json")}, reads)
 
-    Args:
-        inputs: The artifacts and their files.
-        folder: An empty folder to fill.
 
-    Returns:
-        Metrics: `verdict` (up to three lines of plain text) and `winner` (an adapter's name, or None).
-    """
-    # These load matplotlib, Arrow and Jinja, which a command that only plans does not wait for.
-    from tuner.report import comparison, figures, page
-    from tuner.report.contents import gather
-    from tuner.report.verdict import judge
+def _work(work: Work) -> dict[str, Any]:
+    from tuner.report.inputs import Inputs
+    from tuner.report.write import report
 
-    contents = gather(inputs)
-    verdict = judge(contents)
-    numbers = json.dumps(comparison.as_json(contents, verdict), indent=2, ensure_ascii=False, allow_nan=False)
-    (folder / "comparison.json").write_text(numbers + "\n", encoding="utf-8")
-    (folder / "comparison.csv").write_text(comparison.as_csv(contents), encoding="utf-8")
-    figures.write_pngs(contents, folder / "figures")
-    (folder / "report.html").write_text(page.render(contents, verdict), encoding="utf-8")
-    return {"verdict": list(verdict.lines), "winner": verdict.winner}
+    names = list(work.recipe.training)
+    curate = work.manifest("curated")
+    inputs = Inputs(
+        recipe=work.recipe,
+        parts=[each for role in ("shards", "examined", "matched") for each in work.manifests(role)],
+        curate=curate,
+        split=work.manifest("split"),
+        training=dict(zip(names, work.manifests("adapters"), strict=True)),
+        evaluate=work.manifest("evaluation"),
+        rows=work.store.fetch_all(curate, "rows"),
+        curves=dict(zip(names, work.files("adapters", "curve.parquet"), strict=True)),
+        losses=work.file("evaluation", "losses.parquet"),
+        samples=work.file("evaluation", "samples.parquet"),
+    )
+    return report(inputs, work.folder)
+
+
+REPORT = Stage("report", 4, _parts, _work)

@@ -14,10 +14,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tuner.errors import StageError
-from tuner.recipe import Split
 from tuner.splitting.join import components
 from tuner.splitting.neighbours import first_near
 from tuner.splitting.rows import Former, Rows, read
+from tuner.splitting.settings import Split
 from tuner.splitting.shingles import I64
 from tuner.splitting.sides import LEFT_OUT, TRAIN, VALIDATION, held_out
 

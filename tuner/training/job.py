@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from tuner.recipe import Adapter, Section
+from tuner.section import Section
+from tuner.training.methods import Adapter
 
 METRICS = "metrics.json"
 """What was measured; in the output folder, but no part of the artifact."""

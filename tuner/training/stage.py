@@ -1,82 +1,27 @@
-"""The training stage: one adapter, from the split's training rows."""
+"""The stage `train`: one adapter each."""
 
-import shutil
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
-from tuner.errors import StageError
-from tuner.recipe import Recipe, Split
-from tuner.settings import settings
-from tuner.training import process
-from tuner.training.job import METRICS, Job
+from tuner.stage import Part, Parts, Stage, Work
 
 
-def train(
-    name: str, recipe: Recipe, data: Path, divided: Mapping[str, Any], fingerprint: str, folder: Path
-) -> dict[str, Any]:
-    """Trains an adapter in a child process; an attempt that follows a crash resumes from the last checkpoint.
-
-    Args:
-        name: The adapter's name in the recipe.
-        recipe: The recipe.
-        data: `train.parquet` of the split.
-        divided: The metrics of the split, whose `check` has to have found no leak.
-        fingerprint: The artifact's; it names the checkpoints, which outlive an attempt.
-        folder: Gets `adapter/` and `curve.parquet`.
-
-    Returns:
-        The metrics of the artifact.
-
-    Raises:
-        InputError: If the recipe asks for what cannot be.
-        StageError: If the split was not checked for leaks as the recipe wants it, or leaks.
-        TrainingError: If the training did not end well.
-    """
-    if fault := leak(divided, recipe.split):
-        raise StageError(f"train {name}: {fault}; nothing was trained: make the split anew")
-    checkpoints = settings().folder("checkpoints") / fingerprint
-    # The results of an attempt that was cut off while it wrote them are not its successor's.
-    output = checkpoints / "output"
-    shutil.rmtree(output, ignore_errors=True)
-    job = Job(
-        adapter=name,
-        settings=recipe.training[name],
-        student=recipe.models.student,
-        generator=recipe.models.generator,
-        seed=recipe.seed,
-        data=data.absolute(),
-        output=output,
-        checkpoints=checkpoints,
-    )
-    metrics = process.train(job, settings().train_timeout)
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in output.iterdir():
-        if path.name != METRICS:
-            shutil.move(path, folder / path.name)
-    shutil.rmtree(checkpoints)
-    return metrics
+def _parts(parts: Parts) -> Iterator[Part]:
+    # The generator lends its chat template to a student that has none.
+    shared = {**parts.models, "seed": parts.recipe.seed}
+    for name, adapter in parts.recipe.training.items():
+        settings = {**shared, **adapter.model_dump(mode="json")}
+        yield TRAIN.part(settings, {"data": parts.one("split")}, name)
 
 
-def leak(divided: Mapping[str, Any], split: Split) -> str | None:
-    """Why data must not be trained on: their split leaks, or nothing proves that it does not; None if all is well.
+def _work(work: Work) -> dict[str, Any]:
+    from tuner.models import held
+    from tuner.training.train import train
 
-    Args:
-        divided: The metrics of the split.
-        split: What the recipe calls near. A check with a lower similarity finds as much and more, so it will do.
-    """
-    check = divided.get("check")
-    if not isinstance(check, Mapping):
-        return "the split was never checked for leaks"
-    counts = [check.get(name) for name in ("exact_overlap", "near_overlap")]
-    similarity, ngram = check.get("similarity"), check.get("ngram")
-    if not all(isinstance(count, int) for count in counts) or not isinstance(similarity, int | float):
-        return "the split's check for leaks is not complete"
-    if any(counts):
-        return f"{counts[0]:,} validation rows are equal to and {counts[1]:,} near to training rows"
-    if similarity > split.similarity or ngram != split.ngram:
-        return (
-            f"the split was checked for leaks at similarity {similarity} of {ngram}-grams, and the recipe wants "
-            f"{split.similarity} of {split.ngram}-grams"
-        )
-    return None
+    held.release()  # the child needs the memory
+    data = work.file("data", "train.parquet")
+    divided = work.manifest("data").metrics
+    return train(work.part.label, work.recipe, data, divided, work.part.fingerprint, work.folder)
+
+
+TRAIN = Stage("train", 1, _parts, _work, gpu=True, deployment="tune")

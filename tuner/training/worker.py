@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from tuner import interpreter, parent
 from tuner.errors import InputError
-from tuner.training import checkpoints, exits, methods, results, student
+from tuner.training import checkpoints, exits, results, student
 from tuner.training.job import METRICS, Job
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def train(job: Job, messages: TextIO) -> None:
         args=arguments(job),
         train_dataset=rows_of(job.data),
         processing_class=tokenizer,
-        peft_config=methods.peft_config(job.settings, model, str(tokenizer_path)),
+        peft_config=job.settings.peft_config(model, str(tokenizer_path)),
     )
     if not len(trainer.train_dataset):
         raise InputError(f"training.{job.adapter}: max_length {job.settings.max_length} cuts off every response")
@@ -167,7 +167,7 @@ def _leave(job: Job, trainer: Any, resumed_from: int | None) -> None:
     adapter_bytes = results.save_adapter(trainer.model, trainer.processing_class, job.student, job.output / "adapter")
     parquet.write(curve, job.output / "curve.parquet")
     metrics = {
-        "method": job.settings.method,
+        "method": job.settings.name(),
         "trainable_parameters": trainable,
         "total_parameters": total,
         "trainable_ratio": trainable / total,

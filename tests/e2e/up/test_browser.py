@@ -15,7 +15,7 @@ from tests.deployments.processes import until
 from tests.e2e.conftest import Tuner, trainings
 from tests.e2e.up.conftest import Up
 from tests.e2e.up.person import ANSWER_SECONDS, CHROMIUM, RUN_SECONDS, Person, chromium
-from tuner.specs import run_name
+from tuner.registry import run_name
 
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on PATH")]
 

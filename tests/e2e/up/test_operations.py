@@ -8,7 +8,8 @@ from tests.deployments.processes import until
 from tests.e2e.conftest import artifacts_of, record_of, trainings, until_checkpoint
 from tests.e2e.up.conftest import Up
 from tests.rest import call, states, trigger, wait
-from tuner import loading, specs
+from tuner import loading
+from tuner.registry import planned
 
 pytestmark = pytest.mark.e2e
 
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.e2e
 def test_cancelled_in_mid_training_and_taken_up_again(up: Up, one_adapter: Path) -> None:
     overrides = ["name=cancelled", "seed=21", "training.lora.epochs=60"]
     parameters = {"recipe_yaml": one_adapter.read_text(), "overrides": overrides}
-    wanted = specs.of_recipe(loading.parse(one_adapter.read_text(), overrides)).training["lora"]
+    wanted = planned(loading.parse(one_adapter.read_text(), overrides)).one("train", "lora")
     checkpoints = up.home / "checkpoints" / wanted.fingerprint
     run = trigger(up.url, "pipeline", parameters)
     until_checkpoint(checkpoints)

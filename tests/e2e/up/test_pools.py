@@ -12,7 +12,8 @@ from tests.e2e.placed import assert_alike, two_trainings_at_once
 from tests.e2e.up.conftest import Up
 from tests.rest import call, states
 from tests.warm import Warm
-from tuner import loading, specs
+from tuner import loading
+from tuner.registry import run_name
 
 pytestmark = pytest.mark.e2e
 
@@ -36,7 +37,7 @@ def test_pools(recipe: Path, tuner: Tuner, finished: Finished, up: Up, second_wo
     flow_run = done.stdout.split("flow-run/")[1].split()[0]
     shown = states(up.url, flow_run)
     assert shown["train lora"] == shown["generate shard 1 to shard 3"] == "Completed"
-    name = specs.run_name(loading.load(str(recipe)))
+    name = run_name(loading.load(str(recipe)))
     names = {run["name"] for run in call(f"{up.url}/flow_runs/filter", {})}
     sent = ("shard 1 to shard 3", "lora r2", "prompt_tuning 4 tokens", "evaluate")
     assert {f"{name}: {each}" for each in sent} <= names

@@ -11,8 +11,8 @@ from tests.deployments.processes import PATIENCE, answers, until
 from tests.e2e.conftest import Begin, artifacts_of, holder, until_checkpoint
 from tests.e2e.workers.cluster import Cluster
 from tests.rest import call, states
-from tuner import loading, specs
-from tuner.specs import STAGES
+from tuner import loading
+from tuner.registry import NAMES, planned
 
 pytestmark = pytest.mark.e2e
 
@@ -27,7 +27,7 @@ def overrides(name: str) -> list[str]:
 
 def restart_in_mid_training(cluster: Cluster, home: Path, recipe: Path, name: str) -> None:
     """Kills the server while an adapter is trained, and starts it again a few seconds later."""
-    wanted = specs.of_recipe(loading.parse(recipe.read_text(), overrides(name))).training["lora"]
+    wanted = planned(loading.parse(recipe.read_text(), overrides(name))).one("train", "lora")
     until_checkpoint(home / "checkpoints" / wanted.fingerprint)
     cluster.processes.kill("server")
     until(lambda: not answers(f"{cluster.url}/health"), "the server is gone")
@@ -38,7 +38,7 @@ def restart_in_mid_training(cluster: Cluster, home: Path, recipe: Path, name: st
 def assert_ended_right(cluster: Cluster, flow_run: str, store: Path, name: str) -> None:
     """Everything is there, no step was begun twice, and the server that was started again knows it."""
     made = artifacts_of(store, name)
-    assert {stage for stage, _ in made} == set(STAGES)
+    assert {stage for stage, _ in made} == set(NAMES)
     (trained,) = (manifest for (stage, _), manifest in made.items() if stage == "train")
     assert trained["metrics"]["resumed_from_step"] is None
     shown = states(cluster.url, flow_run)

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from tuner.generation.settings import Sampling
 from tuner.models.templates import Template
-from tuner.recipe import Sampling
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from transformers import GenerationConfig
 from tuner.generation import seeds
 from tuner.generation.engines import Completion, Request
 from tuner.generation.sampling import RowSampler
+from tuner.generation.settings import Sampling
 from tuner.models import loading, precision, templates
 from tuner.models.templates import Template
-from tuner.recipe import Sampling
 from tuner.settings import settings
 
 REPORT_EVERY = 0.5

@@ -5,9 +5,10 @@ from typing import Any
 
 from prefect.client.schemas.objects import State
 
-from tasks import stage
-from tuner import loading, specs
+from tasks import stages
+from tuner import loading
 from tuner.artifacts.store import Store
+from tuner.registry import planned
 from tuner.settings import settings
 
 RECIPE = (
@@ -17,7 +18,7 @@ RECIPE = (
 
 def test_what_another_worker_made_is_cached() -> None:
     recipe = loading.parse(RECIPE)
-    spec = specs.of_recipe(recipe).training["lora"]
+    spec = planned(recipe).one("train", "lora")
     store = Store(settings().store)
 
     def write(folder: Path) -> dict[str, Any]:
@@ -25,6 +26,6 @@ def test_what_another_worker_made_is_cached() -> None:
         return {}
 
     store.build(spec, write)
-    state = stage.run("train", spec.fingerprint, recipe.model_dump(mode="json"), "lora")
+    state = stages.make("train", spec.fingerprint, recipe.model_dump(mode="json"), "lora")
     assert isinstance(state, State)
     assert (state.name, state.is_completed(), state.data["fingerprint"]) == ("Cached", True, spec.fingerprint)

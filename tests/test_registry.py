@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from tests.deployments.processes import PATIENCE
-from tuner import loading, specs
+from tuner import loading
 from tuner.errors import InputError
 from tuner.recipe import Recipe
-from tuner.specs import Specs
+from tuner.registry import NAMES, planned, run_name
+from tuner.stage import Parts
 
 ROOT = Path(__file__).parents[1]
 
@@ -27,15 +28,15 @@ training:
 """
 
 
-def named(*overrides: str) -> Specs:
-    return specs.of_recipe(loading.parse(RECIPE, overrides))
+def named(*overrides: str) -> Parts:
+    return planned(loading.parse(RECIPE, overrides))
 
 
 def changed(*overrides: str) -> list[str]:
     """Which artifacts have another name than those of the recipe as it stands."""
     before, after = named(), named(*overrides)
     names = []
-    for stage in specs.STAGES:
+    for stage in NAMES:
         old = {spec.label: spec.fingerprint for spec in before.of(stage)}
         names += [
             f"{stage} {spec.label}".strip() for spec in after.of(stage) if old.get(spec.label) != spec.fingerprint
@@ -92,16 +93,16 @@ def test_where_it_runs_renames_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_more_rows_add_shards_and_reuse_the_rest() -> None:
     few, more = named(), named("generation.rows=144")
-    assert len(few.shards) == 4
-    assert len(more.shards) == 6
+    assert len(few.of("generate")) == 4
+    assert len(more.of("generate")) == 6
     for stage in ("generate", "examine"):
         assert [spec.fingerprint for spec in more.of(stage)[:4]] == [spec.fingerprint for spec in few.of(stage)]
-    assert more.curate.fingerprint != few.curate.fingerprint
+    assert more.one("curate").fingerprint != few.one("curate").fingerprint
 
 
-def fingerprints(wanted: Specs) -> dict[str, str]:
+def fingerprints(wanted: Parts) -> dict[str, str]:
     """The fingerprint of every artifact, by its stage and label."""
-    return {f"{stage} {spec.label}".strip(): spec.fingerprint for stage in specs.STAGES for spec in wanted.of(stage)}
+    return {f"{stage} {spec.label}".strip(): spec.fingerprint for stage in NAMES for spec in wanted.of(stage)}
 
 
 SPECIAL = ("generation.rounds=2", "generation.prefix=größe ✓")
@@ -110,7 +111,7 @@ ELSEWHERE = """
 import json, time
 
 time.time = lambda: 4e9  # the year 2096
-from tests.test_specs import SPECIAL, fingerprints, named
+from tests.test_registry import SPECIAL, fingerprints, named
 
 print(json.dumps(fingerprints(named(*SPECIAL))))
 """
@@ -151,7 +152,7 @@ def test_the_order_of_keys_in_a_recipe_renames_nothing(name: str) -> None:
     plain = recipe.model_dump(mode="json")
     other = turned(plain)
     assert list(other) == list(reversed(plain))
-    assert fingerprints(specs.of_recipe(Recipe.model_validate(other))) == fingerprints(specs.of_recipe(recipe))
+    assert fingerprints(planned(Recipe.model_validate(other))) == fingerprints(planned(recipe))
 
 
 class TestRounds:
@@ -172,10 +173,10 @@ class TestRounds:
             old, new = before.of(stage), after.of(stage)
             assert new[: len(old)] == old
             assert len(new) > len(old)
-        assert after.curate.fingerprint != before.curate.fingerprint
+        assert after.one("curate").fingerprint != before.one("curate").fingerprint
 
     def test_the_search_is_divided_by_the_rows_of_all_rounds_so_far(self) -> None:
-        found = named("generation.rows=200000", "generation.shard_rows=50000", "generation.rounds=3").matched
+        found = named("generation.rows=200000", "generation.shard_rows=50000", "generation.rounds=3").of("match")
         assert [spec.label for spec in found] == [
             "part 1",
             "round 2 part 1",
@@ -188,28 +189,28 @@ class TestRounds:
 
     def test_no_two_of_a_stage_are_called_the_same(self) -> None:
         wanted = named("generation.rounds=3")
-        for stage in specs.STAGES:
+        for stage in NAMES:
             labels = [spec.label for spec in wanted.of(stage)]
             assert len(set(labels)) == len(labels)
             names = [spec.fingerprint for spec in wanted.of(stage)]
             assert len(set(names)) == len(names)
-        assert [spec.label for spec in wanted.shards[3:6]] == ["shard 4", "round 2 shard 1", "round 2 shard 2"]
+        assert [spec.label for spec in wanted.of("generate")[3:6]] == ["shard 4", "round 2 shard 1", "round 2 shard 2"]
 
 
 def test_a_last_shard_that_is_not_full_is_another_artifact() -> None:
     full, rest = named("generation.rows=48"), named("generation.rows=40")
-    assert full.shards[0].fingerprint == rest.shards[0].fingerprint
-    assert full.shards[1].fingerprint != rest.shards[1].fingerprint
+    assert full.of("generate")[0].fingerprint == rest.of("generate")[0].fingerprint
+    assert full.of("generate")[1].fingerprint != rest.of("generate")[1].fingerprint
 
 
 def test_no_two_artifacts_of_a_recipe_share_a_name() -> None:
-    every = [spec.fingerprint for stage in specs.STAGES for spec in named().of(stage)]
+    every = [spec.fingerprint for stage in NAMES for spec in named().of(stage)]
     assert len(set(every)) == len(every) == 4 + 4 + 1 + 1 + 1 + 2 + 1 + 1
 
 
 def test_a_run_is_called_by_its_recipe_and_what_it_ends_in() -> None:
     recipe = loading.parse(RECIPE)
-    assert specs.run_name(recipe) == f"small-{named().report.fingerprint[:8]}"
+    assert run_name(recipe) == f"small-{named().one('report').fingerprint[:8]}"
 
 
 def test_a_model_that_means_nothing_is_named_by_its_key() -> None:

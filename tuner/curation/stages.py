@@ -1,0 +1,83 @@
+"""The stages of curation: `examine` looks at each row alone, `match` at pairs, and `curate` decides."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from tuner.curation.duplicates.partitions import parts as partitions
+from tuner.curation.identity import choosing, examining, matching
+from tuner.generation.shards import labelled
+from tuner.stage import Part, Parts, Stage, Work
+
+if TYPE_CHECKING:
+    from tuner.curation.texts import Shard
+
+
+def _examined(parts: Parts) -> Iterator[Part]:
+    settings = examining(parts.recipe.curation)
+    for shard in parts.of("generate"):
+        yield EXAMINE.part(settings, {"rows": shard}, shard.label, subject=shard.subject)
+
+
+def _examine(work: Work) -> dict[str, Any]:
+    from tuner.curation.examine import examine
+
+    return examine(work.file("rows", "rows.parquet"), work.recipe.curation, work.folder)
+
+
+EXAMINE = Stage("examine", 1, _examined, _examine, divided=True)
+
+
+def _matched(parts: Parts) -> Iterator[Part]:
+    """A part for each round and partition. The rows of a round are compared with each other and with earlier ones.
+
+    A part does not depend on later rounds, so what was found among the rows that are there stays found.
+    """
+    generation, curation = parts.recipe.generation, parts.recipe.curation
+    shards, examined = parts.of("generate"), parts.of("examine")
+    for number in range(generation.rounds):
+        count = partitions((number + 1) * generation.rows, curation.duplicates)
+        until = (number + 1) * len(examined) // generation.rounds
+        for part in range(count):
+            round_ = {"round": number} if number else {}
+            yield MATCH.part(
+                {**matching(curation), "part": part, "parts": count, **round_},
+                {"shards": shards[:until], "examined": examined[:until]},
+                labelled(number, f"part {part + 1}"),
+                subject=part,
+            )
+
+
+def _match(work: Work) -> dict[str, Any]:
+    from tuner.curation.match import match
+
+    shards = _shards(work)
+    rows = (shards[-1].round + 1) * work.recipe.generation.rows
+    return match(shards, work.recipe.curation.duplicates, work.part.subject, rows, work.folder)
+
+
+MATCH = Stage("match", 2, _matched, _match)
+
+
+def _curated(parts: Parts) -> Iterator[Part]:
+    reads = {"shards": parts.of("generate"), "examined": parts.of("examine"), "matched": parts.of("match")}
+    yield CURATE.part(choosing(parts.recipe.curation), reads)
+
+
+def _curate(work: Work) -> dict[str, Any]:
+    from tuner.curation.curate import curate
+
+    unfinished = sum(manifest.metrics["unfinished_buckets"] for manifest in work.manifests("matched"))
+    edges = work.files("matched", "edges.parquet")
+    return curate(_shards(work), edges, unfinished, work.recipe.curation, work.folder)
+
+
+CURATE = Stage("curate", 2, _curated, _curate)
+
+
+def _shards(work: Work) -> "list[Shard]":
+    from tuner.curation.texts import Shard
+
+    rows = work.files("shards", "rows.parquet")
+    checks, signatures = (work.files("examined", f"{name}.parquet") for name in ("checks", "signatures"))
+    rounds = [part.subject.round for part in work.part.reads["shards"]]
+    return [Shard(*files) for files in zip(rows, checks, signatures, rounds, strict=True)]

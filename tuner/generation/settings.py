@@ -1,0 +1,61 @@
+"""The recipe's section on generation."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from tuner.section import Section, added
+
+Probability = Annotated[float, Field(gt=0, le=1)]
+
+MAX_SHARDS = 5_000
+"""Of all rounds. A shard is a task of Prefect, and a plan names all of them, which takes a second for so many."""
+
+
+class Sampling(Section):
+    """How one turn is sampled.
+
+    Attributes:
+        temperature: Divides the logits.
+        top_p: Keeps the smallest set of tokens with this probability mass.
+        min_p: Drops tokens less probable than this share of the most probable one.
+        max_tokens: The turn is cut off after so many tokens.
+    """
+
+    temperature: float = Field(default=1.0, gt=0, le=5)
+    top_p: Probability = 1.0
+    min_p: float = Field(default=0.0, ge=0, lt=1)
+    max_tokens: int = Field(default=512, ge=1, le=32768)
+
+
+class Generation(Section):
+    """Magpie in two turns.
+
+    Attributes:
+        rows: Rows to draw in each round.
+        rounds: How often they are drawn, each time under a seed of its own: the recipe's, the one after it, and so on.
+        shard_rows: Rows in a shard, the unit that is cached and retried.
+        prefix: What the generator continues with an instruction; by default what its chat template renders before
+            the user's words.
+        instruction: Sampling of the first turn.
+        response: Sampling of the second turn.
+    """
+
+    rows: int = Field(ge=1, le=100_000_000)
+    rounds: int = added(1, ge=1, le=500)
+    shard_rows: int = Field(default=100, ge=1, le=100_000)
+    prefix: str | None = None
+    instruction: Sampling = Sampling()
+    response: Sampling = Sampling()
+
+    @model_validator(mode="after")
+    def _shards_can_be_named(self) -> "Generation":
+        shards = -(-self.rows // self.shard_rows) * self.rounds
+        # Every round is matched with all before it, so that what has to be named grows with shards times rounds.
+        if shards > MAX_SHARDS or shards * self.rounds > 100 * MAX_SHARDS:
+            rounds = f" in each of {self.rounds:,} rounds" if self.rounds > 1 else ""
+            raise ValueError(
+                f"{self.rows:,} rows{rounds} are {shards:,} shards of {self.shard_rows:,}, too many to plan; "
+                "raise shard_rows"
+            )
+        return self

@@ -1,0 +1,48 @@
+"""The stages, and the planned artifacts of a recipe that follow from them."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from tuner.curation.stages import CURATE, EXAMINE, MATCH
+from tuner.evaluation.stage import EVALUATE
+from tuner.generation.stage import GENERATE
+from tuner.models import source
+from tuner.recipe import Recipe
+from tuner.report.stage import REPORT
+from tuner.splitting.stage import SPLIT
+from tuner.stage import Parts, Stage
+from tuner.training.stage import TRAIN
+
+STAGES: Mapping[str, Stage] = {
+    stage.name: stage for stage in (GENERATE, EXAMINE, MATCH, CURATE, SPLIT, TRAIN, EVALUATE, REPORT)
+}
+"""By name, each behind those that it reads."""
+
+NAMES = tuple(STAGES)
+FIRST, LAST = NAMES[0], NAMES[-1]
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+def planned(recipe: Recipe) -> Parts:
+    """The planned artifacts of a recipe: they follow from it alone.
+
+    Raises:
+        InputError: If a model string means nothing or names a folder that is not there.
+    """
+    sources = {key: source.parse(model, f"models.{key}") for key, model in recipe.models}
+    return _planned(recipe, tuple((key, tuple(found.identity().items())) for key, found in sources.items()))
+
+
+# Every task of a run asks for the same parts, and thousands of shards take a third of a second to plan.
+@lru_cache(maxsize=4)
+def _planned(recipe: Recipe, models: tuple[tuple[str, Pairs], ...]) -> Parts:
+    parts = Parts(recipe, {key: dict(pairs) for key, pairs in models})
+    for stage in STAGES.values():
+        parts.add(stage)
+    return parts
+
+
+def run_name(recipe: Recipe) -> str:
+    """The default name of a run: the recipe's name, and the first digits of the fingerprint of its last artifact."""
+    return f"{recipe.name}-{planned(recipe).one(LAST).fingerprint[:8]}"

@@ -1,0 +1,34 @@
+"""The last stage: from all that was measured to one page, its figures, and the numbers as JSON and CSV."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tuner.report.inputs import Inputs
+
+__all__ = ["Inputs", "report"]
+
+
+def report(inputs: Inputs, folder: Path) -> dict[str, Any]:
+    """Writes `report.html`, `comparison.json`, `comparison.csv` and `figures/*.png`.
+
+    Args:
+        inputs: The artifacts and their files.
+        folder: An empty folder to fill.
+
+    Returns:
+        Metrics: `verdict` (up to three lines of plain text) and `winner` (an adapter's name, or None).
+    """
+    # These load matplotlib, Arrow and Jinja, which a command that only plans does not wait for.
+    from tuner.report import comparison, figures, page
+    from tuner.report.contents import gather
+    from tuner.report.verdict import judge
+
+    contents = gather(inputs)
+    verdict = judge(contents)
+    numbers = json.dumps(comparison.as_json(contents, verdict), indent=2, ensure_ascii=False, allow_nan=False)
+    (folder / "comparison.json").write_text(numbers + "\n", encoding="utf-8")
+    (folder / "comparison.csv").write_text(comparison.as_csv(contents), encoding="utf-8")
+    figures.write_pngs(contents, folder / "figures")
+    (folder / "report.html").write_text(page.render(contents, verdict), encoding="utf-8")
+    return {"verdict": list(verdict.lines), "winner": verdict.winner}
