@@ -101,7 +101,7 @@ def test_a_reason_names_the_setting_that_differs(store: Store) -> None:
 def test_a_reason_is_judged_by_the_nearest_artifact(store: Store) -> None:
     make(store, "curation.quality.target=8", "curation.duplicates.keep=2", stages=("curate",))
     make(store, "curation.duplicates.keep=3", stages=("curate",))
-    assert stages(store)["curate"]["reason"] == "keep: 3 -> 1"
+    assert stages(store)["curate"]["reason"] == "duplicates.keep: 3 -> 1"
 
 
 def test_a_shard_is_compared_with_the_same_shard_of_other_settings(store: Store) -> None:

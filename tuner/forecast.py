@@ -109,7 +109,7 @@ def estimate(plan: Plan, store: Store) -> dict[str, Any]:
     }
 
 
-def _stage_estimate(missing: list[Spec], past: list[Manifest]) -> dict[str, Any]:
+def _stage_estimate(missing: Sequence[Spec], past: list[Manifest]) -> dict[str, Any]:
     # Thousands of shards are of one or two kinds.
     kinds = {_kind(spec): spec for spec in missing}
     costs = {kind: _step_estimate(spec, past) for kind, spec in kinds.items()}

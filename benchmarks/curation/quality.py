@@ -14,10 +14,13 @@ from benchmarks.curation.figures import Figure
 from benchmarks.curation.personal import PLANTS
 from benchmarks.curation.planted import Plan, Shares
 from benchmarks.curation.sample import APART, Sample, make, of_one_group, without_copies
-from tuner.curation.checks import personal_data
+from tuner.curation.checks.decontamination import Decontamination
+from tuner.curation.checks.duplicates import Duplicates, Near, Semantic
+from tuner.curation.checks.safety import Safety
+from tuner.curation.detectors import personal_data
 from tuner.curation.duplicates import embedding
 from tuner.curation.reasons import REASONS
-from tuner.curation.settings import Curation, Decontamination, Duplicates, Near, Safety, Semantic
+from tuner.curation.settings import Curation
 from tuner.errors import InputError
 from tuner.owndata import curate
 

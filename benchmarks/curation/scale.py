@@ -95,7 +95,8 @@ def _resident(pid: int) -> int:
 
 
 def _curate(file: Path, to: Path) -> None:
-    from tuner.curation.settings import Curation, Decontamination
+    from tuner.curation.checks.decontamination import Decontamination
+    from tuner.curation.settings import Curation
     from tuner.owndata import curate
 
     prompts = file.with_name("prompts.jsonl")

@@ -17,10 +17,21 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from benchmarks.curation.figures import Figure
-from tuner.curation.checks import decontamination, form, gopher, language, personal_data, quality, repetition, toxicity
+from tuner.curation.checks.decontamination import Decontamination
+from tuner.curation.checks.duplicates import Duplicates, Near
 from tuner.curation.columns.batch import Batch
+from tuner.curation.detectors import (
+    decontamination,
+    form,
+    gopher,
+    language,
+    personal_data,
+    quality,
+    repetition,
+    toxicity,
+)
 from tuner.curation.duplicates import clusters, exact, matching, signatures
-from tuner.curation.settings import Curation, Decontamination, Duplicates, Near
+from tuner.curation.settings import Curation
 
 THREADS = 2
 SHARD_ROWS = 10_000

@@ -4,8 +4,10 @@ import polars as pl
 import pytest
 
 from tests.curation.rows import row
+from tuner.curation.checks.form import Form
+from tuner.curation.checks.safety import Safety
 from tuner.curation.cleaning import clean, cleaned_messages
-from tuner.curation.settings import Curation, Form, Safety
+from tuner.curation.settings import Curation
 
 MAIL = "Write to ann.lee@gmail.com, she knows."
 MASKED = "Write to [EMAIL], she knows."

@@ -11,9 +11,13 @@ from hypothesis import strategies as st
 
 from tests.curation.rows import RESPONSE, SCHEMA, curated, good, row, shard, table
 from tuner.artifacts import parquet
+from tuner.curation.checks.balance import Balance
+from tuner.curation.checks.duplicates import Duplicates, Near, Semantic
+from tuner.curation.checks.quality import Quality
+from tuner.curation.checks.safety import Safety
 from tuner.curation.curate import check
 from tuner.curation.reasons import REASONS
-from tuner.curation.settings import Balance, Curation, Duplicates, Near, Quality, Safety, Semantic
+from tuner.curation.settings import Curation
 from tuner.errors import InputError, StageError
 from tuner.progress import listening
 

@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 
 from tests.curation.rows import RESPONSE, curated, row, shard, table
 from tests.curation.test_curate_stage import CURATIONS, ROWS, by_id, kept, story
-from tuner.curation.settings import Balance, Curation, Duplicates, Near, Quality, Semantic
+from tuner.curation.checks.balance import Balance
+from tuner.curation.checks.duplicates import Duplicates, Near, Semantic
+from tuner.curation.checks.quality import Quality
+from tuner.curation.settings import Curation
 
 
 def judged(rounds, folder, curation=None):

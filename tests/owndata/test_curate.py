@@ -280,7 +280,8 @@ def test_a_failure_on_the_way_leaves_nothing(tmp_path, monkeypatch):
 def test_what_a_kill_leaves_is_removed_by_the_next_run(tmp_path):
     path = lines(tmp_path / "mine.jsonl", [exchange(number % 50) for number in range(20_000)])
     code = (
-        "from pathlib import Path; from tuner.owndata.curate import run; from tuner.curation.settings import Curation; "
+        "from pathlib import Path; from tuner.owndata.curate import run; "
+        "from tuner.curation.settings import Curation; "
         f"run(Path({str(path)!r}), Curation(), Path({str(tmp_path / 'out')!r}))"
     )
     process = subprocess.Popen([sys.executable, "-c", code])

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tuner.curation.checks.safety import Safety
 from tuner.curation.reasons import REASONS
-from tuner.curation.settings import Curation, Safety
+from tuner.curation.settings import Curation
 from tuner.owndata.view import summary, watching
 from tuner.progress import Event, emit
 

@@ -26,7 +26,7 @@ def known(reasons, marks, count):
         scores={},
         reasons={name: np.array(positions, np.int64) for name, positions in reasons.items()},
         marks={name: np.array(positions, np.int64) for name, positions in marks.items()},
-        languages={},
+        labels={},
         members={},
     )
 

@@ -22,7 +22,7 @@ def test_the_funnel_ends_in_what_was_kept_and_leaves_out_what_took_nothing():
 def test_every_reason_is_found_or_marked_or_idle_or_off():
     curation = Curation()
     found = set(checks.meanings(FOUND))
-    off = {plain(reason) for reason in checks.switched_off(curation)}
+    off = {plain(reason) for reason in curation.off()}
     idle = checks.idle(FOUND, curation)
     for reason in map(plain, REASONS):
         assert (reason in found) + (reason in off) + (reason in _listed(idle)) == 1, reason

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from tests.curation import rows as drawn
 from tuner.artifacts import parquet
-from tuner.curation.settings import Curation, Safety
+from tuner.curation.checks.safety import Safety
+from tuner.curation.settings import Curation
 from tuner.report import browser, curated
 from tuner.report.curated import SCORES
 
@@ -61,7 +62,7 @@ def test_a_column_that_is_not_there_is_not_made_up(tmp_path):
     missing = ["gopher_lines", "language", "language_confidence", "marks", "cluster", "duplicate_of", "shard"]
     found = curated.read(write(table(rows(), missing), tmp_path), ["42-0-1"])
     assert set(found.scores) == set(SCORES) - {"gopher_lines", "language_confidence"}
-    assert (found.marks, found.languages, found.members) == ({}, {}, {})
+    assert (found.marks, found.labels, found.members) == ({}, {"language": {}}, {})
     assert not found.beaten.any()
     assert "marks" not in found.rows([0])[0]
 

@@ -108,7 +108,7 @@ def test_ratios_beyond_the_axis_are_counted_in_its_last_bar(scored):
 def test_nothing_repeated_is_said_and_not_drawn(scored):
     drawn, missing = scored(changed(gopher_lines=0.0))
     assert "gopher_lines" not in drawn
-    assert "Repeated lines (Gopher): nothing is repeated in any of the 96 rows that were looked at." in missing
+    assert "Repeated lines (Gopher): nothing in any of the 96 rows that were looked at." in missing
 
 
 def test_languages_are_named_with_their_shares(scored):
@@ -144,9 +144,9 @@ def test_checks_that_are_off_are_named_with_their_setting(scored):
         language=None,
         duplicates={"near": None},
     )
-    assert list(drawn) == ["quality", "repetition_ratio", "instruction_words", "response_words"]
+    assert list(drawn) == ["instruction_words", "response_words", "repetition_ratio", "quality"]
     said = "\n".join(missing)
-    assert said.count("since repetition.gopher is false") == 3
+    assert said.count("since curation.repetition.gopher is false") == 3
     assert "Certainty of the language: not measured, since curation.language is null." in missing
     assert "Similarity of near duplicates: not looked for, since duplicates.near is null." in missing
 

@@ -3,8 +3,8 @@
 import numpy as np
 import polars as pl
 
-from tuner.curation.checks import form, personal_data, toxicity
 from tuner.curation.columns.batch import Batch, Findings
+from tuner.curation.detectors import form, personal_data, toxicity
 from tuner.curation.settings import Curation
 from tuner.curation.texts import INSTRUCTION, RESPONSE
 

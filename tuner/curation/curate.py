@@ -26,7 +26,7 @@ THREADS = 2
 LARGEST = 20
 """Clusters that the metrics name."""
 
-_CHECKS_ONLY = {"row_id", "reason_bits", "mark_bits", INSTRUCTION, RESPONSE}
+_CHECKS_ONLY = {"row_id", "reasons", "marks", INSTRUCTION, RESPONSE}
 
 
 def curate(

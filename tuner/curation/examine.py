@@ -13,10 +13,9 @@ import polars as pl
 import pyarrow as pa
 
 from tuner.artifacts import parquet
-from tuner.curation.checks import decontamination, form, gopher, language, personal_data, quality, repetition, toxicity
 from tuner.curation.cleaning import clean
 from tuner.curation.columns import bits
-from tuner.curation.columns.batch import Batch, Findings
+from tuner.curation.columns.batch import Batch, Findings, together
 from tuner.curation.duplicates import embedding, exact, signatures
 from tuner.curation.settings import Curation
 
@@ -40,20 +39,16 @@ def examine(rows: Path, curation: Curation, folder: Path) -> dict[str, Any]:
     clock = time.perf_counter()
     frame = pl.read_parquet(rows, columns=[*READ, *(["messages"] if curation.form.sanitize else [])], glob=False)
     batch, cleaned = clean(frame, curation)
-    findings = [cleaned, *check(batch, curation)]
-    found = bits.pack(len(batch), {name: flags for each in findings for name, flags in each.reasons.items()})
-    marks = found & bits.mask(marked(curation))
+    findings = together(cleaned, check(batch, curation))
+    found = bits.pack(len(batch), findings.reasons)
+    marks = found & bits.mask(curation.marked())
     reasons = found & ~marks
-    scores = pl.DataFrame(
-        {
-            "row_id": frame["row_id"],
-            "reason_bits": reasons,
-            "mark_bits": marks,
-            **{name: column for each in findings for name, column in each.scores.items()},
-        }
-    )
-    _write(scores, folder / "checks.parquet")
-    _write(_signatures(batch, reasons, scores["quality"], curation), folder / "signatures.parquet")
+    scores = pl.DataFrame({"row_id": frame["row_id"], **findings.scores})
+    checks = scores.to_arrow(compat_level=pl.CompatLevel.oldest())
+    for name, column in (("reasons", reasons), ("marks", marks)):
+        checks = checks.append_column(name, bits.names(column))
+    parquet.write(checks, folder / "checks.parquet")
+    parquet.write(_signatures(batch, reasons, scores["quality"], curation), folder / "signatures.parquet")
     seconds = time.perf_counter() - clock
     return {
         "rows": len(batch),
@@ -64,35 +59,13 @@ def examine(rows: Path, curation: Curation, folder: Path) -> dict[str, Any]:
     }
 
 
-def check(batch: Batch, curation: Curation) -> list[Findings]:
+def check(batch: Batch, curation: Curation) -> Findings:
     """Applies every check that the recipe asks for; each looks at a row alone."""
-    shape = form.check(batch, curation.form)
-    repeated = repetition.check(batch, curation.repetition)
-    findings = [shape, repeated]
-    if curation.repetition.gopher:
-        findings.append(gopher.check(batch, curation.repetition))
-    if curation.language is not None:
-        findings.append(language.check(batch, curation.language))
-    for action, module in ((curation.safety.toxicity, toxicity), (curation.safety.personal_data, personal_data)):
-        if action in ("drop", "mark"):
-            findings.append(module.check(batch))
-    if curation.decontamination.against:
-        benchmarks = decontamination.load(curation.decontamination)
-        findings.append(decontamination.check(batch, benchmarks))
-    scored = quality.check(batch, curation.quality, {**shape.reasons, **repeated.reasons})
-    findings.append(scored)
-    if curation.safety.harmful_words != "leave":
-        harmful = (scored.scores["quality_toxicity"] == 0.0).fill_null(False).to_numpy()
-        findings.append(Findings({"harmful_word": harmful}))
-    return findings
-
-
-def marked(curation: Curation) -> set[str]:
-    """The reasons that are recorded but reject nothing."""
-    names = set(curation.ignore)
-    safety = curation.safety
-    actions = {"toxic": safety.toxicity, "personal_data": safety.personal_data, "harmful_word": safety.harmful_words}
-    return names | {reason for reason, action in actions.items() if action in ("mark", "redact")}
+    found = Findings()
+    for each in curation.checks():
+        if each.reasons:
+            found = together(found, each.find(batch, found.reasons))
+    return found
 
 
 def _signatures(batch: Batch, reasons: bits.Bits, scores: pl.Series, curation: Curation) -> pa.Table:
@@ -112,8 +85,3 @@ def _signatures(batch: Batch, reasons: bits.Bits, scores: pl.Series, curation: C
     embedder = embedding.minilm()
     vectors = embedding.column(embedder, semantic.on, batch.normal_instruction, batch.normal_response)
     return arrow.append_column("embedding", vectors)
-
-
-def _write(table: pl.DataFrame | pa.Table, path: Path) -> None:
-    arrow = table.to_arrow(compat_level=pl.CompatLevel.oldest()) if isinstance(table, pl.DataFrame) else table
-    parquet.write(arrow, path)

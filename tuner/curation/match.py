@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from tuner.artifacts import parquet
+from tuner.curation.checks.duplicates import Duplicates
 from tuner.curation.duplicates import matching
 from tuner.curation.duplicates.partitions import bands
-from tuner.curation.settings import Duplicates
 from tuner.curation.texts import CheckedTexts, Shard
 
 

@@ -1,43 +1,12 @@
-"""Every reason there is to reject a row, in the order of the checks, which is that of the metrics and the funnel."""
+"""Every reason there is to reject a row, with the sentence that a person reads, in the order of the funnel.
 
-REASONS: dict[str, str] = {
-    "empty_instruction": "the instruction holds nothing but white space",
-    "cut_instruction": "the instruction was cut off at the limit of tokens",
-    "empty_response": "the response holds nothing but white space",
-    "cut_response": "the response was cut off at the limit of tokens",
-    "short_instruction": "the instruction has fewer words than allowed",
-    "long_instruction": "the instruction has more words than allowed",
-    "short_response": "the response has fewer words than allowed",
-    "long_response": "the response has more words than allowed",
-    "leaked_template": "a text holds template tokens or the marker of a role",
-    "instruction_is_answer": "the instruction begins in the middle of a solution, or answers",
-    "instruction_as_assistant": "the instruction talks as the assistant does",
-    "instruction_is_fragment": "the instruction is the rest of a sentence, or announces what does not follow",
-    "instruction_pattern": "the instruction is a bare greeting, only punctuation, or an assistant's apology",
-    "response_pattern": "the response is a bare greeting, only punctuation, or an assistant's apology",
-    "response_repeats_instruction": "the response says the instruction again",
-    "refusal": "the response refuses",
-    "unasked_ai": "the response names itself an AI without being asked",
-    "unfinished_response": (
-        "the response ends as no finished text does: on a comma, a colon, an open bracket or block"
-    ),
-    "not_ascii": "less than 80 % of the characters are ASCII",
-    "wrong_language": "the row is in none of the wanted languages",
-    "repeated_word": "one content word makes up more of the response than allowed",
-    "repeated_phrase": "a phrase of 3 to 5 words occurs in the response more often than allowed",
-    "repeated_lines": "too much of the response is lines or paragraphs that were there before (Gopher)",
-    "frequent_ngram": "one phrase of 2 to 4 words makes up too much of the response (Gopher)",
-    "repeated_ngrams": "too much of the response is phrases of 5 to 10 words that were there before (Gopher)",
-    "toxic": "a slur, a threat or the like occurs",
-    "personal_data": "an address, a number or a key that belongs to a person occurs",
-    "harmful_word": "a word of the first run's list of harmful ones occurs, and none that shows an educational context",
-    "benchmark_overlap": "a long run of words is shared with a benchmark's prompt",
-    "near_benchmark": "the instruction is a near duplicate of a benchmark's prompt",
-    "low_quality": "the quality score is lower than allowed",
-    "duplicate": "another row has the same instruction and response",
-    "near_duplicate": "another row that is better shares most of its phrases",
-    "semantic_duplicate": "another row that is better says the same in other words",
-    "over_balance": "enough better rows of this kind were kept",
-    "below_target": "enough better rows were kept",
-}
-"""What each means, by name."""
+First come those that a row has by itself, in the order of the checks, then those that follow from other rows.
+"""
+
+from tuner.curation.settings import CHECKS
+
+ALONE: dict[str, str] = {name: text for check in CHECKS.values() for name, text in check.reasons.items()}
+"""What a row has by itself, by name."""
+
+REASONS: dict[str, str] = ALONE | {name: text for check in CHECKS.values() for name, text in check.choices.items()}
+"""All, by name."""

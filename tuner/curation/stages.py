@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from tuner.curation.duplicates.partitions import parts as partitions
-from tuner.curation.identity import choosing, examining, matching
 from tuner.generation.shards import labelled
 from tuner.stage import Part, Parts, Stage, Work
 
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def _examined(parts: Parts) -> Iterator[Part]:
-    settings = examining(parts.recipe.curation)
+    settings = parts.recipe.curation.read_by("examine", "examine")
     for shard in parts.of("generate"):
         yield EXAMINE.part(settings, {"rows": shard}, shard.label, subject=shard.subject)
 
@@ -24,7 +23,7 @@ def _examine(work: Work) -> dict[str, Any]:
     return examine(work.file("rows", "rows.parquet"), work.recipe.curation, work.folder)
 
 
-EXAMINE = Stage("examine", 1, _examined, _examine, divided=True)
+EXAMINE = Stage("examine", 2, _examined, _examine, divided=True)
 
 
 def _matched(parts: Parts) -> Iterator[Part]:
@@ -40,7 +39,7 @@ def _matched(parts: Parts) -> Iterator[Part]:
         for part in range(count):
             round_ = {"round": number} if number else {}
             yield MATCH.part(
-                {**matching(curation), "part": part, "parts": count, **round_},
+                {**curation.read_by("match", "examine"), "part": part, "parts": count, **round_},
                 {"shards": shards[:until], "examined": examined[:until]},
                 labelled(number, f"part {part + 1}"),
                 subject=part,
@@ -55,12 +54,12 @@ def _match(work: Work) -> dict[str, Any]:
     return match(shards, work.recipe.curation.duplicates, work.part.subject, rows, work.folder)
 
 
-MATCH = Stage("match", 2, _matched, _match)
+MATCH = Stage("match", 3, _matched, _match)
 
 
 def _curated(parts: Parts) -> Iterator[Part]:
     reads = {"shards": parts.of("generate"), "examined": parts.of("examine"), "matched": parts.of("match")}
-    yield CURATE.part(choosing(parts.recipe.curation), reads)
+    yield CURATE.part(parts.recipe.curation.read_by("curate", "examine"), reads)
 
 
 def _curate(work: Work) -> dict[str, Any]:
@@ -71,7 +70,7 @@ def _curate(work: Work) -> dict[str, Any]:
     return curate(_shards(work), edges, unfinished, work.recipe.curation, work.folder)
 
 
-CURATE = Stage("curate", 2, _curated, _curate)
+CURATE = Stage("curate", 3, _curated, _curate)
 
 
 def _shards(work: Work) -> "list[Shard]":

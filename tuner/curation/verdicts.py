@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from pyarrow import parquet
 
 from tuner.curation import diversity
+from tuner.curation.checks.duplicates import Near
 from tuner.curation.columns import bits
 from tuner.curation.columns.text import normalised
 from tuner.curation.columns.words import I64
 from tuner.curation.duplicates import clusters, embedding, exact, shingles
-from tuner.curation.settings import Curation, Near
+from tuner.curation.settings import Curation
 from tuner.curation.texts import CheckedTexts, Shard
 from tuner.errors import InputError
 
@@ -75,7 +76,7 @@ class Verdicts:
 
 def read(shards: Sequence[Shard], curation: Curation) -> Verdicts:
     """What `examine` found of all rows."""
-    found = [parquet.read_table(shard.checks, columns=["row_id", "reason_bits", "mark_bits"]) for shard in shards]
+    found = [parquet.read_table(shard.checks, columns=["row_id", "reasons", "marks"]) for shard in shards]
     signed = [parquet.read_table(shard.signatures, columns=["key", "whole", "quality"]) for shard in shards]
     checks, signatures = pa.concat_tables(found), pa.concat_tables(signed)
     rows = checks.num_rows
@@ -84,8 +85,8 @@ def read(shards: Sequence[Shard], curation: Curation) -> Verdicts:
         keys=signatures["key"].to_numpy().astype(np.uint64),
         whole=signatures["whole"].to_numpy().astype(np.bool_),
         quality=signatures["quality"].to_numpy().astype(np.float64),
-        reasons=checks["reason_bits"].to_numpy().astype(np.uint64),
-        marks=checks["mark_bits"].to_numpy().astype(np.uint64),
+        reasons=bits.of(checks["reasons"]),
+        marks=bits.of(checks["marks"]),
         ignored=bits.mask(curation.ignore),
         sizes=[table.num_rows for table in found],
         rounds=np.repeat([shard.round for shard in shards], [table.num_rows for table in found]),

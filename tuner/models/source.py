@@ -11,7 +11,7 @@ from typing import Literal
 from tuner.errors import InputError
 from tuner.settings import settings
 
-LONGEST = 1024
+LONGEST = 512
 """Characters of a model string."""
 
 _PYPI = re.compile(r"pypi:([A-Za-z0-9][A-Za-z0-9._-]*)==([A-Za-z0-9.!+]+)")

@@ -37,7 +37,7 @@ def marks(metrics: Mapping[str, Any], curation: Curation) -> str:
 
 def idle(metrics: Mapping[str, Any], curation: Curation) -> str:
     """The checks that were made and found nothing, as a sentence; empty if all found something."""
-    off = switched_off(curation)
+    off = curation.off()
     found = [
         plain(reason)
         for reason, rows in metrics["reasons"].items()
@@ -49,32 +49,10 @@ def idle(metrics: Mapping[str, Any], curation: Curation) -> str:
 def off(curation: Curation) -> str:
     """The checks that the recipe left out, each with the setting that says so, as a sentence; empty if none was."""
     by_setting: dict[str, list[str]] = {}
-    for reason, setting in switched_off(curation).items():
+    for reason, setting in curation.off().items():
         by_setting.setdefault(setting, []).append(plain(reason))
     found = [f"{listed(reasons)} ({setting})" for setting, reasons in by_setting.items()]
     return f"Not looked for: {'; '.join(found)}." if found else ""
-
-
-def switched_off(curation: Curation) -> dict[str, str]:
-    """The reasons that no row can have under a recipe, and the setting of each that says so."""
-    gopher = ("repeated_lines", "frequent_ngram", "repeated_ngrams")
-    found = dict.fromkeys(gopher, "repetition.gopher is false") if not curation.repetition.gopher else {}
-    nothing = {
-        "wrong_language": (curation.language is None, "language is null"),
-        "toxic": (curation.safety.toxicity == "leave", "safety.toxicity is leave"),
-        "personal_data": (curation.safety.personal_data == "leave", "safety.personal_data is leave"),
-        "harmful_word": (curation.safety.harmful_words == "leave", "safety.harmful_words is leave"),
-        "benchmark_overlap": (not curation.decontamination.against, "decontamination.against is empty"),
-        "near_benchmark": (not curation.decontamination.against, "decontamination.against is empty"),
-        "near_duplicate": (curation.duplicates.near is None, "duplicates.near is null"),
-        "semantic_duplicate": (curation.duplicates.semantic is None, "duplicates.semantic is null"),
-        "over_balance": (curation.balance is None, "balance is null"),
-        "below_target": (
-            curation.quality.target is None and curation.quality.top_k is None,
-            "neither quality.target nor quality.top_k is given",
-        ),
-    }
-    return found | {reason: setting for reason, (is_off, setting) in nothing.items() if is_off}
 
 
 def meanings(metrics: Mapping[str, Any]) -> dict[str, str]:

@@ -12,24 +12,16 @@ from numpy.typing import NDArray
 from pyarrow import parquet
 
 from tuner.curation.reasons import REASONS
+from tuner.curation.settings import CHECKS
 
 Positions = NDArray[np.int64]
 Row = dict[str, Any]
 
-SCORES = (
-    "quality",
-    "instruction_words",
-    "response_words",
-    "repetition_ratio",
-    "gopher_lines",
-    "gopher_top_ngram",
-    "gopher_repeated_ngrams",
-    "language_confidence",
-    "similarity",
-)
+SCORES = (*(score.column for check in CHECKS.values() for score in check.scores), "similarity")
 """Columns of numbers that are read of every row; a recipe that switches a check off leaves its column out."""
 
-_FACTS = ("verdict", "reasons", "marks", "language", "cluster", "duplicate_of")
+_LABELS = tuple(score.labels for check in CHECKS.values() for score in check.scores if score.labels)
+_FACTS = ("verdict", "reasons", "marks", "cluster", "duplicate_of", *_LABELS)
 
 # What is shown of a row; everything else that curation left stays in the file.
 _SHOWN = (
@@ -40,18 +32,9 @@ _SHOWN = (
     "instruction",
     "response",
     *SCORES,
-    "quality_length",
-    "quality_language",
-    "quality_repetition",
-    "quality_format",
-    "quality_toxicity",
-    "quality_content",
-    "language",
-    "toxic_terms",
-    "personal_data_kinds",
+    *_LABELS,
+    *(column for check in CHECKS.values() for column in check.columns),
     "sanitized_off",
-    "benchmark",
-    "benchmark_overlap",
     "duplicate_of",
 )
 
@@ -73,7 +56,7 @@ class Curated:
         scores: By column of `SCORES`, as far as it is there; NaN where a row has none, shape (rows,).
         reasons: The rows that each reason rejects, rising; only reasons that reject any, in the order of the checks.
         marks: The rows that each reason marks only.
-        languages: Rows by detected language, most frequent first; empty if none was looked for.
+        labels: By column that a score names as its labels, how many rows have each label, most frequent first.
         members: The rows of the clusters that were asked for, by the name of the cluster.
     """
 
@@ -84,7 +67,7 @@ class Curated:
     scores: dict[str, NDArray[np.float64]]
     reasons: dict[str, Positions]
     marks: dict[str, Positions]
-    languages: dict[str, int]
+    labels: dict[str, dict[str, int]]
     members: dict[str, Positions]
 
     def __len__(self) -> int:
@@ -142,7 +125,7 @@ def read(files: Sequence[Path], clusters: Collection[str] = ()) -> Curated:
     rows = int(begins[-1])
     kept, beaten = np.zeros(rows, np.bool_), np.zeros(rows, np.bool_)
     numbers = {name: np.full(rows, np.nan) for name in scores}
-    found: dict[str, dict[str, list[Positions]]] = {name: {} for name in ("reasons", "marks", "cluster", "language")}
+    found: dict[str, dict[str, list[Positions]]] = {name: {} for name in ("reasons", "marks", "cluster", *_LABELS)}
     for path, begin in zip(files, begins[:-1].tolist(), strict=True):
         for at, batch in _batches(path, columns, _NUMBERS):
             frame = pl.DataFrame(batch).with_row_index("position", offset=begin + at)
@@ -155,14 +138,14 @@ def read(files: Sequence[Path], clusters: Collection[str] = ()) -> Curated:
             for name in ("reasons", "marks"):
                 if name in there:
                     _sort_in(found[name], frame.select("position", name).explode(name))
-            if "language" in there:
-                _sort_in(found["language"], frame.select("position", "language"))
+            for name in _LABELS:
+                if name in there:
+                    _sort_in(found[name], frame.select("position", name))
             if "cluster" in there:
                 _sort_in(
                     found["cluster"],
                     frame.filter(pl.col("cluster").is_in(list(clusters))).select("position", "cluster"),
                 )
-    languages = {name: sum(map(len, positions)) for name, positions in found["language"].items()}
     return Curated(
         files=tuple(files),
         begins=begins.astype(np.int64),
@@ -171,7 +154,7 @@ def read(files: Sequence[Path], clusters: Collection[str] = ()) -> Curated:
         scores=numbers,
         reasons=_in_order(found["reasons"]),
         marks=_in_order(found["marks"]),
-        languages=dict(sorted(languages.items(), key=lambda item: (-item[1], item[0]))),
+        labels={name: _counted(found[name]) for name in _LABELS},
         members={name: np.concatenate(positions) for name, positions in found["cluster"].items()},
     )
 
@@ -190,6 +173,11 @@ def _sort_in(found: dict[str, list[Positions]], named: pl.DataFrame) -> None:
     _, name = named.columns
     for (value,), part in named.drop_nulls().group_by(name):
         found.setdefault(str(value), []).append(part["position"].to_numpy().astype(np.int64))
+
+
+def _counted(found: Mapping[str, list[Positions]]) -> dict[str, int]:
+    counts = {name: sum(map(len, positions)) for name, positions in found.items()}
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _in_order(found: Mapping[str, list[Positions]]) -> dict[str, Positions]:

@@ -4,14 +4,16 @@ A limit that took no row is said to have taken none: the first run of this proje
 nothing showed it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.curation.settings import Curation
+from tuner.curation.check import Check
+from tuner.curation.check import Score as Measure
+from tuner.curation.settings import CHECKS, Curation
 from tuner.report import histograms
 from tuner.report.curated import Curated
 from tuner.report.histograms import Histogram
@@ -20,7 +22,7 @@ from tuner.report.wording import count, listed, number, percent, rows_of
 BEYOND = 3.0
 """Ratios to a limit that are larger are counted in the last bar: a few would stretch the axis."""
 
-_LANGUAGES = 6
+_LABELS = 6
 
 _TEXTS = {"instruction": "the instructions", "response": "the responses", "both": "both texts as one"}
 
@@ -79,118 +81,62 @@ def scores(
         curation: The recipe's limits.
     """
     given = _Judged(curated, metrics, curation)
-    drawn: list[Score] = []
-    missing: list[str] = []
-    for make in _MAKERS:
-        made = make(given)
-        if isinstance(made, Score):
-            drawn.append(made)
-        else:
-            missing.append(made)
-    return tuple(drawn), tuple(missing)
-
-
-def _quality(given: _Judged) -> Score | str:
-    found = _measured(given, "quality", "Quality score")
-    if isinstance(found, str):
-        return found
-    values, kept = found
-    least = given.curation.quality.minimum
-    # At least one bar is left below 1, where the scores end.
-    histogram = histograms.linear(values, kept, min(values.min(), 0.95), 1.0, [least])
-    words = _took(given, "low_quality", "The threshold")
-    if least <= values.min():
-        words += f" The lowest score is {number(float(values.min()))}."
-    return Score("quality", "Quality score", "quality score", histogram, (Limit(least, f"least {least:g}"),), words)
-
-
-def _instruction_words(given: _Judged) -> Score | str:
-    return _words(given, "instruction", given.curation.form.instruction_words)
-
-
-def _response_words(given: _Judged) -> Score | str:
-    return _words(given, "response", given.curation.form.response_words)
-
-
-def _words(given: _Judged, text: str, bounds: tuple[int, int]) -> Score | str:
-    title = f"Length of {text}s"
-    found = _measured(given, f"{text}_words", title)
-    if isinstance(found, str):
-        return found
-    values, kept = found
-    # Word counts spread over three orders of magnitude, so the axis is logarithmic; empty texts have no place on it.
-    present = values >= 1
-    said = [
-        _took(given, f"short_{text}", "The lower bound"),
-        _took(given, f"long_{text}", "The upper bound"),
+    off = curation.off()
+    made = [
+        _drawn(given, getattr(curation, name), measure, off.get(next(iter(measure.took.values()))))
+        for name, check in CHECKS.items()
+        for measure in check.scores
     ]
-    if empty := int(np.count_nonzero(~present)):
-        said.append(f"{count(empty)} empty, not drawn.")
-    histogram = histograms.logarithmic(values[present], kept[present], bounds)
-    limits = tuple(Limit(float(bound), f"{bound:,}") for bound in bounds)
-    return Score(f"{text}_words", title, f"words of the {text}", histogram, limits, " ".join(said))
+    made += [_near(given), _semantic(given)]
+    drawn = tuple(each for each in made if isinstance(each, Score))
+    return drawn, tuple(each for each in made if isinstance(each, str))
 
 
-def _repetition(given: _Judged) -> Score | str:
-    found = _measured(given, "repetition_ratio", "Most frequent word")
+def _drawn(given: _Judged, section: Check | None, measure: Measure, off: str | None) -> Score | str:
+    """One score of a check, or why there is none."""
+    if section is None or (off and measure.column not in given.curated.scores):
+        return f"{measure.title}: not measured, since curation.{off}."
+    found = _measured(given, measure.column, measure.title)
     if isinstance(found, str):
         return found
     values, kept = found
-    most = given.curation.repetition.max_word_share
-    histogram = histograms.linear(values, kept, 0.0, float(values.max()), [most])
-    return Score(
-        "repetition_ratio",
-        "Most frequent word",
-        "share of one content word in the response",
-        histogram,
-        (Limit(most, f"most {most:g}"),),
-        _took(given, "repeated_word", "The threshold"),
-    )
-
-
-def _gopher(column: str, title: str, reason: str) -> Callable[[_Judged], Score | str]:
-    def make(given: _Judged) -> Score | str:
-        if not given.curation.repetition.gopher and column not in given.curated.scores:
-            return f"{title}: not measured, since repetition.gopher is false."
-        found = _measured(given, column, title)
-        if isinstance(found, str):
-            return found
-        values, kept = found
-        said = [_took(given, reason, "The threshold")]
-        positive = values > 0
-        if not positive.any():
-            return f"{title}: nothing is repeated in any of the {rows_of(values.size)} that were looked at."
-        if still := int(np.count_nonzero(~positive)):
-            said.append(f"{count(still)} repeat nothing, not drawn.")
-        if far := int(np.count_nonzero(values > BEYOND)):
-            said.append(f"The last bar holds {count(far)} beyond {BEYOND:g}.")
-        histogram = histograms.linear(values[positive], kept[positive], 0.0, min(float(values.max()), BEYOND), [1.0])
-        limits = (Limit(1.0, "limit"),)
-        return Score(column, title, "measured / allowed, the largest of its ratios", histogram, limits, " ".join(said))
-
-    return make
-
-
-def _language(given: _Judged) -> Score | str:
-    title = "Certainty of the language"
-    if given.curation.language is None:
-        return f"{title}: not measured, since curation.language is null."
-    found = _measured(given, "language_confidence", title)
-    if isinstance(found, str):
-        return found
-    values, kept = found
-    least, wanted = given.curation.language.min_confidence, list(given.curation.language.wanted)
-    said = [_took(given, "wrong_language", f"Wanted: {listed(wanted)}. Another language")]
-    if unsure := int(np.count_nonzero(values < least)):
-        said.append(f"{rows_of(unsure).capitalize()} below the threshold: too uncertain to judge.")
-    if judged := sum(given.curated.languages.values()):
-        most = list(given.curated.languages.items())[:_LANGUAGES]
-        said.append(f"Detected: {', '.join(f'{name} {percent(rows / judged)}' for name, rows in most)}.")
-    histogram = histograms.linear(values, kept, float(values.min()), 1.0, [least])
-    limits = (Limit(least, f"judged from {least:g}"),)
-    return Score(
-        "language_confidence", title, "probability of the likeliest language", histogram, limits, " ".join(said)
-    )
+    limits = tuple(Limit(value, text) for text, value in measure.limits(section).items())
+    bounds = [limit.value for limit in limits]
+    said = [_took(given, reason, what) for what, reason in measure.took.items()]
+    if wanted := measure.wanted(section):
+        said.insert(0, wanted)
+    match measure.scale:
+        case "from 0":
+            histogram = histograms.linear(values, kept, 0.0, float(values.max()), bounds)
+        case "to 1":
+            # At least one bar is left below 1, where the scores end.
+            histogram = histograms.linear(values, kept, min(float(values.min()), 0.95), 1.0, bounds)
+            below = int(np.count_nonzero(values < min(bounds)))
+            if below and measure.below:
+                said.append(f"{rows_of(below).capitalize()} {measure.below}.")
+            elif not below and not measure.below:
+                said.append(f"The lowest score is {number(float(values.min()))}.")
+        case "count":
+            # They spread over three orders of magnitude; empty texts have no place on the axis.
+            present = values >= 1
+            if empty := int(np.count_nonzero(~present)):
+                said.append(f"{count(empty)} empty, not drawn.")
+            histogram = histograms.logarithmic(values[present], kept[present], (bounds[0], bounds[-1]))
+        case "ratio":
+            positive = values > 0
+            if not positive.any():
+                return f"{measure.title}: nothing in any of the {rows_of(values.size)} that were looked at."
+            if still := int(np.count_nonzero(~positive)):
+                said.append(f"{count(still)} repeat nothing, not drawn.")
+            if far := int(np.count_nonzero(values > BEYOND)):
+                said.append(f"The last bar holds {count(far)} beyond {BEYOND:g}.")
+            most = min(float(values.max()), BEYOND)
+            histogram = histograms.linear(values[positive], kept[positive], 0.0, most, bounds)
+    labels = given.curated.labels.get(measure.labels, {})
+    if judged := sum(labels.values()):
+        shares = (f"{name} {percent(rows / judged)}" for name, rows in list(labels.items())[:_LABELS])
+        said.append(f"Detected: {', '.join(shares)}.")
+    return Score(measure.column, measure.title, measure.axis, histogram, limits, " ".join(said))
 
 
 def _near(given: _Judged) -> Score | str:
@@ -227,20 +173,6 @@ def _similarity(given: _Judged, kind: str, axis: str, least: float | None, compa
         said += f" {rows_of(chained).capitalize()} below the threshold: linked to it through others between."
     histogram = histograms.linear(values, kept, float(values.min(initial=least)) - 0.05, 1.0, [least])
     return Score(f"{kind}_similarity", title, axis, histogram, (Limit(least, f"least {least:g}"),), said)
-
-
-_MAKERS: tuple[Callable[[_Judged], Score | str], ...] = (
-    _quality,
-    _repetition,
-    _instruction_words,
-    _response_words,
-    _gopher("gopher_lines", "Repeated lines (Gopher)", "repeated_lines"),
-    _gopher("gopher_top_ngram", "Most frequent phrase (Gopher)", "frequent_ngram"),
-    _gopher("gopher_repeated_ngrams", "Repeated phrases (Gopher)", "repeated_ngrams"),
-    _language,
-    _near,
-    _semantic,
-)
 
 
 def _measured(given: _Judged, column: str, title: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]] | str:

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from tests.curation.duplicates.test_shingles import jaccard, loader
 from tuner.artifacts import parquet
+from tuner.curation.checks.duplicates import Duplicates, Near, Semantic
 from tuner.curation.columns.text import normalised
 from tuner.curation.columns.words import split
 from tuner.curation.duplicates import matching, signatures
 from tuner.curation.duplicates.clusters import components, winners
 from tuner.curation.duplicates.exact import keys
-from tuner.curation.settings import Duplicates, Near, Semantic
 
 compiled = settings(max_examples=20)  # the first call compiles, and each writes files
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tuner.curation.checks.duplicates import Near
 from tuner.curation.columns.words import split
 from tuner.curation.duplicates import shingles
-from tuner.curation.settings import Near
 
 compiled = settings(deadline=None)  # the first call compiles
 

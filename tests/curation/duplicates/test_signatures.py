@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tuner.curation.checks.duplicates import Near
 from tuner.curation.columns.words import mix, phrases, split
 from tuner.curation.duplicates import signatures
 from tuner.curation.duplicates.partitions import MOST, ROWS_EACH, partitions
@@ -22,7 +23,6 @@ from tuner.curation.duplicates.signatures import (
     part,
     sign,
 )
-from tuner.curation.settings import Near
 
 compiled = settings(deadline=None)  # the first call compiles
 

@@ -1,1 +1,1 @@
-"""What is looked for in a row alone."""
+"""The checks, each a section of the recipe. Their patterns and kernels lie in `tuner.curation.detectors`."""

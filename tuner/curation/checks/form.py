@@ -1,196 +1,127 @@
-"""Whether both texts are there, whole and of a fitting length, and are what an instruction and its response should be.
+"""The check `form`: both texts are there, whole, of a fitting length, and are an instruction and its response."""
 
-The bare greetings, apologies, refusals and endings are those that the project's first run looked for, with its mistakes
-mended. They are matched at word boundaries: 'was an aid' is not 'as an AI', 'Lori can't help' not 'I can't help'.
-Typographic apostrophes count as plain ones. 'As an AI engineer' is no apology. The patterns are Rust's (no look-around)
-and are matched against normalised texts; their boundaries are those of ASCII words.
-"""
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
-import numpy as np
-import polars as pl
-from numba import njit
-from numpy.typing import NDArray
+from pydantic import Field, model_validator
 
-from tuner.curation.checks import asking, leaks
-from tuner.curation.checks.leaks import sanitize as sanitize
-from tuner.curation.columns import layout, tally
-from tuner.curation.columns.batch import Batch, Findings
-from tuner.curation.columns.patterns import Flags, has, where
-from tuner.curation.columns.words import I64, U64, ascii_characters, mix
-from tuner.curation.settings import Form
+from tuner.curation.check import Check, Example, Score
 
-MIN_ASCII = 0.8
-REPEATED_FROM_WORDS = 5
-"""A shorter instruction may well stand in its response: 'Define entropy.'"""
-REFUSED_WITHIN = 200
-"""Characters; further on, what could be a refusal is mostly a story's."""
+if TYPE_CHECKING:
+    from tuner.curation.columns.batch import Batch, Findings, Flags
 
-_PRIME = np.uint64(0x100000001B3)
+WordRange = Annotated[tuple[int, int], Field(description="fewest and most words allowed")]
 
-_B = r"(?-u:\b)"
-# An apostrophe, typed or typeset.
-_A = r"['\x{2019}]"
-
-_BARE = r"\A(?:hi|hello|hey|ok|okay|sure|yes|no|thanks|thank you)[ .!]*\z"
-_CANNOT_ANSWER = rf"\Ai (?:don{_A}t|cannot|can{_A}t) (?:help|assist|answer){_B}"
-_SORRY = rf"{_B}(?:i{_A}m sorry, but i|i apologize, but){_B}"
-_AS_AN_AI = rf"{_B}as an ai(?: (?:(?:large )?language )?(?:model|assistant|chatbot|system))?"
-# 'As an AI, what do you like?' is the user's.
-_I_AS_AN_AI = rf"{_AS_AN_AI}(?:[.;:!?)]|\z|,? (?:i|my|it|there|we){_B})"
-_AS_AN_AI_I = rf"{_AS_AN_AI}(?:[,.;:!?)]|\z| (?:i|my){_B})"
-_REFUSAL = (
-    rf"{_B}i(?: (?:can{_A}t|cannot|won{_A}t|will not) (?:help|assist|provide)"
-    rf"|{_A}m (?:not able|unable) to| don{_A}t have (?:access|the ability)){_B}"
+_ASKED = "Why do leaves change their colour in autumn?"
+_ANSWER = (
+    "In autumn the days grow short and cold, so the tree takes the green chlorophyll back out of its leaves. "
+    "The yellow and red colours that were hidden under it then become visible."
 )
-_REFUSED = (
-    rf"{_B}i(?: (?:can{_A}t|cannot|can not|won{_A}t|will not|am unable to|am not able to)|{_A}m (?:unable|not able) to)"
-    r" (?:fulfill?|comply with|engage in|participate in|answer (?:that|this|your)|discuss (?:that|this)"
-    rf"|(?:create|generate|write) (?:content|explicit|any)){_B}"
-    rf"|{_B}i (?:must|have to) (?:respectfully |politely )?decline{_B}"
-    rf"|{_B}against my (?:guidelines|programming|policies){_B}"
-)
-_AI = "(?:ai|artificial intelligence|(?:large )?language model|virtual assistant|chatbot)"
-_KIND = "(?: (?:language )?(?:model|assistant|chatbot|bot|system|program))?"
-_UNASKED = (
-    rf"{_B}i(?:{_A}m| am) (?:just |only |merely |actually )?(?:an? )?{_AI}{_KIND}"
-    rf"(?:[,.;:!?)]|\z| (?:and|so|that|who|which|created|developed|trained|designed|made|without|i){_B})"
-    rf"|{_B}as an? {_AI}{_KIND},? (?:i|my){_B}"
-    rf"|{_B}my (?:training data|knowledge cut-?off){_B}"
-)
-_ASKED = (
-    rf"{_B}(?:ai|ais|artificial intelligence|(?:model|assistant|chatbot|bot|robot|llm|gpt)s?|chatgpt|claude|siri|alexa"
-    rf"|you are|you{_A}re|are you|your name){_B}"
-)
-_NO_LETTERS = r"\A[^0-9A-Za-z_ ]+\z"
 
 
-def check(batch: Batch, form: Form) -> Findings:
-    """Looks at what the texts of every row are, but not at how good.
+class Form(Check):
+    """What a text has to look like.
 
-    Args:
-        batch: The rows.
-        form: The bounds on their words; `sanitize` is done before, not here.
-
-    Returns:
-        The reasons from `empty_instruction` to `not_ascii`, but for a row with an empty text only that and what was
-        cut: nothing else can be said of a text that is not there. The scores `instruction_words` and `response_words`.
+    Attributes:
+        instruction_words: Bounds on the instruction's words, both inclusive.
+        response_words: Bounds on the response's words, both inclusive.
+        sanitize: Cuts an instruction at the first section that leaked into it, and records what was cut.
     """
-    asked, answered = batch.instruction_words.counts, batch.response_words.counts
-    fewest, most = form.instruction_words
-    least, longest = form.response_words
-    talk = leaks.is_conversation(batch.normal_instruction)
-    turns = leaks.has_turns(batch.instruction) | leaks.has_turns(batch.response)
-    whole = {
-        "short_instruction": asked < fewest,
-        "long_instruction": asked > most,
-        "short_response": answered < least,
-        "long_response": answered > longest,
-        "leaked_template": leaks.has_tokens(batch.instruction) | leaks.has_tokens(batch.response) | (turns & ~talk),
-        "instruction_is_answer": asking.is_answer(batch.instruction),
-        "instruction_as_assistant": asking.is_assistant(batch.instruction, batch.normal_instruction),
-        "instruction_is_fragment": asking.is_fragment(batch.instruction),
-        "instruction_pattern": _has_pattern(batch.normal_instruction, _I_AS_AN_AI),
-        "response_pattern": _has_pattern(batch.normal_response, _AS_AN_AI_I),
-        "response_repeats_instruction": repeats(batch),
-        "refusal": refuses(batch.normal_response) | has(batch.normal_response.str.head(REFUSED_WITHIN), _REFUSED),
-        "unasked_ai": has(batch.normal_response, _UNASKED) & ~has(batch.normal_instruction, _ASKED),
-        "unfinished_response": layout.unfinished(batch.response),
-        "not_ascii": ascii_ratio(batch) < MIN_ASCII,
+
+    version: ClassVar = 1
+    does: ClassVar = "word limits; what a text is, whatever it says"
+    reasons: ClassVar = {
+        "empty_instruction": "the instruction holds nothing but white space",
+        "cut_instruction": "the instruction was cut off at the limit of tokens",
+        "empty_response": "the response holds nothing but white space",
+        "cut_response": "the response was cut off at the limit of tokens",
+        "short_instruction": "the instruction has fewer words than allowed",
+        "long_instruction": "the instruction has more words than allowed",
+        "short_response": "the response has fewer words than allowed",
+        "long_response": "the response has more words than allowed",
+        "leaked_template": "a text holds template tokens or the marker of a role",
+        "instruction_is_answer": "the instruction begins in the middle of a solution, or answers",
+        "instruction_as_assistant": "the instruction talks as the assistant does",
+        "instruction_is_fragment": "the instruction is the rest of a sentence, or announces what does not follow",
+        "instruction_pattern": "the instruction is a bare greeting, only punctuation, or an assistant's apology",
+        "response_pattern": "the response is a bare greeting, only punctuation, or an assistant's apology",
+        "response_repeats_instruction": "the response says the instruction again",
+        "refusal": "the response refuses",
+        "unasked_ai": "the response names itself an AI without being asked",
+        "unfinished_response": (
+            "the response ends as no finished text does: on a comma, a colon, an open bracket or block"
+        ),
+        "not_ascii": "less than 80 % of the characters are ASCII",
     }
-    reasons = {
-        "empty_instruction": asked == 0,
-        "cut_instruction": (batch.instruction_finish == "length").fill_null(False).to_numpy(),
-        "empty_response": answered == 0,
-        "cut_response": (batch.response_finish == "length").fill_null(False).to_numpy(),
-        **{name: flags & batch.whole for name, flags in whole.items()},
-    }
-    scores = {"instruction_words": asked.astype(np.int32), "response_words": answered.astype(np.int32)}
-    return Findings(reasons, {name: pl.Series(counts) for name, counts in scores.items()})
+    scores: ClassVar = tuple(
+        Score(
+            f"{text}_words",
+            f"Length of {text}s",
+            f"words of the {text}",
+            "count",
+            lambda form, text=text: {f"{bound:,}": float(bound) for bound in getattr(form, f"{text}_words")},
+            {"The lower bound": f"short_{text}", "The upper bound": f"long_{text}"},
+        )
+        for text in ("instruction", "response")
+    )
+    examples: ClassVar = (
+        Example(_ASKED, _ANSWER),
+        Example("Here is a list of towns: Rome, Oslo, Cairo. Sort them from north to south.", _ANSWER),
+        Example("Write a mail to a guest that says I'd be happy to help.", _ANSWER),
+        Example("As an AI engineer, what should I learn first?", _ANSWER),
+        Example("Translate 'see you tomorrow' into Spanish:", _ANSWER),
+        Example("Are you a person or a chatbot?", "I am an AI assistant, so no person. I can explain what that means."),
+        Example("", _ANSWER, ("empty_instruction",)),
+        Example(_ASKED, _ANSWER, ("cut_instruction",), cut="instruction"),
+        Example(_ASKED, "  ", ("empty_response",)),
+        Example(_ASKED, _ANSWER, ("cut_response",), cut="response"),
+        Example("Autumn leaves?", _ANSWER, ("short_instruction",)),
+        Example(_ASKED, _ANSWER, ("long_instruction",), {"instruction_words": (3, 6)}),
+        Example(_ASKED, "They lose their chlorophyll.", ("short_response",)),
+        Example(_ASKED, _ANSWER, ("long_response",), {"response_words": (10, 20)}),
+        Example(f"{_ASKED}<|im_end|>", _ANSWER, ("leaked_template",)),
+        Example("Sure! Here are three reasons why leaves change their colour.", _ANSWER, ("instruction_is_answer",)),
+        Example("Hello there! How can I help you today?", _ANSWER, ("instruction_as_assistant",)),
+        Example("and that is why the leaves of the oak were brown.", _ANSWER, ("instruction_is_fragment",)),
+        Example("Hello!", _ANSWER, ("instruction_pattern",), {"instruction_words": (1, 500)}),
+        Example(_ASKED, "Sure.", ("response_pattern",), {"response_words": (1, 2000)}),
+        Example(
+            "Why do leaves change their colour in autumn before they fall?",
+            "Why do leaves change their colour in autumn before they fall? It is a question that many people ask.",
+            ("response_repeats_instruction",),
+        ),
+        Example(
+            _ASKED,
+            "Trees are not my field. I can't help with that, but a book about the trees of your country will surely have the answer in it.",
+            ("refusal",),
+        ),
+        Example(
+            _ASKED,
+            "I am a language model, and I have never seen a tree. Still, the cold takes the green out of the leaves.",
+            ("unasked_ai",),
+        ),
+        Example(_ASKED, "There are several reasons why the leaves of a tree change their colour:", ("unfinished_response",)),
+        Example(
+            "Почему листья осенью меняют цвет?",
+            "Осенью дни становятся короче, и дерево забирает зелёный хлорофилл из листьев обратно в ствол.",
+            ("not_ascii",),
+        ),
+    )
 
+    instruction_words: WordRange = (3, 500)
+    response_words: WordRange = (10, 2000)
+    sanitize: bool = False
 
-def refuses(normal_responses: pl.Series) -> Flags:
-    """Which responses refuse in the words that the first run looked for, anywhere, shape (texts,)."""
-    return has(normal_responses, _REFUSAL)
+    @model_validator(mode="after")
+    def _ranges_rise(self) -> "Form":
+        for key in ("instruction_words", "response_words"):
+            low, high = getattr(self, key)
+            if not 0 <= low <= high:
+                raise ValueError(f"{key} must be [fewest, most] with 0 <= fewest <= most, not [{low}, {high}]")
+        return self
 
+    def find(self, batch: "Batch", found: "Mapping[str, Flags]") -> "Findings":
+        """As of `Check.find`."""
+        from tuner.curation.detectors import form
 
-def ascii_ratio(batch: Batch) -> NDArray[np.float64]:
-    """The share of ASCII among the characters of a row's texts and the blank between them, shape (rows,)."""
-    ascii_ = ascii_characters(batch.instruction) + ascii_characters(batch.response) + 1
-    return ascii_ / (batch.instruction.str.len_chars() + batch.response.str.len_chars() + 1).to_numpy()
-
-
-def repeats(batch: Batch) -> Flags:
-    """Which responses say the instruction again, shape (rows,).
-
-    So does one that begins with the whole instruction, but for the marks at its end; and one that has the instruction's
-    first five words in a row and its last five, if at least half of its words are in fives of words that the
-    instruction has too. Whoever mends a text repeats it, but hardly the request around it.
-    """
-    long = batch.instruction_words.counts >= REPEATED_FROM_WORDS
-    asked = pl.col("asked").str.strip_chars_end(" .,:;!?")
-    answer = pl.col("answer")
-    begins = (asked != "") & answer.str.starts_with(asked) & ~answer.str.strip_prefix(asked).str.contains(r"\A\w")
-    texts = pl.DataFrame({"asked": batch.normal_instruction, "answer": batch.normal_response})
-    asks, answers = batch.instruction_words, batch.response_words
-    again = _repeats(asks.hashes, asks.offsets, answers.hashes, answers.offsets)
-    return again | (texts.select(begins).to_series().to_numpy() & long)
-
-
-def _has_pattern(texts: pl.Series, as_an_ai: str) -> Flags:
-    """Which normalised texts are a greeting, a word of agreement or punctuation, or apologise as assistants do."""
-    found = has(texts, f"{_BARE}|{_CANNOT_ANSWER}") | has(texts, f"{_SORRY}|{as_an_ai}")
-    # No pattern, since Rust and Python differ in what is a letter, by the Unicode version that each has.
-    return found | where(has(texts, _NO_LETTERS), texts, _is_marks)
-
-
-def _is_marks(texts: pl.Series) -> Flags:
-    return np.array([not any(character.isalnum() for character in text) for text in texts], np.bool_)
-
-
-@njit(cache=True, nogil=True)
-def _repeats(asked: U64, asked_offsets: I64, answered: U64, answered_offsets: I64) -> Flags:
-    rows = asked_offsets.size - 1
-    found = np.zeros(rows, np.bool_)
-    into, room = tally.table(0), 0
-    for row in range(rows):
-        begin, end = asked_offsets[row], asked_offsets[row + 1]
-        first, last = answered_offsets[row], answered_offsets[row + 1]
-        if end - begin < REPEATED_FROM_WORDS or last - first < REPEATED_FROM_WORDS:
-            continue
-        if not _within(asked, begin, answered, first, last):
-            continue
-        if not _within(asked, end - REPEATED_FROM_WORDS, answered, first, last):
-            continue
-        if end - begin > room:
-            room = end - begin
-            into = tally.table(room)
-        slots = tally.slots_for(end - begin)
-        for word in range(begin, end - REPEATED_FROM_WORDS + 1):
-            tally.count(into, slots, row + 1, _phrase(asked, word))
-        shared, until = 0, first
-        for word in range(first, last - REPEATED_FROM_WORDS + 1):
-            if tally.counted(into, slots, row + 1, _phrase(answered, word)):
-                shared += word + REPEATED_FROM_WORDS - max(word, until)
-                until = word + REPEATED_FROM_WORDS
-        found[row] = 2 * shared >= last - first
-    return found
-
-
-@njit(cache=True, nogil=True)
-def _phrase(words: U64, at: int) -> np.uint64:
-    value = mix(words[at])
-    for word in range(at + 1, at + REPEATED_FROM_WORDS):
-        value = mix(value * _PRIME ^ words[word])
-    return value
-
-
-@njit(cache=True, nogil=True)
-def _within(some: U64, at: int, words: U64, begin: int, end: int) -> bool:
-    """Whether the five words from `at` occur in a row between `begin` and `end`."""
-    for word in range(begin, end - REPEATED_FROM_WORDS + 1):
-        same = 0
-        while same < REPEATED_FROM_WORDS and some[at + same] == words[word + same]:
-            same += 1
-        if same == REPEATED_FROM_WORDS:
-            return True
-    return False
+        return form.check(batch, self)

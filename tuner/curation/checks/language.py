@@ -1,73 +1,61 @@
-"""Which language a row is in.
+"""The check `language`: a row is in a wanted language."""
 
-Both texts are judged as one: the beginning of the prose of the instruction and that of the response, 100 characters
-each, so that each has its say and length none. A row that this calls foreign is looked at again, text by text, and is
-in a wrong language only if neither is in a wanted one: to ask in English for a translation is English. Fenced code is
-left out; a few words are too little to judge.
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
-Measured on dialogues and quotations in 22 languages: of 15,600 foreign ones of 100 letters and more 99.5 % are found,
-of 12,000 pieces of technical English one is taken for foreign. 300 characters of each text tell no more than 100.
-"""
+from pydantic import Field
 
-import numpy as np
-import polars as pl
-from numpy.typing import NDArray
+from tuner.curation.check import Check, Example, Score
 
-from tuner.curation.checks import lid
-from tuner.curation.columns.batch import Batch, Findings, Flags
-from tuner.curation.columns.words import I32, utf8
-from tuner.curation.settings import Language
-from tuner.errors import InputError
+if TYPE_CHECKING:
+    from tuner.curation.columns.batch import Batch, Findings, Flags
 
-CHARACTERS = 100
-"""Of the prose of each text."""
-MIN_LETTERS = 20
-"""Bytes of letters below which a row is not judged: 20 letters of English, 10 of Russian, 7 of Chinese."""
-
-_FENCED = r"```.*?(?:```|\z)"
+_ENGLISH = "The market opens at seven in the morning, and the fishermen sell what they caught during the night."
+_GERMAN = "Der Markt öffnet um sieben Uhr, und die Fischer verkaufen dort, was sie in der Nacht gefangen haben."
 
 
-def check(batch: Batch, language: Language) -> Findings:
-    """Says which language every row is in.
+class Language(Check):
+    """Which languages are wanted.
 
-    Returns:
-        The reason `wrong_language`, where the detector is at least `min_confidence` sure that the row is in a language
-        that is not wanted, and as sure of a wanted one in neither text. The scores `language` (ISO 639 code) and
-        `language_confidence` (its probability), of both texts as one, null where there is too little to judge.
-
-    Raises:
-        InputError: If a wanted language is none that the detector knows.
+    Attributes:
+        wanted: ISO 639 codes of two letters, or three where a language has no shorter one.
+        min_confidence: A row is judged only if the detector is at least so sure.
     """
-    model = lid.load()
-    for code in language.wanted:
-        if code not in model.languages:
-            raise InputError(f"curation.language.wanted: the detector knows no language {code!r}")
-    wanted = np.isin(np.array(model.languages), language.wanted)
-    instruction, response = _prose(batch.normal_instruction), _prose(batch.normal_response)
-    best, likely, judged = _detected(model, instruction + " " + response)
-    wrong = judged & (likely >= language.min_confidence) & ~wanted[best]
-    rows = np.flatnonzero(wrong)
-    for texts in (instruction.gather(rows), response.gather(rows)):
-        alone, sure, enough = _detected(model, texts)
-        wrong[rows] &= ~(enough & (sure >= language.min_confidence) & wanted[alone])
-    unknown = pl.Series(~judged)
-    scores = {
-        "language": pl.Series(model.languages, dtype=pl.String).gather(best).set(unknown, None),
-        "language_confidence": pl.Series(likely).set(unknown, None),
-    }
-    return Findings({"wrong_language": wrong}, {name: column.alias(name) for name, column in scores.items()})
 
+    version: ClassVar = 1
+    does: ClassVar = "fastText's model of 176 languages on both texts"
+    reasons: ClassVar = {"wrong_language": "the row is in none of the wanted languages"}
+    scores: ClassVar = (
+        Score(
+            "language_confidence",
+            "Certainty of the language",
+            "probability of the likeliest language",
+            "to 1",
+            lambda language: {f"judged from {language.min_confidence:g}": language.min_confidence},
+            {"Another language": "wrong_language"},
+            lambda language: f"Wanted: {', '.join(language.wanted)}.",
+            below="below the threshold: too uncertain to judge",
+            labels="language",
+        ),
+    )
+    examples: ClassVar = (
+        Example("When does the fish market open?", _ENGLISH),
+        Example("Translate into German: when does the market open?", _GERMAN),
+        Example("Wann öffnet der Fischmarkt am Hafen?", _GERMAN, settings={"wanted": ("en", "de")}),
+        Example("Wann öffnet der Fischmarkt am Hafen?", _GERMAN, ("wrong_language",)),
+        Example(
+            "À quelle heure ouvre le marché aux poissons ?",
+            "Le marché ouvre à sept heures du matin, et les pêcheurs y vendent ce qu'ils ont pris pendant la nuit.",
+            ("wrong_language",),
+        ),
+        Example("When does the fish market open?", _ENGLISH, ("wrong_language",), {"wanted": ("de",)}),
+    )
 
-def _detected(model: lid.Model, texts: pl.Series) -> tuple[I32, NDArray[np.float32], Flags]:
-    """The likeliest language of each text, its probability, and whether there is enough text to say so."""
-    best, likely, letters = lid.predict(model, *utf8(texts))
-    return best, likely, letters >= MIN_LETTERS
+    wanted: Annotated[tuple[Annotated[str, Field(pattern=r"^[a-z]{2,3}$")], ...], Field(min_length=1)] = ("en",)
+    min_confidence: float = Field(default=0.5, ge=0, le=1)
 
+    def find(self, batch: "Batch", found: "Mapping[str, Flags]") -> "Findings":
+        """As of `Check.find`."""
+        from tuner.curation.detectors import language
 
-def _prose(texts: pl.Series) -> pl.Series:
-    """The beginning of each text without its fenced code; a little more is read than is kept."""
-    beginnings = texts.str.slice(0, 6 * CHARACTERS)
-    fenced = beginnings.str.contains("```", literal=True)
-    if fenced.any():
-        beginnings = beginnings.zip_with(~fenced, beginnings.str.replace_all(_FENCED, " "))
-    return beginnings.str.slice(0, CHARACTERS)
+        return language.check(batch, self)

@@ -1,147 +1,80 @@
-"""The quality score: six parts between 0 and 1, weighted.
-
-    0.15 length + 0.10 language + 0.20 repetition + 0.15 format + 0.15 toxicity + 0.25 content
-
-Formulas, weights and word lists are those of the project's first run, whose scores can so be compared with ours. Words
-are matched at word boundaries, so that 'skill' is not 'kill', and inflections of a harmful word are named, since a
-boundary would otherwise let 'killing' pass. A part that a rule fails takes the low value given to that failure, so the
-score also orders rejected rows.
-"""
+"""The check `quality`: the six-part score of the project's first run, and how many of the best are kept."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
-import numpy as np
-import polars as pl
-from numba import njit
-from numpy.typing import NDArray
+from pydantic import Field, model_validator
 
-from tuner.curation.checks.form import ascii_ratio, refuses
-from tuner.curation.columns import layout, tally
-from tuner.curation.columns.batch import Batch, Findings
-from tuner.curation.columns.patterns import Flags, has, where
-from tuner.curation.columns.text import ENGLISH_WORDS
-from tuner.curation.columns.words import I64, U64, Words, split, word_hash
-from tuner.curation.settings import Quality
+from tuner.curation.check import Check, Example, Score
+from tuner.section import FirstReadBy
 
-Shares = NDArray[np.float64]
+if TYPE_CHECKING:
+    from tuner.curation.columns.batch import Batch, Findings, Flags
 
-WEIGHTS = {"length": 0.15, "language": 0.10, "repetition": 0.20, "format": 0.15, "toxicity": 0.15, "content": 0.25}
+Limit = Annotated[int | None, FirstReadBy("curate"), Field(ge=1)]
 
-IDEAL_WORDS = 200
-
-# Matched against normalised text; boundaries are those of ASCII words.
-_B = r"(?-u:\b)"
-_ACTION = rf"{_B}(?:explain|describe|how|what|why|write|create){_B}"
-_HARMFUL = (
-    rf"{_B}(?:(?:kill|murder|suicide|terrorist|bomb|weapon)(?:s|ed|er|ers|ing|ings)?"
-    rf"|hack into|steal passwords?|illegal drugs?|child abuse){_B}"
+_ANSWER = (
+    "Boil the potatoes in salted water until a knife slides in. Pour the water off, let the steam leave, and press "
+    "them while they are hot. Stir in warm milk and butter, then salt and a little nutmeg."
 )
-# Open at the end, so that 'educational' and 'studying' count. Anywhere in the row, since a row is one subject.
-_EDUCATIONAL = rf"{_B}(?:history|prevention|awareness|education|study)"
+_REFUSING = "I can't help with murder. " + "kill " * 20
+_LOOPING = "mash " * 30
 
 
-def check(batch: Batch, quality: Quality, reasons: Mapping[str, Flags]) -> Findings:
-    """Scores every row of which both texts are there.
+class Quality(Check):
+    """The six-part score and what it decides.
 
-    Args:
-        batch: The rows.
-        quality: Says by `minimum` which score is too low.
-        reasons: What `form.check` and `repetition.check` found: of it `instruction_pattern`, `response_pattern`,
-            `refusal`, `repeated_word` and `repeated_phrase` are read.
-
-    Returns:
-        The reason `low_quality`, and the scores `quality` and, by part, `quality_*`, null where a text is empty.
+    Attributes:
+        minimum: The lowest score that passes.
+        target: If more than 1.2 times as many rows of a round survive everything else, only this many of them are kept,
+            the best.
+        top_k: At most so many rows of a round are kept, the best.
     """
-    parts = {
-        "length": np.maximum(0.5, 1 - np.abs(batch.response_words.counts - IDEAL_WORDS) / 500),
-        "language": np.minimum(1.0, 0.5 * english_ratio(batch) + 0.5 * ascii_ratio(batch) + 0.5),
-        "repetition": np.where(reasons["repeated_word"], 0.3, np.where(reasons["repeated_phrase"], 0.2, 1.0)),
-        "format": _format(batch, reasons),
-        "toxicity": np.where(is_toxic(batch), 0.0, 1.0),
-        "content": _content(batch),
-    }
-    score = sum((weight * parts[part] for part, weight in WEIGHTS.items()), np.zeros(len(batch)))
-    columns = {"quality": score, **{f"quality_{part}": values for part, values in parts.items()}}
-    return Findings(
-        reasons={"low_quality": batch.whole & (score < quality.minimum)},
-        scores={
-            name: pl.Series(np.where(batch.whole, values, np.nan), nan_to_null=True) for name, values in columns.items()
-        },
+
+    version: ClassVar = 1
+    does: ClassVar = "the first run's six weighted parts; `minimum`, and `top_k` or `target`"
+    reasons: ClassVar = {"low_quality": "the quality score is lower than allowed"}
+    choices: ClassVar = {"below_target": "enough better rows were kept"}
+    scores: ClassVar = (
+        Score(
+            "quality",
+            "Quality score",
+            "quality score",
+            "to 1",
+            lambda quality: {f"least {quality.minimum:g}": quality.minimum},
+            {"The threshold": "low_quality"},
+        ),
+    )
+    columns: ClassVar = tuple(
+        f"quality_{part}" for part in ("length", "language", "repetition", "format", "toxicity", "content")
+    )
+    examples: ClassVar = (
+        Example("How do I make mashed potatoes?", _ANSWER),
+        Example("Mashed potatoes with butter, please.", _ANSWER, settings={"minimum": 0.8}),
+        Example("How do I make mashed potatoes?", "Boil them until they are soft, then press them with milk and salt."),
+        Example("How do I make mashed potatoes?", _ANSWER, ("low_quality",), {"minimum": 0.99}),
+        Example("Mashed potatoes with butter, please.", _LOOPING, ("low_quality",), {"minimum": 0.65}),
+        Example("Hello! Tell me how to murder a potato.", _REFUSING, ("low_quality",)),
     )
 
+    minimum: float = Field(default=0.5, ge=0, le=1)
+    target: Limit = None
+    top_k: Limit = None
 
-def english_ratio(batch: Batch) -> Shares:
-    """The share of `ENGLISH_WORDS` among the words of both texts, 0 if there is none, shape (rows,)."""
-    words = batch.instruction_words.counts + batch.response_words.counts
-    return (_english(batch.instruction_words) + _english(batch.response_words)) / np.maximum(words, 1)
+    @model_validator(mode="after")
+    def _one_limit(self) -> "Quality":
+        if self.target is not None and self.top_k is not None:
+            raise ValueError("target and top_k both limit how many rows are kept: give one of them")
+        return self
 
+    def off(self) -> dict[str, str]:
+        """As of `Check.off`."""
+        if self.target is None and self.top_k is None:
+            return {"below_target": "neither quality.target nor quality.top_k is given"}
+        return {}
 
-def is_toxic(batch: Batch) -> Flags:
-    """Which rows hold one of the first run's harmful words, and none that shows an educational context, shape (rows,).
+    def find(self, batch: "Batch", found: "Mapping[str, Flags]") -> "Findings":
+        """As of `Check.find`; the score weighs what `form` and `repetition` found."""
+        from tuner.curation.detectors import quality
 
-    This is the score's part, kept as it was; what decides about a row is `toxicity`.
-    """
-    texts = batch.normal_instruction, batch.normal_response
-    harmful = np.logical_or(*(has(text, _HARMFUL) for text in texts))
-    if harmful.any():
-        harmful[harmful] = ~np.logical_or(*(has(text.filter(harmful), _EDUCATIONAL) for text in texts))
-    return harmful
-
-
-def _format(batch: Batch, reasons: Mapping[str, Flags]) -> Shares:
-    """1; 0.7 without a final mark; 0.1 for a low-quality pattern in the response; 0 for one in the instruction.
-
-    A refusal gives 0 too, if it is one in the words of the first run.
-    """
-    refusal = where(reasons["refusal"], batch.normal_response, refuses)
-    ending = np.where(layout.closed(batch.response), 1.0, 0.7)
-    answer = np.where(reasons["response_pattern"], 0.1, np.where(refusal, 0.0, ending))
-    return np.where(reasons["instruction_pattern"], 0.0, answer)
-
-
-def _content(batch: Batch) -> Shares:
-    """Clarity of the instruction times variety of the response, and a little for structure; at most 1.
-
-    The first run also rejected rows under 0.4. The formula cannot give that: both factors of the product have a lower
-    bound, 1 and 0.5. So there is no such rule here.
-    """
-    asks = batch.instruction.str.contains("?", literal=True).to_numpy()
-    clarity = 1 + 0.1 * asks + 0.1 * has(batch.normal_instruction, _ACTION)
-    # As written, not normalised: 'The' and 'the' are two words in this formula.
-    words = split(batch.response)
-    variety = 0.5 + 0.5 * _distinct(words.hashes, words.offsets) / np.maximum(words.counts, 1)
-    return np.minimum(1.0, clarity * variety + 0.1 * layout.structured(batch.response))
-
-
-def _english(words: Words) -> I64:
-    hashes = np.array([word_hash(word) for word in sorted(ENGLISH_WORDS)], np.uint64)
-    return _number_among(words.hashes, words.offsets, hashes)
-
-
-@njit(cache=True, nogil=True)
-def _number_among(hashes: U64, offsets: I64, wanted: U64) -> I64:
-    """How many words of every text are among the wanted ones, which are looked up by their last bits."""
-    into = tally.table(8 * wanted.size)
-    slots = tally.slots_for(8 * wanted.size)
-    for word in wanted:
-        tally.count(into, slots, 1, word)
-    found = np.zeros(offsets.size - 1, np.int64)
-    for text in range(offsets.size - 1):
-        for word in range(offsets[text], offsets[text + 1]):
-            found[text] += tally.counted(into, slots, 1, hashes[word])
-    return found
-
-
-@njit(cache=True, nogil=True)
-def _distinct(hashes: U64, offsets: I64) -> I64:
-    """How many different words every text has."""
-    found = np.zeros(offsets.size - 1, np.int64)
-    longest = 0
-    for text in range(offsets.size - 1):
-        longest = max(longest, offsets[text + 1] - offsets[text])
-    into = tally.table(longest)
-    for text in range(offsets.size - 1):
-        slots = tally.slots_for(offsets[text + 1] - offsets[text])
-        for word in range(offsets[text], offsets[text + 1]):
-            found[text] += tally.count(into, slots, text + 1, hashes[word]) == 1
-    return found
+        return quality.check(batch, self, found)

@@ -1,106 +1,107 @@
-"""Repetition in a response as the project's first run measured it: of one word, and of one phrase.
+"""The check `repetition`: a response does not say the same over and over."""
 
-What Gopher says of repetition is in `gopher`.
-"""
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-import polars as pl
-from numba import njit
-from numpy.typing import NDArray
+from pydantic import Field
 
-from tuner.curation.columns import tally
-from tuner.curation.columns.batch import Batch, Findings
-from tuner.curation.columns.text import COMMON_WORDS
-from tuner.curation.columns.words import I32, I64, U64, Words, mix, word_hash
-from tuner.curation.settings import Repetition
+from tuner.curation.check import Check, Example, Score
 
-FROM_WORDS = 10
-"""Shorter responses are not looked at: one word of nine would already weigh 11 %."""
+if TYPE_CHECKING:
+    from tuner.curation.columns.batch import Batch, Findings, Flags
 
-# Whoever asks about phrases of three, four or five words need only look at those of three: a longer phrase occurs no
-# more often than the three words it begins with.
-_PHRASE_WORDS = 3
-# A content word has more letters than this and is not a common one.
-_SHORT = 2
-
-_PRIME = np.uint64(0x100000001B3)
+_GOPHER = {
+    "repeated_lines": "too much of the response is lines or paragraphs that were there before (Gopher)",
+    "frequent_ngram": "one phrase of 2 to 4 words makes up too much of the response (Gopher)",
+    "repeated_ngrams": "too much of the response is phrases of 5 to 10 words that were there before (Gopher)",
+}
+_ASKED = "How is a wooden boat built?"
+_PLAIN = (
+    "First the keel is laid, a long beam of oak that carries all the rest. Frames are bent under steam and set along "
+    "it like ribs. Planks are then nailed to the frames from below upwards, and every seam is stuffed with cotton and "
+    "sealed with tar. Last come deck, mast and paint."
+)
+_LINES = "\n".join(("- Measure every plank.", "- Bend the planks in steam.", "- Nail them to the frames."))
 
 
-def check(batch: Batch, repetition: Repetition) -> Findings:
-    """Finds responses in which one word or one phrase recurs too often.
-
-    Args:
-        batch: The rows.
-        repetition: The limits; `gopher` is not read here.
-
-    Returns:
-        The reasons `repeated_word` and `repeated_phrase`, of whole rows only, and the score `repetition_ratio`: the
-        most frequent content word's share of the response's words, null under 10 words.
-    """
-    share, repeats = measure(batch.response_words)
-    looked_at = batch.response_words.counts >= FROM_WORDS
-    return Findings(
-        reasons={
-            "repeated_word": batch.whole & looked_at & (share > repetition.max_word_share),
-            "repeated_phrase": batch.whole & looked_at & (repeats > repetition.max_phrase_repeats),
-        },
-        scores={"repetition_ratio": pl.Series(np.where(looked_at, share, np.nan), nan_to_null=True)},
+def _ratio(column: str, title: str, reason: str) -> Score:
+    return Score(
+        column,
+        title,
+        "measured / allowed, the largest of its ratios",
+        "ratio",
+        lambda repetition: {"limit": 1.0},
+        {"The threshold": reason},
     )
 
 
-def measure(words: Words) -> tuple[NDArray[np.float64], I64]:
-    """How much of every text is one word, and how often one phrase occurs.
+class Repetition(Check):
+    """How often a response may say the same.
 
-    Args:
-        words: Of normalised texts.
-
-    Returns:
-        The share of all words that the most frequent one has which is longer than two letters and not in
-        `COMMON_WORDS`, and how often the most frequent phrase of three words occurs. Both of shape (texts,), and 0 for
-        fewer than 10 words.
+    Attributes:
+        max_word_share: The highest share of one content word in the response that passes.
+        max_phrase_repeats: A 3-, 4- or 5-gram that occurs more often than this fails.
+        gopher: Whether the repetition rules of Gopher are applied too.
     """
-    return _measure(words.hashes, words.lengths, words.offsets, _common())
 
+    version: ClassVar = 1
+    does: ClassVar = (
+        "one content word's share of the response; a phrase of 3 to 5 words; the thirteen limits of Table A1 of "
+        "arXiv 2112.11446"
+    )
+    reasons: ClassVar = {
+        "repeated_word": "one content word makes up more of the response than allowed",
+        "repeated_phrase": "a phrase of 3 to 5 words occurs in the response more often than allowed",
+        **_GOPHER,
+    }
+    scores: ClassVar = (
+        Score(
+            "repetition_ratio",
+            "Most frequent word",
+            "share of one content word in the response",
+            "from 0",
+            lambda repetition: {f"most {repetition.max_word_share:g}": repetition.max_word_share},
+            {"The threshold": "repeated_word"},
+        ),
+        _ratio("gopher_lines", "Repeated lines (Gopher)", "repeated_lines"),
+        _ratio("gopher_top_ngram", "Most frequent phrase (Gopher)", "frequent_ngram"),
+        _ratio("gopher_repeated_ngrams", "Repeated phrases (Gopher)", "repeated_ngrams"),
+    )
+    examples: ClassVar = (
+        Example(_ASKED, _PLAIN),
+        Example(_ASKED, f"{_PLAIN}\n\n{_LINES}"),
+        Example(_ASKED, "Keel, frames, planks, deck, mast. Keel first, mast last. That is all there is to it."),
+        Example(
+            _ASKED,
+            "Boat " * 5 + "is a word that I like to say, and so I do.",
+            ("repeated_word",),
+            {"max_word_share": 0.2},
+        ),
+        Example(_ASKED, "Lay the keel. " * 4 + "Then bend the frames and nail the planks.", ("repeated_phrase",)),
+        Example(
+            _ASKED,
+            "\n".join([*_PLAIN.split(". "), *["Nail it, caulk it and paint it well."] * 4]),
+            ("repeated_phrase", "repeated_lines", "frequent_ngram", "repeated_ngrams"),
+        ),
+        Example(
+            _ASKED,
+            _PLAIN + " Bend the frames." * 12,
+            ("repeated_phrase", "frequent_ngram", "repeated_ngrams"),
+        ),
+    )
 
-def _common() -> U64:
-    return np.array([word_hash(word) for word in sorted(COMMON_WORDS)], np.uint64)
+    max_word_share: float = Field(default=0.3, ge=0, le=1)
+    max_phrase_repeats: int = Field(default=3, ge=1)
+    gopher: bool = True
 
+    def off(self) -> dict[str, str]:
+        """As of `Check.off`."""
+        return {} if self.gopher else dict.fromkeys(_GOPHER, "repetition.gopher is false")
 
-@njit(cache=True, nogil=True)
-def _measure(hashes: U64, lengths: I32, offsets: I64, common: U64) -> tuple[NDArray[np.float64], I64]:
-    texts = offsets.size - 1
-    share, repeats = np.zeros(texts, np.float64), np.zeros(texts, np.int64)
-    longest = 0
-    for text in range(texts):
-        longest = max(longest, offsets[text + 1] - offsets[text])
-    into = tally.table(longest)
-    for text in range(texts):
-        begin, end = offsets[text], offsets[text + 1]
-        if end - begin < FROM_WORDS:
-            continue
-        slots = tally.slots_for(end - begin)
-        most = 0
-        for word in range(begin, end):
-            if lengths[word] <= _SHORT:
-                continue
-            times = tally.count(into, slots, 2 * text + 1, hashes[word])
-            if times > most and not _among(common, hashes[word]):
-                most = times
-        share[text] = most / (end - begin)
-        most = 0
-        for word in range(begin, end - _PHRASE_WORDS + 1):
-            phrase = mix(hashes[word])
-            for other in range(word + 1, word + _PHRASE_WORDS):
-                phrase = mix(phrase * _PRIME ^ hashes[other])
-            most = max(most, tally.count(into, slots, 2 * text + 2, phrase))
-        repeats[text] = most
-    return share, repeats
+    def find(self, batch: "Batch", found: "Mapping[str, Flags]") -> "Findings":
+        """As of `Check.find`."""
+        from tuner.curation.columns.batch import together
+        from tuner.curation.detectors import gopher, repetition
 
-
-@njit(cache=True, nogil=True, inline="always")
-def _among(some: U64, wanted: np.uint64) -> bool:
-    found = False
-    for one in some:
-        if one == wanted:
-            found = True
-    return found
+        first = repetition.check(batch, self)
+        return together(first, gopher.check(batch, self)) if self.gopher else first

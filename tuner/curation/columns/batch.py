@@ -1,9 +1,9 @@
 """The rows of one shard as columns, with what several checks need of them computed once."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -13,6 +13,7 @@ from tuner.curation.columns import text
 from tuner.curation.columns.words import Words, split
 
 Flags = NDArray[np.bool_]
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,16 @@ class Batch:
     instruction_finish: pl.Series
     response_finish: pl.Series
 
+    _once: dict[Callable[["Batch"], Any], Any] = field(default_factory=dict, repr=False, compare=False)
+
     def __len__(self) -> int:
         return len(self.instruction)
+
+    def once(self, work: Callable[["Batch"], Found]) -> Found:
+        """What a function says of the batch, computed once however many checks ask."""
+        if work not in self._once:
+            self._once[work] = work(self)
+        return self._once[work]
 
     @cached_property
     def normal_instruction(self) -> pl.Series:
@@ -71,3 +80,11 @@ class Findings:
 
     reasons: Mapping[str, Flags] = field(default_factory=dict)
     scores: Mapping[str, Any] = field(default_factory=dict)
+
+
+def together(*findings: Findings) -> Findings:
+    """The findings of several detectors as those of one check."""
+    return Findings(
+        {name: flags for each in findings for name, flags in each.reasons.items()},
+        {name: column for each in findings for name, column in each.scores.items()},
+    )

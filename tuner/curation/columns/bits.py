@@ -1,4 +1,7 @@
-"""The reasons of many rows as one number each: bit i stands for the i-th of `REASONS`."""
+"""The reasons of many rows as one number each: bit i stands for the i-th of `REASONS`.
+
+Only in memory: where reasons are stored they stand by name, so that another order reads back the same.
+"""
 
 from collections.abc import Iterable, Mapping
 
@@ -38,6 +41,23 @@ def names(bits: Bits) -> pa.ListArray:
     rows, reasons = np.nonzero(present)
     offsets = np.searchsorted(rows, np.arange(len(bits) + 1)).astype(np.int32)
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(_NAMES, pa.string()).take(pa.array(reasons)))
+
+
+def of(names: pa.ChunkedArray) -> Bits:
+    """The numbers of a column of lists of names, as `names` makes it.
+
+    Raises:
+        KeyError: If a name is none of `REASONS`.
+    """
+    lists = names.combine_chunks()
+    if isinstance(lists, pa.ChunkedArray):
+        lists = pa.concat_arrays(lists.chunks) if lists.num_chunks else pa.array([], names.type)
+    encoded = lists.flatten().dictionary_encode()
+    values = np.array([_BIT[name] for name in encoded.dictionary.to_pylist()], np.uint64)
+    bits = np.zeros(len(lists), np.uint64)
+    lengths = lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+    np.bitwise_or.at(bits, np.repeat(np.arange(len(lists)), lengths), values[encoded.indices.to_numpy()])
+    return bits
 
 
 def counts(bits: Bits) -> dict[str, int]:

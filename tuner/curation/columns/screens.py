@@ -6,9 +6,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from tuner.curation.checks.benchmark_index import Grams
 from tuner.curation.columns.batch import Flags
 from tuner.curation.columns.words import I64, U64
+from tuner.curation.detectors.benchmark_index import Grams
 
 Phrases = tuple[U64, I64]
 """Of a column of texts, as `words.phrases` makes them."""

@@ -13,9 +13,9 @@ from numba import njit
 from numpy.typing import NDArray
 from pyarrow import parquet
 
+from tuner.curation.checks.duplicates import Text
 from tuner.curation.columns.words import I64
 from tuner.curation.duplicates.clusters import find, unite
-from tuner.curation.settings import Text
 from tuner.errors import InputError
 from tuner.models import loading
 

@@ -15,12 +15,12 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
+from tuner.curation.checks.duplicates import Duplicates, Near, Text
 from tuner.curation.columns.words import I64, U64
 from tuner.curation.duplicates import embedding, shingles, signatures
 from tuner.curation.duplicates.clusters import find, unite
 from tuner.curation.duplicates.exact import standing
 from tuner.curation.duplicates.shingles import Shingles, Texts, jaccard
-from tuner.curation.settings import Duplicates, Near, Text
 
 U32 = NDArray[np.uint32]
 F64 = NDArray[np.float64]

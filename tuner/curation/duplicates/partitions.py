@@ -1,6 +1,6 @@
 """Into how many tasks the search for duplicates is divided. Reached from the command line: imports nothing heavy."""
 
-from tuner.curation.settings import Duplicates
+from tuner.curation.checks.duplicates import Duplicates
 
 ROWS_EACH = 250_000
 MOST = 8

@@ -14,10 +14,10 @@ import polars as pl
 from numba import njit
 from numpy.typing import NDArray
 
+from tuner.curation.checks.duplicates import Near, Text
 from tuner.curation.columns.text import normalised
 from tuner.curation.columns.words import I64, Words, phrases, split
 from tuner.curation.duplicates import signatures
-from tuner.curation.settings import Near, Text
 
 U32 = NDArray[np.uint32]
 F64 = NDArray[np.float64]

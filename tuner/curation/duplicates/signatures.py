@@ -19,8 +19,8 @@ from numba import njit
 from numpy.typing import NDArray
 from pyarrow import parquet
 
+from tuner.curation.checks.duplicates import Near, Text
 from tuner.curation.columns.words import I64, U64, Words, mix, phrases
-from tuner.curation.settings import Near, Text
 
 U32 = NDArray[np.uint32]
 

@@ -17,8 +17,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from tuner.curation.checks import phones
 from tuner.curation.columns.spans import Span
+from tuner.curation.detectors import phones
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ list: 3, 5. Sort them.' is an instruction. The patterns are Rust's (no look-arou
 
 import polars as pl
 
-from tuner.curation.checks.leaks import has_solution
 from tuner.curation.columns.patterns import Flags, has, where
+from tuner.curation.detectors.leaks import has_solution
 
 # So much of a text's end is searched for a request, in characters.
 _TAIL = 300

@@ -24,10 +24,10 @@ import polars as pl
 from numba import njit
 from numpy.typing import NDArray
 
+from tuner.curation.checks.repetition import Repetition
 from tuner.curation.columns import tally
 from tuner.curation.columns.batch import Batch, Findings
 from tuner.curation.columns.words import I32, I64, U64, Words, mix, space, trimmed, utf8
-from tuner.curation.settings import Repetition
 
 LINES, LINE_CHARACTERS = 0.30, 0.20
 """Highest share of duplicate lines, and of paragraphs, and of the characters in them."""

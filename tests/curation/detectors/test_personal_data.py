@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.curation.planted import PLANTS, SENTENCES, decoy
-from tuner.curation.checks.personal_data import NAMES, check, find, redact
 from tuner.curation.columns.batch import Batch
+from tuner.curation.detectors.personal_data import NAMES, check, find, redact
 
 ANY = st.text(st.characters(codec="utf-8"))
 MASKS = {name: f"[{name.upper()}]" for name in NAMES}

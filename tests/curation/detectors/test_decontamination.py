@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuner.curation.checks import benchmark_index, decontamination
-from tuner.curation.checks.prompts import Prompt, digests, read
+from tuner.curation.checks.decontamination import Decontamination
 from tuner.curation.columns.batch import Batch
-from tuner.curation.settings import Decontamination
+from tuner.curation.detectors import benchmark_index, decontamination
+from tuner.curation.detectors.prompts import Prompt, digests, read
 from tuner.errors import InputError
 
 ANY = st.text(st.characters(codec="utf-8"))

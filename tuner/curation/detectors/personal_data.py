@@ -11,10 +11,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tuner.curation.checks.personal_kinds import KINDS, Kind
 from tuner.curation.columns.batch import Batch, Findings
 from tuner.curation.columns.rare import joined
 from tuner.curation.columns.spans import free
+from tuner.curation.detectors.personal_kinds import KINDS, Kind
 
 NAMES: tuple[str, ...] = tuple(kind.name for kind in KINDS)
 """The kinds there are."""

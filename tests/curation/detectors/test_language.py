@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuner.curation.checks import lid
-from tuner.curation.checks.language import check
+from tuner.curation.checks.language import Language
 from tuner.curation.columns.batch import Batch
 from tuner.curation.columns.words import utf8
-from tuner.curation.settings import Language
+from tuner.curation.detectors import lid
+from tuner.curation.detectors.language import check
 from tuner.errors import InputError
 
 ANY = st.text(st.characters(codec="utf-8"))

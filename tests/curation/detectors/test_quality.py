@@ -5,9 +5,11 @@ from hypothesis import given
 
 from tests.curation import reference
 from tests.curation.texts import PAIRS, batch
-from tuner.curation.checks import form, repetition
-from tuner.curation.checks.quality import WEIGHTS, check
-from tuner.curation.settings import Form, Quality, Repetition
+from tuner.curation.checks.form import Form
+from tuner.curation.checks.quality import Quality
+from tuner.curation.checks.repetition import Repetition
+from tuner.curation.detectors import form, repetition
+from tuner.curation.detectors.quality import WEIGHTS, check
 
 PARTS = [f"quality_{part}" for part in WEIGHTS]
 

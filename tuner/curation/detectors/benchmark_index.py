@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tuner.curation.checks.prompts import Prompt
 from tuner.curation.columns import plain_words
 from tuner.curation.columns.batch import Flags
 from tuner.curation.columns.text import normalised
 from tuner.curation.columns.words import I64, U64, Words, phrases
+from tuner.curation.detectors.prompts import Prompt
 
 GRAM = 8
 """Words in a phrase of which a prompt's share is counted."""

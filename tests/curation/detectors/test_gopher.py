@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from tests.curation import reference
 from tests.curation.texts import PAIRS, batch
-from tuner.curation.checks.gopher import check
-from tuner.curation.settings import Repetition
+from tuner.curation.checks.repetition import Repetition
+from tuner.curation.detectors.gopher import check
 
 SCORES = ("gopher_lines", "gopher_top_ngram", "gopher_repeated_ngrams")
 REASONS = dict(zip(SCORES, ("repeated_lines", "frequent_ngram", "repeated_ngrams"), strict=True))

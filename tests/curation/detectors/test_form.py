@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from tests.curation import reference
 from tests.curation.rows import INSTRUCTION, RESPONSE
 from tests.curation.texts import PAIRS, TEXT, batch
-from tuner.curation.checks.form import check, sanitize
+from tuner.curation.checks.form import Form
+from tuner.curation.detectors.form import check, sanitize
 from tuner.curation.reasons import REASONS
-from tuner.curation.settings import Form
 
 # Good instructions, and what each could be mistaken for.
 INSTRUCTIONS = {

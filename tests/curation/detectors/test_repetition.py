@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from tests.curation import reference
 from tests.curation.texts import PAIRS, batch
-from tuner.curation.checks.repetition import check, measure
+from tuner.curation.checks.repetition import Repetition
 from tuner.curation.columns.text import normalised
-from tuner.curation.settings import Repetition
+from tuner.curation.detectors.repetition import check, measure
 
 FEW_WORDS = st.lists(
     st.lists(st.sampled_from(["the", "of", "an", "oven", "Oven", "bread,", "été", "to"]), max_size=80).map(" ".join),

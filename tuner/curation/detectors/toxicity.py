@@ -14,10 +14,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tuner.curation.checks.toxic_terms import INNOCENT, TERMS
 from tuner.curation.columns.batch import Batch, Findings
 from tuner.curation.columns.rare import joined
 from tuner.curation.columns.spans import around
+from tuner.curation.detectors.toxic_terms import INNOCENT, TERMS
 
 MASK = "[REDACTED]"
 

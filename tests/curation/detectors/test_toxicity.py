@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.curation.checks.toxicity import MASK, check, redact
 from tuner.curation.columns.batch import Batch
+from tuner.curation.detectors.toxicity import MASK, check, redact
 
 ANY = st.text(st.characters(codec="utf-8"))
 

@@ -1,0 +1,23 @@
+"""The check `balance`: no kind of instruction makes up too much of what is kept."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from tuner.curation.check import Check
+
+
+class Balance(Check):
+    """Bounds how much of one kind is kept.
+
+    Attributes:
+        by: `opening`, the first two words of the instruction, or `category`, a column of one's own data.
+        at_most: Rows of one kind that are kept, those of earlier rounds first, then the best.
+    """
+
+    version: ClassVar = 1
+    does: ClassVar = "at most so many rows of one opening or category"
+    choices: ClassVar = {"over_balance": "enough better rows of this kind were kept"}
+
+    by: Literal["opening", "category"] = "opening"
+    at_most: int = Field(ge=1)

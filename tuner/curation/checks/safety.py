@@ -1,0 +1,99 @@
+"""The check `safety`: toxicity, personal data, and the harmful words of the project's first run."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from tuner.curation.check import Check, Example
+
+if TYPE_CHECKING:
+    from tuner.curation.columns.batch import Batch, Findings, Flags
+
+Action = Literal["drop", "redact", "mark", "leave"]
+
+_MASKED = {"toxic": "slurs, threats and the like", "personal_data": "personal data"}
+_ASKED = "How do I reach the owner of the bakery?"
+_WRITES = "You can write to {}, and you will have an answer within a day or two."
+
+
+class Safety(Check):
+    """What is done about a row that could do harm: `drop` it, `redact` the place, `mark` it only, or `leave` it.
+
+    Attributes:
+        toxicity: Slurs, threats, incitement to self-harm, explicit sex, insults; English only.
+        personal_data: E-mail and IP addresses, phone, card and account numbers, keys and tokens.
+        harmful_words: The ten words that rejected a row in the project's first run; too coarse to do so by default.
+    """
+
+    version: ClassVar = 1
+    does: ClassVar = (
+        "slurs, threats and the like, at word boundaries; e-mail, phone, card (Luhn), IBAN (mod 97), keys and tokens, "
+        "IP; the first run's ten words, unless an educational context shows"
+    )
+    reasons: ClassVar = {
+        "toxic": "a slur, a threat or the like occurs",
+        "personal_data": "an address, a number or a key that belongs to a person occurs",
+        "harmful_word": (
+            "a word of the first run's list of harmful ones occurs, and none that shows an educational context"
+        ),
+    }
+    columns: ClassVar = ("toxic_terms", "personal_data_kinds")
+    examples: ClassVar = (
+        Example(_ASKED, "Ask at the counter in the morning: she bakes until ten and is there herself until noon."),
+        Example(_ASKED, _WRITES.format("user@example.com")),
+        Example("Tell me about the history of the bomb.", "It was first built in the desert, in a town made for it."),
+        Example(_ASKED, _WRITES.format("maria.rossi@panificiorossi.it"), ("personal_data",)),
+        Example(_ASKED, _WRITES.format("the account DE89 3704 0044 0532 0130 00"), ("personal_data",)),
+        Example(_ASKED, "Get out of here, you stupid bitch, and never ask me about the bakery again.", ("toxic",)),
+        Example(_ASKED, "In this film a murderer runs the bakery and nobody in the village knows.", ("harmful_word",)),
+    )
+
+    toxicity: Action = "drop"
+    personal_data: Action = "redact"
+    harmful_words: Literal["drop", "mark", "leave"] = "mark"
+
+    @property
+    def actions(self) -> dict[str, str]:
+        """What is done about a row, by reason."""
+        return {"toxic": self.toxicity, "personal_data": self.personal_data, "harmful_word": self.harmful_words}
+
+    @property
+    def masking(self) -> tuple[str, ...]:
+        """The reasons for which texts are masked and no row is rejected."""
+        return tuple(reason for reason, action in self.actions.items() if action == "redact")
+
+    def masked(self, metrics: Mapping[str, Any]) -> str:
+        """What was masked in how many rows, such as `personal data in 12 rows`; empty if nothing was.
+
+        Args:
+            metrics: Of the stage `curate`.
+        """
+        found = {reason: metrics.get("marks", {}).get(reason, 0) for reason in self.masking}
+        return " and ".join(
+            f"{_MASKED[reason]} in {rows:,} {'row' if rows == 1 else 'rows'}" for reason, rows in found.items() if rows
+        )
+
+    def off(self) -> dict[str, str]:
+        """As of `Check.off`."""
+        keys = {"toxic": "toxicity", "personal_data": "personal_data", "harmful_word": "harmful_words"}
+        return {
+            reason: f"safety.{keys[reason]} is leave" for reason, action in self.actions.items() if action == "leave"
+        }
+
+    def marked(self) -> frozenset[str]:
+        """As of `Check.marked`."""
+        return frozenset(reason for reason, action in self.actions.items() if action in ("mark", "redact"))
+
+    def find(self, batch: "Batch", found: "Mapping[str, Flags]") -> "Findings":
+        """As of `Check.find`; what is masked was found when it was masked."""
+        from tuner.curation.columns.batch import Findings, together
+        from tuner.curation.detectors import personal_data, toxicity
+        from tuner.curation.detectors.harmful import is_harmful
+
+        findings = [
+            module.check(batch)
+            for action, module in ((self.toxicity, toxicity), (self.personal_data, personal_data))
+            if action in ("drop", "mark")
+        ]
+        if self.harmful_words != "leave":
+            findings.append(Findings({"harmful_word": batch.whole & batch.once(is_harmful)}))
+        return together(*findings)

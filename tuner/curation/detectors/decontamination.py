@@ -1,0 +1,157 @@
+"""Decontamination: rows that hold what benchmarks ask.
+
+Texts are compared word by word: letters and digits, case-folded, whatever stands between them. A row overlaps a prompt
+
+- if they share 13 words in a row (GPT-3, arXiv 2005.14165, appendix C), or
+- if at least 70 % of the prompt's different 8-grams occur in the row (PaLM, arXiv 2204.02311, section 8). A prompt of
+  fewer than 8 words is compared whole: only an instruction that is the same overlaps it.
+
+It is near a prompt if the Jaccard similarity of the sets of 5-grams of its instruction and the prompt reaches a limit;
+a shorter text is one phrase. An 8-gram that more than 100 different prompts hold is their template and not looked at;
+GPT-3 leaves out what collides more than 10 times, but ten questions about one passage are usual.
+
+All rows are held against sorted hashes by compiled code; the few that may share enough are looked at in full.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import lru_cache
+
+import numpy as np
+
+from tuner.curation.checks.decontamination import Decontamination
+from tuner.curation.columns import plain_words, screens
+from tuner.curation.columns.batch import Batch, Findings
+from tuner.curation.columns.rare import joined
+from tuner.curation.columns.words import I64, U64, phrases
+from tuner.curation.detectors import prompts
+from tuner.curation.detectors.benchmark_index import GRAM, SHINGLE, Benchmarks, Grams, index
+
+RUN = 13
+"""Words in a row that are an overlap."""
+COVERAGE_TENTHS = 7
+"""The share of a prompt's phrases that is an overlap."""
+SHOWN = 200
+"""Characters of an overlap that are shown."""
+
+
+@dataclass(frozen=True)
+class _Overlap:
+    """What a row shares with one prompt: `size` words from `start` on, in a text of the row (0 or 1)."""
+
+    prompt: int
+    text: int
+    start: int
+    size: int
+
+
+def load(settings: Decontamination) -> Benchmarks:
+    """Reads and indexes the prompts that a recipe names; the same files are indexed once a process.
+
+    Raises:
+        InputError: If a file is not there or holds something else than prompts.
+    """
+    marks = tuple(digest["sha256"] for digest in prompts.digests(settings.against))
+    return _loaded(settings.against, marks, settings.similarity)
+
+
+@lru_cache(maxsize=2)
+def _loaded(against: tuple[str, ...], _marks: tuple[str, ...], similarity: float) -> Benchmarks:
+    return index(prompts.read(against), similarity)
+
+
+def check(batch: Batch, benchmarks: Benchmarks) -> Findings:
+    """Looks for the prompts of benchmarks in every row.
+
+    Returns:
+        The reasons `benchmark_overlap` and `near_benchmark`; the scores `benchmark` (the prompt, `file:number`) and
+        `benchmark_overlap` (the words shared with it, at most 200 characters), null where there is neither.
+    """
+    texts = (batch.normal_instruction, batch.normal_response)
+    words = tuple(plain_words.split(text) for text in texts)
+    grams = tuple(phrases(each, GRAM) for each in words)
+    shingles = phrases(words[0], SHINGLE)
+    may_overlap = screens.may_overlap(grams, benchmarks.grams, RUN - GRAM + 1, COVERAGE_TENTHS)
+    may_be_near = screens.may_be_near(shingles, benchmarks.shingles, benchmarks.similarity)
+
+    overlaps, near = np.zeros(len(batch), np.bool_), np.zeros(len(batch), np.bool_)
+    named: dict[int, list[str]] = {}
+    shown: dict[int, list[str]] = {}
+    for row in np.flatnonzero(may_overlap | may_be_near).tolist():
+        # A response shorter than a phrase is one phrase too, but only instructions are compared whole.
+        pieces = [_of(each, row) for each in (grams if words[1].counts[row] >= GRAM else grams[:1])]
+        overlap = _overlap(benchmarks, pieces) if may_overlap[row] else None
+        prompt = _nearest(benchmarks, _of(shingles, row)) if may_be_near[row] else None
+        overlaps[row], near[row] = overlap is not None, prompt is not None
+        if overlap is None and prompt is not None:
+            overlap = _longest(benchmarks, prompt, _of((words[0].hashes, words[0].offsets), row))
+        if overlap is not None:
+            named[row] = [benchmarks.names[overlap.prompt]]
+            shown[row] = [plain_words.excerpt(texts[overlap.text][row], overlap.start, overlap.size)[:SHOWN]]
+    return Findings(
+        {"benchmark_overlap": overlaps, "near_benchmark": near},
+        {
+            "benchmark": joined("benchmark", len(batch), named, " "),
+            "benchmark_overlap": joined("benchmark_overlap", len(batch), shown, " "),
+        },
+    )
+
+
+def _of(grams: tuple[U64, I64], row: int) -> U64:
+    return grams[0][grams[1][row] : grams[1][row + 1]]
+
+
+def _matches(grams: Grams, hashes: U64) -> tuple[I64, I64]:
+    """All pairs of a phrase in `hashes` and an equal one in `grams`: their indices."""
+    low, high = np.searchsorted(grams.hashes, hashes, "left"), np.searchsorted(grams.hashes, hashes, "right")
+    counts = high - low
+    ours = np.repeat(np.arange(hashes.size), counts)
+    return ours, np.arange(ours.size) - np.repeat(np.cumsum(counts) - counts, counts) + low[ours]
+
+
+def _overlap(benchmarks: Benchmarks, texts: Sequence[U64]) -> _Overlap | None:
+    """The prompt that a row overlaps most, by the longest run of words, and that run; None if it overlaps none."""
+    covered = []
+    runs: dict[int, _Overlap] = {}
+    for text, hashes in enumerate(texts):
+        starts, found = _matches(benchmarks.grams, hashes)
+        covered.append(found)
+        for run in _runs(benchmarks, starts, found, text):
+            if run.prompt not in runs or runs[run.prompt].size < run.size:
+                runs[run.prompt] = run
+    seen = np.unique(np.concatenate(covered))
+    owners, counts = np.unique(benchmarks.grams.owners[seen[benchmarks.grams.first[seen]]], return_counts=True)
+    enough = owners[10 * counts >= COVERAGE_TENTHS * benchmarks.grams.sizes[owners]].tolist()
+    overlapping = (run for run in runs.values() if run.size >= RUN or run.prompt in enough)
+    return max(overlapping, key=lambda run: (run.size, -run.prompt), default=None)
+
+
+def _runs(benchmarks: Benchmarks, starts: I64, found: I64, text: int) -> list[_Overlap]:
+    """Words that a text and a prompt share in a row, from where their common phrases begin."""
+    if not starts.size:
+        return []
+    places = benchmarks.grams.places[found]
+    order = np.lexsort((starts, places - starts))
+    starts, places, owners = starts[order], places[order], benchmarks.grams.owners[found][order]
+    breaks = np.flatnonzero((np.diff(starts) != 1) | (np.diff(places) != 1) | (np.diff(owners) != 0)) + 1
+    begins, ends = np.append(0, breaks), np.append(breaks, starts.size)
+    lengths = np.minimum(np.diff(benchmarks.offsets)[owners[begins]], GRAM) + ends - begins - 1
+    return [_Overlap(int(owners[i]), text, int(starts[i]), int(size)) for i, size in zip(begins, lengths, strict=True)]
+
+
+def _nearest(benchmarks: Benchmarks, hashes: U64) -> int | None:
+    """The prompt whose set of phrases is most like an instruction's, if it is like enough."""
+    hashes = np.unique(hashes)
+    _, found = _matches(benchmarks.shingles, hashes)
+    owners, shared = np.unique(benchmarks.shingles.owners[found], return_counts=True)
+    jaccard = shared / (hashes.size + benchmarks.shingles.sizes[owners] - shared)
+    best = int(np.argmax(jaccard)) if owners.size else -1
+    return int(owners[best]) if owners.size and jaccard[best] >= benchmarks.similarity else None
+
+
+def _longest(benchmarks: Benchmarks, prompt: int, words: U64) -> _Overlap:
+    """The longest run of words that an instruction and a prompt share."""
+    asked = benchmarks.words[benchmarks.offsets[prompt] : benchmarks.offsets[prompt + 1]]
+    match = SequenceMatcher(None, words.tolist(), asked.tolist(), autojunk=False).find_longest_match()
+    return _Overlap(prompt, 0, match.a, match.size)
