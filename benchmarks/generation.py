@@ -6,13 +6,14 @@ included), since sampled rows of the two differ in length.
 
 import statistics
 import time
+from collections import deque
 
 from tuner import loading
 from tuner.generation import seeds
 from tuner.generation.engines import Request
 from tuner.generation.engines.transformers import TransformersEngine
 from tuner.generation.settings import Sampling
-from tuner.models import precision
+from tuner.models import precision, templates
 from tuner.models.loading import load_model, load_tokenizer
 
 ROWS = 24
@@ -23,17 +24,20 @@ ROUNDS = 5
 def measure() -> dict[str, float]:
     """Slots a second of both, medians, and their ratio."""
     model_name = loading.load("quickstart").models.generator
-    engine = TransformersEngine(model_name)
+    engine = TransformersEngine(model_name, ROWS)
     tokenizer, model = load_tokenizer(model_name), load_model(model_name, precision.inference())
     tokenizer.padding_side = "left"
-    prompt = engine.template.prefix
+    template = templates.of(tokenizer, model_name)
+    prompt = template.prefix
     sampling = Sampling(temperature=1.0, top_p=0.95, max_tokens=TOKENS)
     inputs = tokenizer([prompt] * ROWS, add_special_tokens=False, return_tensors="pt").to(model.device)
 
     def ours(turn: int) -> float:
-        requests = [Request(prompt, seeds.row_seed(turn, 0, row), 0) for row in range(ROWS)]
+        requests = deque(
+            Request(row, 0, seeds.row_seed(turn, 0, row), prompt, sampling, template.turn_end) for row in range(ROWS)
+        )
         clock = time.perf_counter()
-        done = engine.complete(requests, sampling, engine.template.turn_end, lambda *_: None)
+        done = [completion for _, completion in engine.complete(requests, lambda tokens: None)]
         return ROWS * max(completion.tokens for completion in done) / (time.perf_counter() - clock)
 
     def bare(_: int) -> float:

@@ -18,6 +18,7 @@ class Settings(BaseSettings):
         home: What this machine keeps for itself: converted models, checkpoints, the Prefect server's database.
         placement: Where a pipeline computes: `local`, on workers of the Prefect `pools`, or on a `ray` cluster.
         device: `auto` takes the GPUs there are, else the CPU.
+        engine: What draws rows; see `generation.engines`.
         dtype: `auto` trains in bfloat16 where the processor computes in it, else in float32; see `models.precision`.
         batch_size: Rows generated at once.
         workers: Trainings that run at once; by default one for each GPU, and one on a CPU.
@@ -31,6 +32,7 @@ class Settings(BaseSettings):
     home: Path = Path("~/.tuner")
     placement: Literal["local", "pools", "ray"] = "local"
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    engine: str = "transformers"
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     batch_size: int = Field(default=32, ge=1)
     workers: int = Field(default_factory=lambda: len(list(Path("/dev").glob("nvidia[0-9]*"))) or 1, ge=1)

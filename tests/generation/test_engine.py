@@ -2,7 +2,9 @@
 
 import itertools
 import shutil
+from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,16 @@ import torch
 from tests.tiny import SENTENCES, make_tiny_model
 from tuner import loading as recipes
 from tuner.errors import InputError
-from tuner.generation import seeds
+from tuner.generation import engines, seeds
 from tuner.generation.engines import Completion, Request
 from tuner.generation.engines.transformers import TransformersEngine
-from tuner.generation.generate import generate
+from tuner.generation.generate import Generator, generate
 from tuner.generation.settings import Sampling
+from tuner.generation.shards import shards
+from tuner.models import loading, templates
 from tuner.models.held import release
-from tuner.settings import settings
+from tuner.models.templates import Template
+from tuner.settings import Settings, settings
 
 SAMPLING = Sampling(temperature=0.8, top_p=0.95, max_tokens=24)
 
@@ -41,88 +46,111 @@ def exact(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def engine(folder: Path) -> TransformersEngine:
-    return TransformersEngine(str(folder))
+    return TransformersEngine(str(folder), 32)
 
 
-def batches_of(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TUNER_BATCH_SIZE", str(size))
-    settings.cache_clear()
+@pytest.fixture(scope="module")
+def template(folder: Path) -> Template:
+    return templates.of(loading.load_tokenizer(str(folder)), str(folder))
 
 
-def requests(engine: TransformersEngine, count: int = 10) -> list[Request]:
+@pytest.fixture
+def asked(template: Template) -> list[Request]:
     """Prompts of different lengths."""
-    template = engine.template
-    return [
-        Request(template.answer_prompt(" ".join(SENTENCES[: 1 + i % 4])), seeds.row_seed(7, 0, i), i % 2)
-        for i in range(count)
-    ]
+    prompts = [template.answer_prompt(" ".join(SENTENCES[: 1 + i % 4])) for i in range(10)]
+    return [Request(i, i % 2, seeds.row_seed(7, 0, i), prompt, SAMPLING) for i, prompt in enumerate(prompts)]
 
 
-def complete(
-    engine: TransformersEngine, asked: Sequence[Request], sampling: Sampling = SAMPLING, stop: str = ""
-) -> list[Completion]:
-    return engine.complete(asked, sampling, stop, lambda finished, tokens: None)
+def complete(engine: TransformersEngine, asked: Sequence[Request]) -> list[Completion]:
+    """The completions in the order of the requests."""
+    found = {id(request): completion for request, completion in engine.complete(deque(asked), lambda tokens: None)}
+    return [found[id(request)] for request in asked]
 
 
-def test_the_template_is_the_models_own(engine: TransformersEngine) -> None:
-    assert engine.template.prefix.startswith("<|im_start|>system\n")
-    assert engine.template.prefix.endswith("<|im_start|>user\n")
-    assert engine.template.turn_end == "<|im_end|>"
+def changed(asked: Sequence[Request], **sampling: Any) -> list[Request]:
+    return [replace(request, sampling=request.sampling.model_copy(update=sampling)) for request in asked]
+
+
+def test_the_template_is_the_models_own(template: Template) -> None:
+    assert template.prefix.startswith("<|im_start|>system\n")
+    assert template.prefix.endswith("<|im_start|>user\n")
+    assert template.turn_end == "<|im_end|>"
 
 
 @pytest.mark.parametrize("size", [3, 8])
-def test_rows_do_not_depend_on_the_batch(
-    engine: TransformersEngine, size: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = requests(engine)
-    batches_of(1, monkeypatch)
-    alone = complete(engine, asked)
-    batches_of(size, monkeypatch)
-    assert complete(engine, asked) == alone
+def test_rows_do_not_depend_on_the_batch(folder: Path, asked: list[Request], size: int) -> None:
+    alone = complete(TransformersEngine(str(folder), 1), asked)
+    assert complete(TransformersEngine(str(folder), size), asked) == alone
     assert len({completion.text for completion in alone}) == len(alone)
 
 
-def test_rows_do_not_depend_on_their_order_or_on_each_other(engine: TransformersEngine) -> None:
-    asked = requests(engine)
+def test_rows_do_not_depend_on_their_order_or_on_each_other(engine: TransformersEngine, asked: list[Request]) -> None:
     whole = complete(engine, asked)
     assert complete(engine, asked[::-1]) == whole[::-1]
     assert complete(engine, asked[3:6]) == whole[3:6]
 
 
-def test_the_same_seed_gives_the_same_and_another_seed_another(engine: TransformersEngine) -> None:
-    prompt = engine.template.prefix
-    one, same, other, turned = complete(
-        engine, [Request(prompt, 1, 0), Request(prompt, 1, 0), Request(prompt, 2, 0), Request(prompt, 1, 1)]
-    )
+def test_rows_that_are_sampled_otherwise_are_no_part_of_a_batch(
+    engine: TransformersEngine, asked: list[Request]
+) -> None:
+    cold = changed(asked, temperature=0.1)
+    mixed = [request for pair in zip(asked, cold, strict=True) for request in pair]
+    done = complete(engine, mixed)
+    assert done[::2] == complete(engine, asked)
+    assert done[1::2] == complete(engine, cold)
+
+
+def test_what_is_asked_meanwhile_is_completed_too(engine: TransformersEngine, asked: list[Request]) -> None:
+    queue, done = deque(asked[:2]), []
+    for request, _ in engine.complete(queue, lambda tokens: None):
+        done.append(request.row)
+        if request.row < 8:
+            queue.append(asked[request.row + 2])
+    assert sorted(done) == list(range(10))
+
+
+def test_the_same_seed_gives_the_same_and_another_seed_another(engine: TransformersEngine, template: Template) -> None:
+    said = [(1, 0), (1, 0), (2, 0), (1, 1)]
+    requests = [Request(row, turn, seed, template.prefix, SAMPLING) for row, (seed, turn) in enumerate(said)]
+    one, same, other, turned = complete(engine, requests)
     assert one == same
     assert len({one.text, other.text, turned.text}) == 3
 
 
-def test_a_longer_limit_only_adds(engine: TransformersEngine) -> None:
-    asked = requests(engine)
-    short = complete(engine, asked, SAMPLING.model_copy(update={"max_tokens": 8}))
-    long = complete(engine, asked)
+def test_a_longer_limit_only_adds(engine: TransformersEngine, asked: list[Request]) -> None:
+    short, long = complete(engine, changed(asked, max_tokens=8)), complete(engine, asked)
     for few, many in zip(short, long, strict=True):
         assert few.tokens == min(8, many.tokens)
 
 
-def test_batches_hold_as_many_rows_as_the_setting_says(
-    engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch
+def test_a_completion_comes_with_its_batch(folder: Path, asked: list[Request]) -> None:
+    engine = TransformersEngine(str(folder), 4)
+    drawn: list[int] = []
+    batches = [len(drawn) for _ in engine.complete(deque(asked), drawn.append)]
+    assert [batches.count(batch) for batch in sorted(set(batches))] == [4, 4, 2]
+
+
+def test_progress_ends_with_every_token(
+    engine: TransformersEngine, asked: list[Request], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("tuner.generation.engines.transformers.REPORT_EVERY", 0.0)
     said: list[int] = []
-    batches_of(4, monkeypatch)
-    engine.complete(requests(engine), SAMPLING, "", lambda finished, tokens: said.append(finished))
-    assert sorted(set(said) - {0}) == [4, 8, 10]
-
-
-def test_progress_ends_with_every_row_and_token(engine: TransformersEngine) -> None:
-    said: list[tuple[int, int]] = []
-    done = engine.complete(requests(engine), SAMPLING, "", lambda finished, tokens: said.append((finished, tokens)))
-    assert said[-1] == (10, sum(completion.tokens for completion in done))
+    done = [completion for _, completion in engine.complete(deque(asked), said.append)]
+    assert sum(said) == sum(completion.tokens for completion in done)
+    assert len(said) > 10
 
 
 def test_no_requests_give_no_completions(engine: TransformersEngine) -> None:
     assert complete(engine, []) == []
+
+
+def test_the_manifest_says_how_rows_were_drawn(engine: TransformersEngine) -> None:
+    assert engine.facts() == {"engine": "transformers", "device": "cpu", "dtype": "float32"}
+
+
+def test_an_engine_that_is_not_there_is_refused_with_those_that_are() -> None:
+    with pytest.raises(InputError, match=r"^TUNER_ENGINE: there is no engine 'steam'; there are transformers$"):
+        engines.opened("model", Settings(engine="steam"))
 
 
 class TestEnds:
@@ -141,7 +169,7 @@ class TestEnds:
             return output
 
         monkeypatch.setattr(engine._model, "forward", told)
-        return complete(engine, [Request(engine.template.prefix, i, 0) for i in range(len(texts))], stop=stop)
+        return complete(engine, [Request(i, 0, i, "<|im_start|>user\n", SAMPLING, stop) for i in range(len(texts))])
 
     def test_the_end_token_is_counted_and_not_shown(
         self, engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch
@@ -171,14 +199,14 @@ def test_a_model_without_a_chat_template_is_refused(folder: Path, tmp_path: Path
     base = shutil.copytree(folder, tmp_path / "base")
     (base / "chat_template.jinja").unlink(missing_ok=True)
     with pytest.raises(InputError, match="has no chat template"):
-        TransformersEngine(str(base))
+        Generator(str(base))
 
 
 def test_a_model_that_is_damaged_is_refused(folder: Path, tmp_path: Path) -> None:
     broken = shutil.copytree(folder, tmp_path / "broken")
     (broken / "model.safetensors").write_bytes(b"x" * 100)
     with pytest.raises(InputError, match=f"model {broken} cannot be loaded: "):
-        TransformersEngine(str(broken))
+        TransformersEngine(str(broken), 1)
 
 
 class TestStage:
@@ -195,14 +223,16 @@ class TestStage:
             "training: {lora: {method: lora}}\n"
         )
         into.mkdir()
-        metrics = generate(recipes.parse(text, overrides), shard, into)
+        recipe = recipes.parse(text, overrides)
+        metrics = generate(recipe, shards(recipe)[shard], into)
         return (into / "rows.parquet").read_bytes(), metrics
 
     def test_the_same_shard_has_the_same_bytes_at_any_batch_size(
         self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         first, _ = self.shard(folder, tmp_path / "a", 0)
-        batches_of(2, monkeypatch)
+        monkeypatch.setenv("TUNER_BATCH_SIZE", "2")
+        settings.cache_clear()
         release()
         assert self.shard(folder, tmp_path / "b", 0)[0] == first
         assert self.shard(folder, tmp_path / "c", 0, "generation.rows=50")[0] == first

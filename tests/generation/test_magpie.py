@@ -1,6 +1,7 @@
 """Magpie in two turns: nothing that came is dropped, and a row says how it went."""
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -8,10 +9,12 @@ import pytest
 from tuner.generation import magpie, seeds
 from tuner.generation.engines import Completion, Request
 from tuner.generation.settings import Generation, Sampling
+from tuner.generation.shards import Drawn
 from tuner.models.templates import Template
 
 GENERATION = Generation(rows=6, instruction=Sampling(temperature=1.0), response=Sampling(temperature=0.7))
 
+SHARD = Drawn(0, 42, 3, 6)
 TEMPLATE = Template("<system>kind</system><user>", "</user> <assistant>")
 
 
@@ -21,26 +24,29 @@ class Scripted:
     def __init__(self, instructions: Sequence[Completion], responses: dict[str, Completion]) -> None:
         self._instructions = instructions
         self._responses = responses
-        self.asked: list[tuple[list[Request], Sampling, str]] = []
-
-    @property
-    def template(self) -> Template:
-        return TEMPLATE
+        self.asked: list[Request] = []
 
     def complete(
-        self,
-        requests: Sequence[Request],
-        sampling: Sampling,
-        stop: str,
-        on_progress: Callable[[int, int], None],
-    ) -> list[Completion]:
-        self.asked.append((list(requests), sampling, stop))
-        if len(self.asked) == 1:
-            answers = list(self._instructions)
-        else:
-            answers = [next(a for words, a in self._responses.items() if words in r.prompt) for r in requests]
-        on_progress(len(answers), sum(answer.tokens for answer in answers))
-        return answers
+        self, requests: deque[Request], on_tokens: Callable[[int], None]
+    ) -> Iterator[tuple[Request, Completion]]:
+        while requests:
+            request = requests.popleft()
+            self.asked.append(request)
+            if request.turn == 0:
+                completion = self._instructions[request.row]
+            else:
+                completion = next(a for words, a in self._responses.items() if words in request.prompt)
+            on_tokens(completion.tokens)
+            yield request, completion
+
+    def turn(self, number: int) -> list[Request]:
+        return [request for request in self.asked if request.turn == number]
+
+    def facts(self) -> dict[str, str]:
+        return {"engine": "scripted"}
+
+    def close(self) -> None:
+        pass
 
 
 def script() -> Scripted:
@@ -63,7 +69,7 @@ def script() -> Scripted:
 
 
 def draw(engine: Scripted, generation: Generation = GENERATION) -> list[dict[str, Any]]:
-    return magpie.draw(engine, generation, 42, 3, 6, lambda turns, tokens: None).to_pylist()
+    return magpie.draw(engine, TEMPLATE, generation, SHARD, lambda turns, tokens: None).to_pylist()
 
 
 def test_every_row_is_kept_in_order_and_says_how_it_went() -> None:
@@ -89,9 +95,8 @@ def test_tokens_are_counted_end_tokens_and_fruitless_turns_included() -> None:
 def test_an_empty_instruction_is_not_answered() -> None:
     engine = script()
     rows = draw(engine)
-    first, second = engine.asked
-    assert len(first[0]) == 6
-    assert len(second[0]) == 4
+    assert len(engine.turn(0)) == 6
+    assert [request.row for request in engine.turn(1)] == [0, 2, 3, 4]
     assert rows[1]["response_prompt"] == ""
     assert rows[1]["response"] == ""
 
@@ -99,13 +104,11 @@ def test_an_empty_instruction_is_not_answered() -> None:
 def test_the_first_turn_goes_on_from_the_prefix_and_the_second_asks_the_whole() -> None:
     engine = script()
     rows = draw(engine)
-    (instructions, sampling, stop), (responses, answering, answer_stop) = engine.asked
+    instructions, responses = engine.turn(0), engine.turn(1)
     assert {request.prompt for request in instructions} == {TEMPLATE.prefix}
-    assert (sampling, stop) == (GENERATION.instruction, "</user>")
+    assert {(request.sampling, request.stop) for request in instructions} == {(GENERATION.instruction, "</user>")}
     assert responses[0].prompt == f"{TEMPLATE.prefix}Why is the sky blue?{TEMPLATE.suffix}"
-    assert (answering, answer_stop) == (GENERATION.response, "")
-    assert {request.turn for request in instructions} == {0}
-    assert {request.turn for request in responses} == {1}
+    assert {(request.sampling, request.stop) for request in responses} == {(GENERATION.response, "")}
     assert rows[0]["instruction_prompt"] == TEMPLATE.prefix
     assert rows[0]["response_prompt"] == responses[0].prompt
 
@@ -113,8 +116,8 @@ def test_the_first_turn_goes_on_from_the_prefix_and_the_second_asks_the_whole() 
 def test_a_recipe_may_give_another_prefix() -> None:
     engine = script()
     rows = draw(engine, GENERATION.model_copy(update={"prefix": "<user>"}))
-    assert {request.prompt for request in engine.asked[0][0]} == {"<user>"}
-    assert engine.asked[1][0][0].prompt == f"<user>Why is the sky blue?{TEMPLATE.suffix}"
+    assert {request.prompt for request in engine.turn(0)} == {"<user>"}
+    assert engine.turn(1)[0].prompt == f"<user>Why is the sky blue?{TEMPLATE.suffix}"
     assert rows[0]["instruction_prompt"] == "<user>"
 
 
@@ -123,8 +126,8 @@ def test_both_turns_of_a_row_descend_from_its_seed() -> None:
     rows = draw(engine)
     wanted = [seeds.row_seed(42, 3, index) for index in range(6)]
     assert [row["seed"] for row in rows] == wanted
-    assert [request.seed for request in engine.asked[0][0]] == wanted
-    assert [request.seed for request in engine.asked[1][0]] == [wanted[i] for i in (0, 2, 3, 4)]
+    assert [request.seed for request in engine.turn(0)] == wanted
+    assert [request.seed for request in engine.turn(1)] == [wanted[i] for i in (0, 2, 3, 4)]
     assert [row["row_id"] for row in rows] == [seeds.row_id(42, 3, index) for index in range(6)]
     assert {row["shard"] for row in rows} == {3}
 
@@ -139,16 +142,33 @@ def test_messages_hold_both_turns() -> None:
 
 def test_the_table_has_the_schema_even_where_nothing_came() -> None:
     empty = Scripted([Completion("", 1, "stop")] * 6, {})
-    table = magpie.draw(empty, GENERATION, 42, 0, 6, lambda turns, tokens: None)
+    table = magpie.draw(empty, TEMPLATE, GENERATION, SHARD, lambda turns, tokens: None)
     assert table.schema == magpie.SCHEMA
     assert set(table["outcome"].to_pylist()) == {"empty_instruction"}
 
 
 def test_progress_counts_both_turns() -> None:
     said: list[tuple[int, int]] = []
-    magpie.draw(script(), GENERATION, 42, 3, 6, lambda turns, tokens: said.append((turns, tokens)))
-    assert said[0] == (6, 36)
+    magpie.draw(script(), TEMPLATE, GENERATION, SHARD, lambda turns, tokens: said.append((turns, tokens)))
+    assert said[0] == (0, 7)
     assert said[-1] == (6 + 4, 36 + 25)
+
+
+def test_a_response_is_asked_for_as_soon_as_its_instruction_is_there() -> None:
+    queues: list[list[tuple[int, int]]] = []
+
+    class Watching(Scripted):
+        def complete(
+            self, requests: deque[Request], on_tokens: Callable[[int], None]
+        ) -> Iterator[tuple[Request, Completion]]:
+            for found in super().complete(requests, on_tokens):
+                yield found
+                queues.append([(request.row, request.turn) for request in requests])
+
+    watching = Watching(script()._instructions, script()._responses)
+    draw(watching)
+    assert queues[0][-1] == (0, 1)
+    assert queues[0][0] == (1, 0)
 
 
 @pytest.mark.parametrize(("rows", "shard_rows", "sizes"), [(96, 24, [24] * 4), (5, 2, [2, 2, 1]), (3, 100, [3])])

@@ -47,7 +47,7 @@ def test_anything_else_is_told_the_three_ways(text: str) -> None:
 
 def test_a_text_as_long_as_a_book_is_not_said_again() -> None:
     with pytest.raises(
-        InputError, match=r"^models.student: '/x{39}'\.\.\. has 9,001 characters; a model has at most 1024$"
+        InputError, match=r"^models.student: '/x{39}'\.\.\. has 9,001 characters; a model has at most 512$"
     ):
         parse("/" + 9000 * "x", "models.student")
 

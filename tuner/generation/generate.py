@@ -7,11 +7,26 @@ from typing import Any
 
 from tuner import progress
 from tuner.artifacts import parquet
-from tuner.generation import magpie
-from tuner.generation.engines.transformers import TransformersEngine
+from tuner.generation import engines, magpie
 from tuner.generation.shards import Drawn
-from tuner.models import held, loading, precision
+from tuner.models import held, loading, templates
 from tuner.recipe import Recipe
+from tuner.settings import settings
+
+
+class Generator:
+    """A generator that can be asked: its engine and its chat template.
+
+    Args:
+        model: As in a recipe.
+
+    Raises:
+        InputError: If the model cannot be loaded or has no chat template.
+    """
+
+    def __init__(self, model: str) -> None:
+        self.template = templates.of(loading.load_tokenizer(model), model)
+        self.engine = engines.opened(model, settings())
 
 
 def generate(recipe: Recipe, drawn: Drawn, folder: Path) -> dict[str, Any]:
@@ -30,27 +45,26 @@ def generate(recipe: Recipe, drawn: Drawn, folder: Path) -> dict[str, Any]:
     Raises:
         InputError: If the generator cannot be loaded or has no chat template.
     """
-    count = drawn.rows
+    model, now = recipe.models.generator, settings()
     with held.lock:
-        model = recipe.models.generator
-        engine = held.hold(("generate", model), lambda: TransformersEngine(model))
+        key = ("generate", now.engine, model)
+        generator = held.hold(key, lambda: Generator(model), lambda loaded: loaded.engine.close())
         clock = time.perf_counter()
 
         def report(turns: int, tokens: int) -> None:
             figures = {"tokens/s": tokens / (time.perf_counter() - clock)}
-            progress.emit(progress.Event("generate", drawn.label, done=turns, total=2 * count, figures=figures))
+            progress.emit(progress.Event("generate", drawn.label, done=turns, total=2 * drawn.rows, figures=figures))
 
-        table = magpie.draw(engine, recipe.generation, drawn.seed, drawn.number, count, report)
+        table = magpie.draw(generator.engine, generator.template, recipe.generation, drawn, report)
         seconds = time.perf_counter() - clock
+        facts = generator.engine.facts()
     parquet.write(table, folder / "rows.parquet")
     tokens = sum(table["instruction_tokens"].to_pylist()) + sum(table["response_tokens"].to_pylist())
     return {
-        "rows": count,
+        "rows": drawn.rows,
         "outcomes": dict(sorted(Counter(table["outcome"].to_pylist()).items())),
         "tokens": tokens,
         "seconds": round(seconds, 3),
         "tokens_per_second": round(tokens / seconds, 2),
-        "engine": "transformers",
-        "device": loading.device(),
-        "dtype": str(precision.inference()).removeprefix("torch."),
+        **facts,
     }

@@ -5,6 +5,7 @@ instruction. The same template around that instruction then asks for the respons
 that is empty or cut off is kept and says so.
 """
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,8 @@ import pyarrow as pa
 from tuner.generation import seeds
 from tuner.generation.engines import Completion, Engine, Request
 from tuner.generation.settings import Generation
+from tuner.generation.shards import Drawn
+from tuner.models.templates import Template
 
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 
@@ -40,52 +43,59 @@ NOTHING = Completion("", 0, "stop")
 
 def draw(
     engine: Engine,
+    template: Template,
     generation: Generation,
-    recipe_seed: int,
-    shard: int,
-    count: int,
+    shard: Drawn,
     on_progress: Callable[[int, int], None],
 ) -> pa.Table:
-    """Draws the rows of one shard.
+    """Draws the rows of one shard. A response is asked for as soon as its instruction is there.
 
     Args:
-        engine: Holds the generator.
+        engine: Completes with the generator.
+        template: The generator's.
         generation: The recipe's section.
-        recipe_seed: The recipe's seed.
-        shard: The shard's number.
-        count: Rows in it.
-        on_progress: Called with (turns finished of 2 x count, tokens drawn so far).
+        shard: Which one.
+        on_progress: Called with (turns finished of two a row, tokens drawn so far).
 
     Returns:
         One row each, in order, of `SCHEMA`.
     """
-    template = engine.template
     prefix = template.prefix if generation.prefix is None else generation.prefix
-    row_seeds = [seeds.row_seed(recipe_seed, shard, index) for index in range(count)]
+    asked = deque(
+        Request(
+            row, 0, seeds.row_seed(shard.seed, shard.number, row), prefix, generation.instruction, template.turn_end
+        )
+        for row in range(shard.rows)
+    )
+    instructions: dict[int, Completion] = {}
+    responses: dict[int, Completion] = {}
+    prompts: dict[int, str] = {}
+    drawn = 0
 
-    instructions = engine.complete(
-        [Request(prefix, seed, 0) for seed in row_seeds], generation.instruction, template.turn_end, on_progress
-    )
-    drawn = sum(instruction.tokens for instruction in instructions)
-    asked = [i for i, instruction in enumerate(instructions) if instruction.text]
-    prompts = [f"{prefix}{instruction.text}{template.suffix}" for instruction in instructions]
-    answered = engine.complete(
-        [Request(prompts[i], row_seeds[i], 1) for i in asked],
-        generation.response,
-        "",
-        lambda finished, tokens: on_progress(count + finished, drawn + tokens),
-    )
-    responses = dict(zip(asked, answered, strict=True))
+    def on_tokens(tokens: int) -> None:
+        nonlocal drawn
+        drawn += tokens
+        on_progress(len(instructions) + len(responses), drawn)
+
+    for request, completion in engine.complete(asked, on_tokens):
+        row = request.row
+        if request.turn == 0:
+            instructions[row] = completion
+            if completion.text:
+                prompts[row] = f"{prefix}{completion.text}{template.suffix}"
+                asked.append(Request(row, 1, request.seed, prompts[row], generation.response))
+        else:
+            responses[row] = completion
+        on_progress(len(instructions) + len(responses), drawn)
     rows = [
-        _row(recipe_seed, shard, index, prefix, prompts[index], instruction, responses.get(index))
-        for index, instruction in enumerate(instructions)
+        _row(shard, row, prefix, prompts.get(row, ""), instructions[row], responses.get(row))
+        for row in range(shard.rows)
     ]
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
 def _row(
-    recipe_seed: int,
-    shard: int,
+    shard: Drawn,
     index: int,
     prefix: str,
     prompt: str,
@@ -94,10 +104,10 @@ def _row(
 ) -> dict[str, Any]:
     answer = response or NOTHING
     return {
-        "row_id": seeds.row_id(recipe_seed, shard, index),
-        "shard": shard,
+        "row_id": seeds.row_id(shard.seed, shard.number, index),
+        "shard": shard.number,
         "index": index,
-        "seed": seeds.row_seed(recipe_seed, shard, index),
+        "seed": seeds.row_seed(shard.seed, shard.number, index),
         "instruction": instruction.text,
         "response": answer.text,
         "messages": [
@@ -105,7 +115,7 @@ def _row(
             {"role": "assistant", "content": answer.text},
         ],
         "instruction_prompt": prefix,
-        "response_prompt": prompt if response else "",
+        "response_prompt": prompt,
         "instruction_finish": instruction.finish,
         "response_finish": response.finish if response else "skipped",
         "instruction_tokens": instruction.tokens,

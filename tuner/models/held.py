@@ -10,21 +10,23 @@ Model = TypeVar("Model")
 lock = threading.RLock()
 """To be held while the model is used: threads of one process take turns at it."""
 
-_held: dict[object, object] = {}
+_held: dict[object, tuple[object, Callable[[], None]]] = {}
 
 
-def hold(key: object, load: Callable[[], Model]) -> Model:
+def hold(key: object, load: Callable[[], Model], close: Callable[[Model], None] = lambda model: None) -> Model:
     """The model of a key, loaded if another one or none is in memory, of which there is at most one.
 
     Args:
         key: Names the model and what it was loaded for.
         load: Loads it.
+        close: Frees what garbage collection does not.
     """
     with lock:
         if key not in _held:
             release()
-            _held[key] = load()
-        return cast(Model, _held[key])
+            loaded = load()
+            _held[key] = loaded, lambda: close(loaded)
+        return cast(Model, _held[key][0])
 
 
 def release() -> None:
@@ -34,6 +36,8 @@ def release() -> None:
             return
         import torch
 
+        for _, close in _held.values():
+            close()
         _held.clear()
         gc.collect()
         # What torch keeps for its next tensors another process, such as the training child, cannot have.

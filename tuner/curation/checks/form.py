@@ -92,7 +92,7 @@ class Form(Check):
         ),
         Example(
             _ASKED,
-            "Trees are not my field. I can't help with that, but a book about the trees of your country will surely have the answer in it.",
+            "Trees are not my field: I can't help with it, but a book about trees will surely have the answer.",
             ("refusal",),
         ),
         Example(
@@ -100,7 +100,9 @@ class Form(Check):
             "I am a language model, and I have never seen a tree. Still, the cold takes the green out of the leaves.",
             ("unasked_ai",),
         ),
-        Example(_ASKED, "There are several reasons why the leaves of a tree change their colour:", ("unfinished_response",)),
+        Example(
+            _ASKED, "There are several reasons why the leaves of a tree change their colour:", ("unfinished_response",)
+        ),
         Example(
             "Почему листья осенью меняют цвет?",
             "Осенью дни становятся короче, и дерево забирает зелёный хлорофилл из листьев обратно в ствол.",

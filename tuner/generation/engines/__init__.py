@@ -1,11 +1,21 @@
-"""Engines complete prompts. What they are asked and what they answer, whatever runs beneath."""
+"""Engines complete prompts, whatever runs beneath. `TUNER_ENGINE` chooses one, never the recipe.
 
-from collections.abc import Callable, Sequence
+An engine is a module of this package, listed in `ENGINES`, with a function `open(model, settings)` that returns an
+`Engine`.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Literal, Protocol
 
+from tuner.errors import InputError
 from tuner.generation.settings import Sampling
-from tuner.models.templates import Template
+from tuner.settings import Settings
+
+ENGINES = ("transformers",)
+"""The modules."""
 
 
 @dataclass(frozen=True)
@@ -13,14 +23,20 @@ class Request:
     """One prompt to continue.
 
     Attributes:
-        prompt: The exact text, special tokens included.
-        seed: The row's seed.
+        row: Whose it is, for whoever asks.
         turn: 0 for the instruction, 1 for the response: each draws its own random numbers.
+        seed: The row's seed.
+        prompt: The exact text, special tokens included.
+        sampling: How tokens are drawn.
+        stop: Text that ends the turn, besides the model's own end tokens; empty for none.
     """
 
-    prompt: str
-    seed: int
+    row: int
     turn: int
+    seed: int
+    prompt: str
+    sampling: Sampling
+    stop: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,32 +55,43 @@ class Completion:
 
 
 class Engine(Protocol):
-    """Completes prompts with a model it holds in memory."""
-
-    @property
-    def template(self) -> Template:
-        """The model's chat template, cut at the user's words."""
-        ...
+    """Completes prompts with a model."""
 
     def complete(
-        self,
-        requests: Sequence[Request],
-        sampling: Sampling,
-        stop: str,
-        on_progress: Callable[[int, int], None],
-    ) -> list[Completion]:
-        """Completes every request.
+        self, requests: deque[Request], on_tokens: Callable[[int], None]
+    ) -> Iterator[tuple[Request, Completion]]:
+        """Completes requests, and yields each with its completion as soon as that has ended.
 
-        A completion follows from its request and the sampling; the batch it is computed in changes it only where
-        batched arithmetic rounds differently and a random number falls within that difference.
+        A completion follows from its request; the batch it is computed in changes it only where batched arithmetic
+        rounds differently and a random number falls within that difference.
 
         Args:
-            requests: In any order.
-            sampling: For all of them.
-            stop: Text that ends the turn, besides the model's own end tokens.
-            on_progress: Called now and then with (requests finished, tokens drawn so far).
-
-        Returns:
-            One completion for each request, in the order of the requests.
+            requests: Are taken out from the left as there is room for them. The caller may add some whenever a
+                completion is yielded; the engine ends when none is left and all that it took have ended.
+            on_tokens: Called now and then with how many tokens were drawn since the last call.
         """
         ...
+
+    def facts(self) -> dict[str, str]:
+        """What the manifest says of how rows were drawn, such as device and number format."""
+        ...
+
+    def close(self) -> None:
+        """Frees what it holds."""
+        ...
+
+
+def opened(model: str, settings: Settings) -> Engine:
+    """The engine that the settings choose, with a model.
+
+    Args:
+        model: As in a recipe.
+        settings: Of this process.
+
+    Raises:
+        InputError: If there is no such engine, or the model cannot be had.
+    """
+    if settings.engine not in ENGINES:
+        raise InputError(f"TUNER_ENGINE: there is no engine {settings.engine!r}; there are {', '.join(ENGINES)}")
+    engine: Engine = import_module(f"{__name__}.{settings.engine}").open(model, settings)
+    return engine

@@ -1,7 +1,8 @@
 """The engine on transformers' `generate`: static batches, left padding, every row with its own random numbers."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,16 @@ from transformers import GenerationConfig
 from tuner.generation import seeds
 from tuner.generation.engines import Completion, Request
 from tuner.generation.sampling import RowSampler
-from tuner.generation.settings import Sampling
-from tuner.models import loading, precision, templates
-from tuner.models.templates import Template
-from tuner.settings import settings
+from tuner.models import loading, precision
+from tuner.settings import Settings
 
 REPORT_EVERY = 0.5
-"""Seconds between two calls of `on_progress` within a batch."""
+"""Seconds between two calls of `on_tokens` within a batch."""
+
+
+def open(model: str, settings: Settings) -> "TransformersEngine":
+    """The engine with a model in memory; raises as `TransformersEngine`."""
+    return TransformersEngine(model, settings.batch_size)
 
 
 class TransformersEngine:
@@ -25,67 +29,64 @@ class TransformersEngine:
 
     Args:
         model: As in a recipe.
+        slots: Rows of a batch.
 
     Raises:
-        InputError: If the model cannot be loaded or has no chat template.
+        InputError: If the model cannot be loaded.
     """
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, slots: int) -> None:
+        self._slots = slots
         # transformers types its classes by attribute look-up, which hides every call from a type checker.
         self._tokenizer: Any = loading.load_tokenizer(model)
         self._tokenizer.padding_side = "left"
-        self._template = templates.of(self._tokenizer, model)
         self._model: Any = loading.load_model(model, precision.inference()).eval()
         own = self._model.generation_config.eos_token_id if self._model.generation_config else None
         self._own_ends = own if isinstance(own, list) else [own]
         # A model's own defaults (a repetition penalty, a top-k) would decide the result unseen by the recipe.
         self._model.generation_config = GenerationConfig()
 
-    @property
-    def template(self) -> Template:
-        """The model's chat template, cut at the user's words."""
-        return self._template
-
     def complete(
-        self,
-        requests: Sequence[Request],
-        sampling: Sampling,
-        stop: str,
-        on_progress: Callable[[int, int], None],
-    ) -> list[Completion]:
-        """Completes every request, prompts of like length together. See `Engine.complete`."""
-        if not requests:
-            return []  # a tokenizer cannot take an empty batch
-        lengths = [len(ids) for ids in self._encode([request.prompt for request in requests])["input_ids"]]
-        order = sorted(range(len(requests)), key=lambda i: (lengths[i], i))
-        completions: dict[int, Completion] = {}
-        tokens = 0
-        size = settings().batch_size
-        for start in range(0, len(order), size):
-            batch = order[start : start + size]
+        self, requests: deque[Request], on_tokens: Callable[[int], None]
+    ) -> Iterator[tuple[Request, Completion]]:
+        """Completes requests in batches of those that are sampled alike, prompts of like length together."""
+        while requests:
+            how = requests[0].sampling, requests[0].stop
+            alike = [request for request in requests if (request.sampling, request.stop) == how]
+            lengths = [len(ids) for ids in self._encode([request.prompt for request in alike])["input_ids"]]
+            others = [request for request in requests if (request.sampling, request.stop) != how]
+            requests.clear()
+            requests.extend(others)
+            order = sorted(range(len(alike)), key=lambda i: (lengths[i], i))
+            for start in range(0, len(order), self._slots):
+                batch = [alike[i] for i in order[start : start + self._slots]]
+                yield from zip(batch, self._batch(batch, on_tokens), strict=True)
 
-            def report(steps: int, drawn: int = tokens, rows: int = len(batch), finished: int = start) -> None:
-                on_progress(finished, drawn + steps * rows)
+    def facts(self) -> dict[str, str]:
+        """As of `Engine.facts`."""
+        return {
+            "engine": "transformers",
+            "device": self._model.device.type,
+            "dtype": str(self._model.dtype).removeprefix("torch."),
+        }
 
-            done = self._batch([requests[i] for i in batch], sampling, stop, report)
-            completions.update(zip(batch, done, strict=True))
-            tokens += sum(completion.tokens for completion in done)
-            on_progress(len(completions), tokens)
-        return [completions[i] for i in range(len(requests))]
+    def close(self) -> None:
+        """As of `Engine.close`."""
+        del self._model, self._tokenizer
 
     def _encode(self, prompts: list[str], **options: Any) -> dict[str, torch.Tensor]:
         return dict(self._tokenizer(prompts, add_special_tokens=False, **options))  # the template holds them
 
     @torch.inference_mode()
-    def _batch(
-        self, requests: list[Request], sampling: Sampling, stop: str, report: Callable[[int], None]
-    ) -> list[Completion]:
+    def _batch(self, requests: list[Request], on_tokens: Callable[[int], None]) -> list[Completion]:
+        sampling, stop = requests[0].sampling, requests[0].stop
         encoded = self._encode([request.prompt for request in requests], padding=True, return_tensors="pt")
         inputs = {key: value.to(self._model.device) for key, value in encoded.items() if key != "token_type_ids"}
         length = inputs["input_ids"].shape[1]
         ends, stop_text = self._ends(stop)
         uniforms = np.stack([seeds.uniforms(r.seed, r.turn, sampling.max_tokens) for r in requests])
-        sampler = RowSampler(sampling, torch.from_numpy(uniforms), length, _throttled(report))
+        told = _Told(on_tokens, len(requests))
+        sampler = RowSampler(sampling, torch.from_numpy(uniforms), length, told.step)
         config = GenerationConfig(
             max_new_tokens=sampling.max_tokens,
             do_sample=False,
@@ -99,7 +100,9 @@ class TransformersEngine:
             logits_processor=[sampler],
             tokenizer=self._tokenizer if stop_text else None,
         )
-        return [self._completion(ids, ends, stop_text) for ids in output[:, length:].tolist()]
+        done = [self._completion(ids, ends, stop_text) for ids in output[:, length:].tolist()]
+        told.end(sum(completion.tokens for completion in done))
+        return done
 
     def _completion(self, ids: list[int], ends: list[int], stop_text: str) -> Completion:
         end = next((i for i, token in enumerate(ids) if token in ends), None)
@@ -125,13 +128,17 @@ class TransformersEngine:
         return sorted(end for end in ends if end is not None), stop
 
 
-def _throttled(report: Callable[[int], None]) -> Callable[[int], None]:
-    last = time.monotonic()
+class _Told:
+    """Tells now and then how many tokens a batch has drawn; at its end what its rows hold, without the padding."""
 
-    def on_step(step: int) -> None:
-        nonlocal last
-        if time.monotonic() - last >= REPORT_EVERY:
-            last = time.monotonic()
-            report(step)
+    def __init__(self, on_tokens: Callable[[int], None], rows: int) -> None:
+        self._on_tokens, self._rows, self._said, self._last = on_tokens, rows, 0, time.monotonic()
 
-    return on_step
+    def step(self, step: int) -> None:
+        if time.monotonic() - self._last >= REPORT_EVERY:
+            self.end(step * self._rows)
+
+    def end(self, tokens: int) -> None:
+        self._last = time.monotonic()
+        self._on_tokens(tokens - self._said)
+        self._said = tokens
