@@ -5,12 +5,12 @@ import subprocess
 
 from benchmarks import generation, newcomer, operations, reruns, training
 from benchmarks.reruns import TUNER
-from tuner import launch
+from deployments.environment import environment
 
 
 def _operations() -> None:
     """Prints what the orchestration costs."""
-    # Before `launch.environment`: servers and workers are to find what a person's shell would tell them.
+    # Before `environment`: servers and workers are to find what a person's shell would tell them.
     found = operations.measure()
     whole = f"{operations.PIPELINE_SECONDS:.0f}"
     print(
@@ -36,7 +36,7 @@ def _operations() -> None:
 
 if __name__ == "__main__":
     _operations()
-    launch.environment()
+    environment()
     subprocess.run([*TUNER, "run", "quickstart"], check=True)
     load = os.getloadavg()[0]
     print(f"\nload average before: {load:.1f}")

@@ -34,7 +34,8 @@ PIPELINE_SECONDS = 600.0
 TRAINING_SECONDS = 60.0
 
 LOCAL = """
-from tuner import launch, loading
+from tuner import loading
+from cli import launch
 launch.run(loading.read("quickstart"), {overrides}, None, "generate", "report", "quickstart")
 """
 """`tuner run` without what it shows on a terminal, which would need real figures."""

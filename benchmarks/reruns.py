@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-TUNER = [sys.executable, "-c", "from tuner.cli import main; main()"]
+TUNER = [sys.executable, "-c", "from cli.commands import main; main()"]
 ROUNDS = 5
 
 

@@ -121,11 +121,12 @@ def draw(shards: int) -> None:
     """Runs the pipeline until `generate`, with shards that cost nothing."""
     import pyarrow as pa
 
-    from tuner import launch, loading
+    from deployments.environment import environment
+    from tuner import loading
     from tuner.artifacts import parquet
     from tuner.stage import Stage
 
-    launch.environment()
+    environment()
 
     def simulated(stage: Any, recipe: Any, part: Any, store: Any) -> Any:
         def write(folder: Path) -> dict[str, Any]:

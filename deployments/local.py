@@ -16,9 +16,9 @@ import urllib.request
 from pathlib import Path
 
 from deployments.child import as_child
+from deployments.environment import START_SECONDS, pages
 from deployments.settings import POOLS
 from tuner.errors import InputError, StageError
-from tuner.launch import START_SECONDS, pages
 
 
 def serve(port: int, server_file: Path, python: str) -> None:

@@ -17,9 +17,8 @@ from deployments.command import command
 from tuner import runs
 from tuner.artifacts.store import Store
 from tuner.errors import InputError, TunerError
-from tuner.report.wording import duration
+from tuner.report.wording import duration, moment
 from tuner.settings import settings
-from tuner.terminal import moment
 
 
 class Reports(BaseHTTPRequestHandler):

@@ -4,7 +4,7 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 
 from flows.refusing import refusing
-from tuner.artifacts import garbage
+from tuner import garbage
 from tuner.artifacts.store import Store
 from tuner.settings import settings
 

@@ -28,7 +28,7 @@ LEASE_SECONDS = 60.0
 """The shortest that the server takes; it is renewed while the holder lives."""
 
 PATIENCE_SECONDS = 240.0
-"""How long a server that does not answer is waited for; `launch.PREFECT` has every other request as patient."""
+"""How long a server that does not answer is waited for; `deployments.environment` makes other requests as patient."""
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from typing import ClassVar
 
 import pytest
 
-from tuner import cli, launch, proxies
+from cli import commands, launch
+from tuner import proxies
 
 DEAD = "http://127.0.0.1:9"
 
@@ -92,9 +93,9 @@ def test_a_proxy_that_can_be_used_stays(
 
 def test_every_command_settles_them_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("all_proxy", "socks://host:1080")
-    monkeypatch.setattr(cli, "app", lambda: None)
-    monkeypatch.setattr(cli.interpreter, "spare_libraries", lambda: None)
-    cli.main()
+    monkeypatch.setattr(commands, "app", lambda: None)
+    monkeypatch.setattr(commands.interpreter, "spare_libraries", lambda: None)
+    commands.main()
     assert "all_proxy" not in os.environ
     assert "127.0.0.1" in os.environ["no_proxy"]
 

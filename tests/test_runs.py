@@ -7,6 +7,7 @@ from typing import Literal
 import pytest
 
 from tuner import loading, runs
+from tuner.artifacts.names import check_name
 from tuner.artifacts.store import Store
 from tuner.errors import InputError
 from tuner.recipe import Recipe
@@ -110,13 +111,13 @@ def test_a_name_belongs_to_one_recipe(store: Store, recipe: Recipe) -> None:
 
 @pytest.mark.parametrize("name", ["a", "a.b_c-1", "7", "x" * 100])
 def test_a_plain_name_is_taken(name: str) -> None:
-    assert runs.check_name(name) == name
+    assert check_name(name) == name
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "/a", "-a", ".a", "a b", "ä", "a\n", "x" * 101, "a\\b"])
 def test_a_name_that_is_a_path_or_odd_is_refused(name: str, store: Store, recipe: Recipe) -> None:
     with pytest.raises(InputError, match=r"letters, digits, '\.', '_' and '-' only, at most 100$"):
-        runs.check_name(name)
+        check_name(name)
     with pytest.raises(InputError):
         runs.find(store, name)
 

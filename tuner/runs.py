@@ -3,26 +3,21 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from tuner.artifacts.fingerprint import Spec
 from tuner.artifacts.manifest import Sha256, StageName
+from tuner.artifacts.names import Name, check_name, now
 from tuner.artifacts.store import Store
 from tuner.errors import DamagedArtifactError, InputError
 from tuner.recipe import Recipe
 from tuner.registry import NAMES, planned, run_name
 
 State = Literal["running", "completed", "failed", "interrupted"]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 Moment = Annotated[str, Field(pattern=r"^[0-9T:.+Z-]{1,40}$")]
-
-
-def now() -> str:
-    """This moment, ISO 8601 in UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @dataclass
@@ -120,22 +115,6 @@ class Run:
     def save(self) -> None:
         """Writes the record, whole or not at all."""
         self.store.write_run(self.name, self.record)
-
-
-def check_name(name: str, given: str = "--name") -> str:
-    """A name that is safe as a folder.
-
-    Args:
-        name: The name.
-        given: What it was given as, for the error.
-
-    Raises:
-        InputError: If it is a path or holds other signs than letters, digits, `.`, `_` and `-`.
-    """
-    plain = name.replace(".", "").replace("_", "").replace("-", "")
-    if not (plain.isascii() and plain.isalnum() and name[0].isalnum() and len(name) <= 100):
-        raise InputError(f"{given} {name}: a name has letters, digits, '.', '_' and '-' only, at most 100")
-    return name
 
 
 def find(store: Store, name: str) -> dict[str, Any]:

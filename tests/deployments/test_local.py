@@ -10,7 +10,7 @@ import pytest
 from deployments import local
 from tuner.errors import InputError
 
-TUNER = [sys.executable, "-c", "from tuner.cli import main; main()"]
+TUNER = [sys.executable, "-c", "from cli.commands import main; main()"]
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from tests.deployments.processes import Processes, free_port, started, until
 from tests.e2e.words import LORA, PROMPT_TUNING, RECIPE, make_word_model
 from tests.warm import Warm
 
-MAIN = "from tuner.cli import main; main()"
+MAIN = "from cli.commands import main; main()"
 TUNER = [sys.executable, "-c", MAIN]
 
 SLOT_HOLDER = (

@@ -15,8 +15,8 @@ pytestmark = pytest.mark.e2e
 
 FLOW = """
 import json, sys
-from tuner import launch
-launch.environment()
+from deployments.environment import environment
+environment()
 from flows.pipeline import pipeline
 pipeline(**json.loads(sys.argv[1]))
 """

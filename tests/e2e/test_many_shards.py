@@ -21,8 +21,8 @@ GROUPS = ("shard 1 to shard 4", "shard 5 to shard 6")
 
 FEW = """
 import json, sys
-from tuner import launch
-launch.environment()
+from deployments.environment import environment
+environment()
 from flows import placement
 placement.MOST_TASKS = placement.CHILD_TASKS = 4
 from flows.pipeline import pipeline

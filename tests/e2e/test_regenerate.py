@@ -19,7 +19,8 @@ from tuner.regeneration.rounds import following
 pytestmark = pytest.mark.e2e
 
 FLOW = (
-    "import sys; from tuner import launch; launch.environment(); from flows.regenerate import regenerate; "
+    "import sys; from deployments.environment import environment; environment(); "
+    "from flows.regenerate import regenerate; "
     "regenerate(recipe_yaml=sys.argv[1])"
 )
 

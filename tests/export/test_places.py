@@ -8,14 +8,14 @@ import fsspec
 import pytest
 from typer.testing import CliRunner
 
+from cli.commands import app
 from tests.deployments.processes import PATIENCE
-from tuner.cli import app
 from tuner.errors import InputError
 from tuner.export.dataset import RECORD
 from tuner.export.places import Bucket, export
 from tuner.settings import settings
 
-TUNER = [sys.executable, "-c", "from tuner.cli import main; main()"]
+TUNER = [sys.executable, "-c", "from cli.commands import main; main()"]
 FILES = ["README.md", "data/train.parquet", "data/validation.parquet", RECORD, "rejected/rejected.parquet"]
 
 

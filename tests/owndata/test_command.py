@@ -10,7 +10,7 @@ from tests.deployments.processes import PATIENCE
 
 from .talk import exchange, lines
 
-TUNER = [sys.executable, "-c", "from tuner.cli import main; main()"]
+TUNER = [sys.executable, "-c", "from cli.commands import main; main()"]
 
 
 def tuner(*arguments, cwd):

@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass
 from pydantic import TypeAdapter, ValidationError
 
 from tuner.artifacts.manifest import Sha256
+from tuner.artifacts.names import Name, check_name, now
 from tuner.artifacts.store import Store
 from tuner.errors import DamagedArtifactError, InputError
-from tuner.runs import Name, check_name, now
 
 CHAMPION = "champion"
 """The alias that is served, and that a regeneration compares with."""

@@ -2,7 +2,7 @@
 
 import gc
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -10,7 +10,9 @@ from tuner.artifacts import parquet
 from tuner.errors import StageError
 from tuner.evaluation import generation, loss, statistics
 from tuner.progress import Event, emit
-from tuner.recipe import Recipe
+
+if TYPE_CHECKING:
+    from tuner.recipe import Recipe
 
 TIMED = 5
 """How often each subject's generation is timed: in turns with the others, so that what slows the machine slows all."""
@@ -33,7 +35,7 @@ class Bench:
         StageError: If no held-out row has a completion within `max_length`.
     """
 
-    def __init__(self, recipe: Recipe, validation: Path, stage: str, subjects: int, timings: int = 0) -> None:
+    def __init__(self, recipe: "Recipe", validation: Path, stage: str, subjects: int, timings: int = 0) -> None:
         from tuner.training.student import tokenizer_of
 
         self.recipe = recipe

@@ -2,15 +2,17 @@
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuner.evaluation import BASE
 from tuner.evaluation.bench import TIMED, Bench
 from tuner.evaluation.subjects import merged, wearing
-from tuner.recipe import Recipe
+
+if TYPE_CHECKING:
+    from tuner.recipe import Recipe
 
 
-def evaluate(recipe: Recipe, validation: Path, adapters: dict[str, Path], folder: Path) -> dict[str, Any]:
+def evaluate(recipe: "Recipe", validation: Path, adapters: dict[str, Path], folder: Path) -> dict[str, Any]:
     """Scores the student and every adapter.
 
     A quantized adapter is scored on the quantized student it was trained on. The base is scored in 4 bit if all

@@ -3,15 +3,17 @@
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuner import progress
 from tuner.artifacts import parquet
 from tuner.generation import engines, magpie
 from tuner.generation.shards import Drawn
 from tuner.models import held, loading, templates
-from tuner.recipe import Recipe
 from tuner.settings import settings
+
+if TYPE_CHECKING:
+    from tuner.recipe import Recipe
 
 
 class Generator:
@@ -29,7 +31,7 @@ class Generator:
         self.engine = engines.opened(model, settings())
 
 
-def generate(recipe: Recipe, drawn: Drawn, folder: Path) -> dict[str, Any]:
+def generate(recipe: "Recipe", drawn: Drawn, folder: Path) -> dict[str, Any]:
     """Draws one shard and writes `rows.parquet`.
 
     The model stays in memory for the next shard. Shards of one process take turns at it.

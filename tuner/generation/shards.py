@@ -1,8 +1,10 @@
 """The shards of a recipe: which rows are drawn together. Light, since a plan names them all."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from tuner.recipe import Recipe
+if TYPE_CHECKING:
+    from tuner.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ def labelled(round_: int, label: str) -> str:
     return f"round {round_ + 1} {label}" if round_ else label
 
 
-def shards(recipe: Recipe) -> list[Drawn]:
+def shards(recipe: "Recipe") -> list[Drawn]:
     """The shards of all rounds, round after round."""
     sizes = shard_sizes(recipe.generation.rows, recipe.generation.shard_rows)
     return [

@@ -1,7 +1,7 @@
 """All that a report is made of, read once from the artifacts; everything after this only words, draws and lays out."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,12 +10,14 @@ from tuner.artifacts import parquet as tables
 from tuner.artifacts.manifest import Manifest
 from tuner.evaluation import BASE
 from tuner.evaluation.statistics import FEWEST_ROWS
-from tuner.recipe import Recipe
 from tuner.report import clusters, thresholds
 from tuner.report.curated import Curated, read
 from tuner.report.inputs import Inputs
 from tuner.report.thresholds import Score
 from tuner.report.wording import Estimate, finite
+
+if TYPE_CHECKING:
+    from tuner.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Contents:
         artifacts: Every artifact the report rests on, with a label, in the order of the stages.
     """
 
-    recipe: Recipe
+    recipe: "Recipe"
     subjects: tuple[str, ...]
     training: dict[str, dict[str, Any]]
     losses: dict[str, Estimate]

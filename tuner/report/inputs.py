@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tuner.artifacts.manifest import Manifest
-from tuner.recipe import Recipe
+
+if TYPE_CHECKING:
+    from tuner.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Inputs:
         samples: `samples.parquet` of `evaluate`.
     """
 
-    recipe: Recipe
+    recipe: "Recipe"
     parts: list[Manifest]
     curate: Manifest
     split: Manifest

@@ -123,6 +123,15 @@ def plain(identifier: str) -> str:
     return identifier.replace("_", " ")
 
 
+def moment(at: str) -> str:
+    """A time in UTC as a table shows it, to the minute.
+
+    Args:
+        at: ISO 8601 in UTC.
+    """
+    return at[:16].replace("T", " ")
+
+
 def listed(names: list[str]) -> str:
     """Names as a sentence lists them."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

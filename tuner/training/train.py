@@ -3,18 +3,20 @@
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuner.errors import StageError
-from tuner.recipe import Recipe
 from tuner.settings import settings
 from tuner.splitting.settings import Split
 from tuner.training import process
 from tuner.training.job import METRICS, Job
 
+if TYPE_CHECKING:
+    from tuner.recipe import Recipe
+
 
 def train(
-    name: str, recipe: Recipe, data: Path, divided: Mapping[str, Any], fingerprint: str, folder: Path
+    name: str, recipe: "Recipe", data: Path, divided: Mapping[str, Any], fingerprint: str, folder: Path
 ) -> dict[str, Any]:
     """Trains an adapter in a child process; an attempt that follows a crash resumes from the last checkpoint.
 

@@ -4,10 +4,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from deployments.environment import PREFECT
 from deployments.settings import POOLS
 from tests.deployments.processes import PATIENCE, Processes, free_port
 from tests.rest import call, trigger, wait
-from tuner import launch
 
 
 class Cluster:
@@ -25,7 +25,7 @@ class Cluster:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/api"
         self.environment = {
-            **launch.PREFECT,
+            **PREFECT,
             "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO",
             "PREFECT_API_URL": self.url,
             "PREFECT_HOME": str(folder / "prefect"),

@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+from deployments.environment import pages
 from tuner.artifacts.manifest import Manifest
 from tuner.artifacts.store import Store
 from tuner.errors import InputError
-from tuner.launch import pages
 from tuner.registry import planned
 from tuner.runs import recipe_of
 from tuner.settings import settings

@@ -3,7 +3,6 @@
 import base64
 import http.client
 import json
-import logging
 import os
 import sys
 import time
@@ -14,46 +13,21 @@ from contextlib import contextmanager
 from threading import Thread
 from typing import Any, cast
 
+from deployments.environment import SERVER_FILE, START_SECONDS, environment
 from tuner import interruption, planning, progress, runs
+from tuner.artifacts.names import check_name
 from tuner.artifacts.store import Store
 from tuner.errors import DamagedArtifactError, InputError, StageError
 from tuner.loading import parse
 from tuner.registry import run_name
-from tuner.runs import Run, check_name
+from tuner.runs import Run
 from tuner.settings import settings
-
-SERVER_FILE = "server.json"
-"""In the home folder while `tuner up` runs: the server's URL."""
-
-START_SECONDS = 180.0
-"""How long a Prefect server may take to start, and a busy one to answer."""
 
 ASK_SECONDS = 5.0
 """How long one question to a server waits for its answer."""
 
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 """The types of the states in which a flow run stays."""
-
-PREFECT = {
-    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    # A server that forgets the leases when it is restarted never frees the GPU slots that were held then.
-    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
-    # Waits double from 2 s: a server that is restarted is waited for about four minutes.
-    "PREFECT_CLIENT_MAX_RETRIES": "7",
-    # By this a server's automation knows that a flow run lives; by default none is sent.
-    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
-}
-"""What Prefect reads when it is imported, the server as well as its clients."""
-
-
-def environment() -> None:
-    """Sets what Prefect reads: quiet on the terminal, everything kept under the home folder."""
-    home = settings().folder("prefect")
-    for key, value in {"PREFECT_HOME": str(home), **PREFECT, "DO_NOT_TRACK": "1", "TQDM_DISABLE": "1"}.items():
-        os.environ.setdefault(key, value)
-    # What libraries deprecate is for their authors, not for whoever watches a run.
-    logging.captureWarnings(True)
 
 
 def server() -> str | None:
@@ -79,16 +53,6 @@ def server() -> str | None:
                 settings.cache_clear()
             return local["url"]
     return None
-
-
-def pages(api: str) -> str:
-    """The address below which a server has the pages of its UI.
-
-    Args:
-        api: Its API's URL.
-    """
-    # Without `/v2` only the first page leads to the new UI; every other one is the old UI's.
-    return f"{api.rstrip('/').removesuffix('/api')}/v2"
 
 
 def _answers(url: str) -> bool:

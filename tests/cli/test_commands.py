@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from cli.commands import app
 from tuner import loading
 from tuner.artifacts.store import Store
-from tuner.cli import app
 from tuner.errors import InputError
 from tuner.registry import planned
 from tuner.runs import Run
@@ -55,13 +55,13 @@ def ran() -> Callable[..., Run]:
 
 def test_a_command_begins_without_the_libraries_that_compute() -> None:
     heavy = {"numpy", "polars", "prefect", "pyarrow", "s3fs", "torch", "transformers"}
-    code = f"import sys, tuner.cli; print(*sorted({heavy} & sys.modules.keys()))"
+    code = f"import sys, cli.commands; print(*sorted({heavy} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
 
 
 def test_the_version_is_the_projects() -> None:
-    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     assert tuner("--version") == f"tuner {project['version']}\n"
 
 

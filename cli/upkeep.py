@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
+from cli.terminal import JsonOption, out, print_json, print_table
 from tuner import adapters as shelf
 from tuner import runs
 from tuner.artifacts import aliases
 from tuner.artifacts.store import Store
 from tuner.report.wording import Estimate, duration, signed, size, span
 from tuner.settings import settings
-from tuner.terminal import JsonOption, out, print_json, print_table
 
 app = typer.Typer()
 
@@ -74,7 +74,7 @@ def collect_garbage(
     as_json: JsonOption = False,
 ) -> None:
     """Remove unfinished attempts and artifacts that no run and no alias refers to, if older than a day."""
-    from tuner.artifacts import garbage
+    from tuner import garbage
 
     found = garbage.collect(Store(settings().store), dry_run)
     if as_json:

@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from tuner import terminal
-from tuner.terminal import out, print_table
+from cli import terminal
+from cli.terminal import out, print_table
 
 NAME = "quickstart-with-a-name-that-is-as-long-as-names-may-be-" + "x" * 45
 CAUSE = "train lora: [Errno 28] No space left on device: '/somewhere/else' " * 4

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from cli import summary
 from tests.deployments.processes import PATIENCE
-from tuner import adapters, lineage, loading, summary
-from tuner.artifacts import aliases, garbage, parquet
+from tuner import adapters, garbage, lineage, loading
+from tuner.artifacts import aliases, parquet
 from tuner.artifacts.store import Store
 from tuner.errors import InputError
 from tuner.registry import planned
@@ -26,7 +27,7 @@ training: {lora: {method: lora}, prompt: {method: prompt_tuning}}
 """
 DIFFERENCES = {"lora": (-0.1, -0.2, -0.05), "prompt": (0.02, -0.01, 0.05)}
 """Of the adapters' losses to the base's, with their intervals."""
-TUNER = [sys.executable, "-c", "from tuner.cli import main; main()"]
+TUNER = [sys.executable, "-c", "from cli.commands import main; main()"]
 
 
 @pytest.fixture

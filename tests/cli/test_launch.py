@@ -10,7 +10,8 @@ from typing import ClassVar
 
 import pytest
 
-from tuner import launch
+from cli import launch
+from deployments.environment import SERVER_FILE
 from tuner.errors import InputError
 from tuner.settings import settings
 
@@ -133,7 +134,7 @@ def test_a_server_that_stays_busy_is_named(busy: str, monkeypatch: pytest.Monkey
 def test_the_busy_server_of_tuner_up_is_waited_for(busy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PREFECT_API_URL")
     known = {"url": busy, "reports": "http://127.0.0.1:1", "store": "another"}
-    (settings().folder("prefect") / launch.SERVER_FILE).write_text(json.dumps(known))
+    (settings().folder("prefect") / SERVER_FILE).write_text(json.dumps(known))
     monkeypatch.setattr(Busy, "ways", ["late"])
     assert launch.server() == busy
 

@@ -25,15 +25,6 @@ def print_json(data: Any) -> None:
     sys.stdout.write(f"{json.dumps(data, indent=2)}\n")
 
 
-def moment(at: str) -> str:
-    """A time in UTC as a table shows it, to the minute.
-
-    Args:
-        at: ISO 8601 in UTC.
-    """
-    return at[:16].replace("T", " ")
-
-
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Prints rows below the names of their columns. Nothing is cut: not a name on a terminal, in a pipe no text at all.
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from cli.view import Row, View, watching
 from tuner import loading, planning
 from tuner.artifacts.store import Store
 from tuner.planning import Plan
 from tuner.progress import Event, emit
-from tuner.view import Row, View, watching
 
 RECIPE = """\
 name: small
