@@ -34,9 +34,14 @@ PIPELINE_SECONDS = 600.0
 TRAINING_SECONDS = 60.0
 
 LOCAL = """
-from tuner import loading
 from cli import launch
-launch.run(loading.read("quickstart"), {overrides}, None, "generate", "report", "quickstart")
+from tuner import loading, planning
+from tuner.artifacts.store import Store
+from tuner.settings import settings
+text = loading.read("quickstart")
+recipe = loading.parse(text, {overrides}, "quickstart")
+plan = planning.plan(recipe, Store(settings().store))
+launch.run(launch.Asked(text, tuple({overrides}), None, "generate", "report"), recipe, plan)
 """
 """`tuner run` without what it shows on a terminal, which would need real figures."""
 

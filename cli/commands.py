@@ -11,7 +11,7 @@ from cli.terminal import JsonOption, out, print_json, print_table
 from tuner import forecast, interpreter, loading, planning, proxies, recipes, runs
 from tuner.artifacts.store import Store
 from tuner.errors import InputError, TunerError
-from tuner.registry import NAMES
+from tuner.registry import FIRST, LAST, NAMES
 from tuner.report.wording import duration, moment
 from tuner.settings import settings
 
@@ -67,8 +67,8 @@ def run(
     recipe: RecipeArgument,
     overrides: SetOption = None,
     name: Annotated[str | None, typer.Option(help="What to call the run.")] = None,
-    since: FromOption = "generate",
-    until: UntilOption = "report",
+    since: FromOption = FIRST,
+    until: UntilOption = LAST,
 ) -> None:
     """Run a recipe; what the store already holds is not computed again."""
     from cli import launch
@@ -78,8 +78,10 @@ def run(
     text = loading.read(recipe)
     parsed = loading.parse(text, overrides or [], recipe)
     store = Store(settings().store)
-    with watching(planning.plan(parsed, store, until, since), out):
-        finished = launch.run(text, overrides or [], name, since, until, recipe)
+    planned = planning.plan(parsed, store, until, since)
+    asked = launch.Asked(text, tuple(overrides or ()), name, since, until)
+    with watching(planned, out):
+        finished = launch.run(asked, parsed, planned)
     out.print(summary(store, runs.find(store, finished)), highlight=False)
 
 

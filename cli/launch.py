@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from threading import Thread
 from typing import Any, cast
 
@@ -18,7 +19,7 @@ from tuner import interruption, planning, progress, runs
 from tuner.artifacts.names import check_name
 from tuner.artifacts.store import Store
 from tuner.errors import DamagedArtifactError, InputError, StageError
-from tuner.loading import parse
+from tuner.recipe import Recipe
 from tuner.registry import run_name
 from tuner.runs import Run
 from tuner.settings import settings
@@ -106,16 +107,32 @@ def _request(url: str, path: str, data: object = None) -> urllib.request.Request
     return urllib.request.Request(f"{url.rstrip('/')}/{path}", body, headers)
 
 
-def run(text: str, overrides: list[str], name: str | None, since: str, until: str, source: str) -> str:
-    """Runs a recipe to the end.
+@dataclass(frozen=True)
+class Asked:
+    """What a person asked to be run.
 
-    Args:
+    Attributes:
         text: The recipe's YAML.
         overrides: `a.b=value` each.
         name: The run's name, or None for the recipe's own.
         since: The first stage to run; what comes before it has to be there.
-        until: The last stage.
-        source: What to call the recipe in errors.
+        until: The stage wanted.
+    """
+
+    text: str
+    overrides: tuple[str, ...]
+    name: str | None
+    since: str
+    until: str
+
+
+def run(asked: Asked, recipe: Recipe, plan: planning.Plan) -> str:
+    """Runs a recipe to the end.
+
+    Args:
+        asked: What was asked for.
+        recipe: The recipe that this means.
+        plan: Its plan.
 
     Returns:
         The run's name.
@@ -124,17 +141,17 @@ def run(text: str, overrides: list[str], name: str | None, since: str, until: st
         InputError: If the user's input is wrong; nothing was started.
         StageError: If a stage failed; what was done is kept.
     """
-    recipe = parse(text, overrides, source)
-    if name:
-        check_name(name)
+    if asked.name:
+        check_name(asked.name)
     store = Store(settings().store)
     url = server()
-    plan = planning.plan(recipe, store, until, since)
-    if plan.complete and url is None and not _damaged(plan, store):
-        return _nothing_to_do(store, plan, Run.start(store, recipe, name, until))
-    former = store.read_run(name or run_name(recipe))
+    if plan.complete and url is None:
+        if not _damaged(plan, store):
+            return _nothing_to_do(store, plan, Run.start(store, recipe, asked.name, asked.until))
+        plan = planning.plan(recipe, store, asked.until, asked.since)
+    former = store.read_run(asked.name or run_name(recipe))
     # Started here already, so that a store that cannot be written says so before a server is started.
-    run = Run.start(store, recipe, name, until)
+    run = Run.start(store, recipe, asked.name, asked.until)
     environment()
     interruption.on_signals(store, run.name)
     interruption.on_end(lambda: _cancel(runs.find(store, run.name)["flow_run"]))
@@ -144,13 +161,14 @@ def run(text: str, overrides: list[str], name: str | None, since: str, until: st
             Thread(target=_cancel, args=(former["flow_run"],), daemon=True).start()
         from flows.pipeline import pipeline
 
+        planning.handed.set((recipe, plan))
         return pipeline(
-            recipe_yaml=text,
-            overrides=tuple(overrides),
+            recipe_yaml=asked.text,
+            overrides=asked.overrides,
             name=run.name,
-            # Checked by the plan above, to which these are plain strings.
-            from_stage=cast(Any, since),
-            until_stage=cast(Any, until),
+            # Checked by the plan, to which these are plain strings.
+            from_stage=cast(Any, asked.since),
+            until_stage=cast(Any, asked.until),
         )
 
 

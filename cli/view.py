@@ -13,6 +13,7 @@ from rich.text import Text
 
 from tuner import interruption, progress
 from tuner.planning import Plan
+from tuner.registry import STAGES
 
 MARKS = {"waiting": ("·", "dim"), "running": ("▶", "cyan"), "done": ("✓", "green"), "cached": ("=", "green")}
 
@@ -56,7 +57,7 @@ class View:
         self._rows: list[Row] = []
         for stage, steps in plan.steps.items():
             labels = [step.spec.label for step in steps]
-            groups = [[label] for label in labels] if stage == "train" else [labels]
+            groups = [labels] if STAGES[stage].divided else [[label] for label in labels]
             self._rows += [Row(stage, group) for group in groups]
 
     def hear(self, event: progress.Event) -> None:
@@ -64,7 +65,7 @@ class View:
         for row in self._rows:
             if row.stage == event.stage:
                 label = event.label if event.label in row.labels else row.labels[0] if len(row.labels) == 1 else None
-                if label is None or (row.stage == "train" and label != event.label):
+                if label is None or (label != event.label and not STAGES[row.stage].divided and row.labels[0]):
                     continue
                 self._note(row, label, event)
 
@@ -88,7 +89,7 @@ class View:
             table.add_column(no_wrap=True)
         for row in self._rows:
             mark, style = MARKS[row.state]
-            name = f"{row.stage} {row.labels[0]}" if row.stage == "train" else row.stage
+            name = row.stage if STAGES[row.stage].divided else f"{row.stage} {row.labels[0]}".strip()
             bar = ProgressBar(total=1.0, completed=row.share, width=8, complete_style=style, finished_style=style)
             figures = "  ".join(text for text in (self._count(row), self._speed(row)) if text)
             table.add_row(Text(mark, style), Text(name), bar, figures, self._time(row))
@@ -100,9 +101,7 @@ class View:
         if len(row.labels) == 1:
             return f"{row.share:.0%}" if row.state == "running" else ""
         finished = sum(state != "running" for state in row.states.values())
-        return (
-            f"{(row.stage == 'generate' and 'shard ') or ''}{min(finished + 1, len(row.labels))} of {len(row.labels)}"
-        )
+        return f"{STAGES[row.stage].per} {min(finished + 1, len(row.labels))} of {len(row.labels)}"
 
     @staticmethod
     def _speed(row: Row) -> str:

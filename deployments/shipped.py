@@ -15,12 +15,25 @@ from prefect.client.schemas.responses import DeploymentResponse
 
 from deployments.pools import template
 from deployments.settings import POOLS, Cluster
+from tuner.registry import STAGES
 
 
 @cache
 def listed() -> list[dict[str, Any]]:
-    """The deployments of `prefect.yaml`."""
-    return yaml.safe_load((resources.files("deployments") / "prefect.yaml").read_text())["deployments"]
+    """The deployments: those of `prefect.yaml`, and one for each stage."""
+    named = yaml.safe_load((resources.files("deployments") / "prefect.yaml").read_text())["deployments"]
+    like = named[0]
+    return named + [
+        {
+            "name": stage.flow,
+            "version": like["version"],
+            "description": stage.does,
+            "entrypoint": f"flows.stages.{stage.name}",
+            "tags": like["tags"],
+            "work_pool": {"name": "gpu" if stage.gpu else "cpu"},
+        }
+        for stage in STAGES.values()
+    ]
 
 
 @cache

@@ -59,6 +59,6 @@ def chosen(
     return loading.parse(text, [*given, *overrides], source)
 
 
-def adapters(recipe: Recipe, names: Sequence[str] = ()) -> str:
-    """`lora r8, prompt_tuning 20 tokens`: the adapters of a recipe, or the named ones of them."""
-    return ", ".join(f"{name} {recipe.training[name].size}" for name in names or recipe.training)
+def adapters(recipe: Recipe) -> str:
+    """`lora r8, prompt_tuning 20 tokens`: the adapters of a recipe."""
+    return ", ".join(f"{name} {adapter.size}" for name, adapter in recipe.training.items())

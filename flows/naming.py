@@ -7,6 +7,7 @@ from typing import Any
 from prefect.runtime import flow_run
 
 from flows import form
+from tuner import planning
 from tuner.errors import InputError
 from tuner.recipe import Recipe
 from tuner.registry import run_name
@@ -20,7 +21,8 @@ def named(said: Callable[[Recipe, dict[str, Any]], str]) -> Callable[[], str]:
         if current and not _is_generated(current):
             return current
         try:
-            recipe = form.chosen(given["recipe"], given["recipe_yaml"], given["overrides"], **_fields(given))
+            handed = planning.handed.get()
+            recipe = handed[0] if handed else _recipe(given)
             return f"{given.get('name') or run_name(recipe)}: {said(recipe, given)}"
         except InputError:
             # The flow says what is wrong; what is raised here would be a crash without a word in the run's state.
@@ -29,8 +31,9 @@ def named(said: Callable[[Recipe, dict[str, Any]], str]) -> Callable[[], str]:
     return name
 
 
-def _fields(given: dict[str, Any]) -> dict[str, Any]:
-    return {key: given.get(key) for key in ("rows", "seed", "epochs", "quality")}
+def _recipe(given: dict[str, Any]) -> Recipe:
+    fields = {key: given.get(key) for key in ("rows", "seed", "epochs", "quality")}
+    return form.chosen(given["recipe"], given["recipe_yaml"], given["overrides"], **fields)
 
 
 def _is_generated(name: str) -> bool:

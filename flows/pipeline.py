@@ -17,6 +17,7 @@ from tuner import forecast, planning, progress
 from tuner.artifacts.store import Store
 from tuner.errors import DamagedArtifactError
 from tuner.recipe import Recipe
+from tuner.registry import FIRST, LAST
 from tuner.runs import Run
 from tuner.settings import settings
 
@@ -40,8 +41,8 @@ def pipeline(
     quality: Quality = None,
     overrides: tuple[str, ...] = (),
     name: str = "",
-    from_stage: StageName = "generate",
-    until_stage: StageName = "report",
+    from_stage: StageName = FIRST,
+    until_stage: StageName = LAST,
     plan_only: bool = False,
 ) -> str:
     """Draws instruction data, curates and splits it, trains every adapter, compares them and writes the report.
@@ -62,9 +63,12 @@ def pipeline(
     Returns:
         The run's name, in a state whose message is the verdict.
     """
-    chosen = form.chosen(recipe, recipe_yaml, overrides, rows=rows, seed=seed, epochs=epochs, quality=quality)
     store = Store(settings().store)
-    plan = planning.plan(chosen, store, until_stage, from_stage)
+    if handed := planning.handed.get():
+        chosen, plan = handed
+    else:
+        chosen = form.chosen(recipe, recipe_yaml, overrides, rows=rows, seed=seed, epochs=epochs, quality=quality)
+        plan = planning.plan(chosen, store, until_stage, from_stage)
     _post(chosen, plan, store)
     if plan_only:
         return ""
@@ -74,10 +78,11 @@ def pipeline(
     with run.recorded(), stoppable(run):
         for repair in range(REPAIRS + 1):
             try:
-                _run(chosen, planning.plan(chosen, store, until_stage), run)
+                _run(chosen, plan, run)
                 break
             except DamagedArtifactError as damaged:
                 store.invalidate(damaged)
+                plan = planning.plan(chosen, store, until_stage)
                 run.record["repaired"] = [*run.record.get("repaired", []), str(damaged)]
                 if repair == REPAIRS:
                     raise

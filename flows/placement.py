@@ -33,6 +33,7 @@ from tuner.planning import Step
 from tuner.recipe import Recipe
 from tuner.registry import STAGES
 from tuner.settings import settings
+from tuner.stage import spanned
 from tuner.training import devices
 
 TAG = "tuner"
@@ -111,12 +112,12 @@ def groups(stage: str, steps: Sequence[Step], recipe: dict[str, Any]) -> list[Gr
         recipe: The recipe as plain data.
     """
     sent: list[Group] = []
-    if settings().placement == "pools" and STAGES[stage].deployment:
+    if settings().placement == "pools" and STAGES[stage].gpu:
         size = GROUP_SHARDS if STAGES[stage].divided else 1
         missing = [step for step in steps if step.manifest is None]
         sent = [_sent(stage, some, recipe) for some in _split(missing, size)]
         steps = [step for step in steps if step.manifest]
-    if len(steps) > MOST_TASKS and STAGES[stage].divided:
+    if len(steps) > MOST_TASKS:
         return [*(_child(stage, some, recipe) for some in _split(steps, CHILD_TASKS)), *sent]
     return [*here(stage, steps, recipe), *sent]
 
@@ -159,36 +160,25 @@ def _split(steps: Sequence[Step], size: int) -> list[tuple[Step, ...]]:
 
 def _sent(stage: str, steps: tuple[Step, ...], recipe: dict[str, Any]) -> Group:
     labels = [step.spec.label for step in steps]
-    label = labels[0] if len(labels) == 1 else f"{labels[0]} to {labels[-1]}"
 
     def begin() -> PrefectFuture[Any]:
         return send.submit(
-            str(STAGES[stage].deployment),
-            {"recipe_yaml": loading.text(Recipe.model_validate(recipe)), **_selected(stage, labels)},
+            STAGES[stage].flow,
+            {"recipe_yaml": loading.text(Recipe.model_validate(recipe)), "parts": labels},
             [(stage, step.spec.fingerprint) for step in steps],
-            f"{stage} {label}".strip(),
+            f"{stage} {spanned(labels)}".strip(),
         )
 
     return Group(steps, _lane(stage), begin)
 
 
-def _selected(stage: str, labels: Sequence[str]) -> dict[str, Any]:
-    match stage:
-        case "generate" | "examine":
-            return {"shards": list(labels)}
-        case "train":
-            return {"adapter": labels[0]}
-        case _:
-            return {}
-
-
 def _child(stage: str, steps: tuple[Step, ...], recipe: dict[str, Any]) -> Group:
-    flow = getattr(import_module(f"flows.{stage}"), stage)
-    selected = _selected(stage, [step.spec.label for step in steps])
+    from flows.stages import FLOWS  # which are placed by this module
 
     def run() -> None:
         with tags(TAG):
-            flow(recipe_yaml=loading.text(Recipe.model_validate(recipe)), **selected)
+            labels = [step.spec.label for step in steps]
+            FLOWS[stage](recipe_yaml=loading.text(Recipe.model_validate(recipe)), parts=labels)
 
     def begin() -> Future[None]:
         child: Future[None] = Future()

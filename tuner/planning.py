@@ -4,6 +4,7 @@ Every fingerprint follows from the recipe alone, so a plan reads manifests and c
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -14,6 +15,9 @@ from tuner.errors import DamagedArtifactError, InputError
 from tuner.recipe import Recipe
 from tuner.registry import NAMES, planned
 from tuner.stage import Part
+
+handed: ContextVar["tuple[Recipe, Plan] | None"] = ContextVar("handed", default=None)
+"""What the command line has read and planned already for the flow that it starts in this process."""
 
 NUMBERS = ("shard", "part")
 """What counts artifacts of one stage. That a higher number was never made is no difference in settings."""
@@ -42,7 +46,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """All steps of a recipe, by stage, up to the stage asked for."""
+    """The steps of a recipe that the stage asked for needs, by stage."""
 
     steps: dict[str, list[Step]]
 
@@ -66,7 +70,7 @@ def plan(recipe: Recipe, store: Store, until: str = NAMES[-1], since: str = NAME
     Args:
         recipe: The recipe.
         store: Where to look.
-        until: The last stage wanted.
+        until: The stage wanted; only what it is made from is planned besides.
         since: The first stage that may compute anything; what comes before has to be there.
 
     Raises:
@@ -79,9 +83,13 @@ def plan(recipe: Recipe, store: Store, until: str = NAMES[-1], since: str = NAME
     if NAMES.index(since) > NAMES.index(until):
         raise InputError(f"--from {since}: comes after --until {until}; the stages are {', '.join(NAMES)}")
     wanted = planned(recipe)
-    # A recipe that looks for no near duplicates has nothing to match.
+    # A recipe that looks for no near duplicates has nothing to match: the stage before is then the last.
+    last = next(stage for stage in reversed(NAMES[: NAMES.index(until) + 1]) if wanted.of(stage))
+    needed = wanted.behind(last)
     steps = {
-        stage: found for stage in NAMES[: NAMES.index(until) + 1] if (found := _steps(stage, wanted.of(stage), store))
+        stage: _steps(stage, parts, store)
+        for stage in NAMES
+        if (parts := [part for part in wanted.of(stage) if part.fingerprint in needed])
     }
     for stage in NAMES[: NAMES.index(since)]:
         if lacking := [step for step in steps.get(stage, []) if not step.manifest]:
@@ -113,21 +121,16 @@ def some(recipe: Recipe, store: Store, stage: str, labels: Sequence[str] = ()) -
 
 
 def _steps(stage: str, wanted: Sequence[Part], store: Store) -> list[Step]:
-    # Listed once, and only if something is missing.
+    there = store.look_up(stage, [spec.fingerprint for spec in wanted])
+    # Read once, and only if something is missing.
     kinds = cache(lambda: _kinds(store.manifests(stage)))
-    return [_step(spec, store, kinds) for spec in wanted]
+    return [_step(spec, there.get(spec.fingerprint), kinds) for spec in wanted]
 
 
-def _step(spec: Part, store: Store, kinds: Callable[[], list[Kind]]) -> Step:
-    try:
-        manifest = store.find(spec.stage, spec.fingerprint)
-    except DamagedArtifactError as error:
-        return Step(spec, None, f"damaged: {error.problem}")
-    if manifest is None:
-        return Step(spec, None, _why(spec, kinds()))
-    if problem := store.problem(manifest):
-        return Step(spec, None, f"damaged: {problem}")
-    return Step(spec, manifest)
+def _step(spec: Part, found: Manifest | DamagedArtifactError | None, kinds: Callable[[], list[Kind]]) -> Step:
+    if isinstance(found, DamagedArtifactError):
+        return Step(spec, None, f"damaged: {found.problem}")
+    return Step(spec, found) if found else Step(spec, None, _why(spec, kinds()))
 
 
 def _kinds(manifests: Iterable[Manifest]) -> list[Kind]:

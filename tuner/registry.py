@@ -13,10 +13,11 @@ from tuner.splitting.stage import SPLIT
 from tuner.stage import Parts, Stage
 from tuner.training.stage import TRAIN
 
-STAGES: Mapping[str, Stage] = {
-    stage.name: stage for stage in (GENERATE, EXAMINE, MATCH, CURATE, SPLIT, TRAIN, EVALUATE, REPORT)
-}
-"""By name, each behind those that it reads."""
+CHAIN: tuple[Stage, ...] = (GENERATE, EXAMINE, MATCH, CURATE, SPLIT, TRAIN, EVALUATE, REPORT)
+"""The stages, each behind those that it reads. One that is to read its own kind stands twice, with other parts."""
+
+STAGES: Mapping[str, Stage] = {stage.name: stage for stage in CHAIN}
+"""By name."""
 
 NAMES = tuple(STAGES)
 FIRST, LAST = NAMES[0], NAMES[-1]
@@ -38,7 +39,7 @@ def planned(recipe: Recipe) -> Parts:
 @lru_cache(maxsize=4)
 def _planned(recipe: Recipe, models: tuple[tuple[str, Pairs], ...]) -> Parts:
     parts = Parts(recipe, {key: dict(pairs) for key, pairs in models})
-    for stage in STAGES.values():
+    for stage in CHAIN:
         parts.add(stage)
     return parts
 

@@ -51,8 +51,8 @@ class Parts:
         return (part for parts in self._of.values() for part in parts)
 
     def add(self, stage: "Stage") -> None:
-        """Plans a stage, whose parts may read those of the stages before."""
-        self._of[stage.name] = list(stage.parts(self))
+        """Plans a stage, whose parts may read those of the stages before; a stage may come again, for other parts."""
+        self._of.setdefault(stage.name, []).extend(stage.parts(self))
 
     def of(self, stage: str) -> list[Part]:
         """The planned artifacts of a stage, in order; none if the recipe has no use for it."""
@@ -68,6 +68,17 @@ class Parts:
             if part.label == label:
                 return part
         raise KeyError(f"{stage} {label}".strip())
+
+    def behind(self, stage: str) -> set[str]:
+        """The fingerprints of a stage's artifacts and of all that they are made from."""
+        found: set[str] = set()
+        waiting = list(self._of[stage])
+        while waiting:
+            part = waiting.pop()
+            if part.fingerprint not in found:
+                found.add(part.fingerprint)
+                waiting += [each for parts in part.reads.values() for each in parts]
+        return found
 
 
 @dataclass(frozen=True)
@@ -119,18 +130,27 @@ class Stage:
         version: Raised whenever its code would make something else from the same settings and inputs.
         parts: Plans its artifacts, given those of the stages before it.
         work: Makes one artifact; returns its metrics. What is heavy is imported there.
-        gpu: Whether it computes on a GPU where there is one.
-        divided: Whether it has an artifact for every shard, so that there may be thousands.
-        deployment: The deployment that computes it on a worker; None if it is light and stays with the pipeline.
+        does: What it does, in a line.
+        gpu: Whether it computes on a GPU where there is one, and so on a worker of the pool `gpu`.
+        per: What it makes one artifact for, such as `shard`; empty if it makes one.
+        divided: Whether there may be thousands of them, which are shown and sent together.
+        deployment: What its flow and deployment are called; the name of the stage by default.
     """
 
     name: str
     version: int
     parts: Callable[[Parts], Iterable[Part]]
     work: Callable[[Work], dict[str, Any]]
+    does: str
     gpu: bool = False
+    per: str = ""
     divided: bool = False
-    deployment: str | None = None
+    deployment: str = ""
+
+    @property
+    def flow(self) -> str:
+        """What its flow and its deployment are called."""
+        return self.deployment or self.name
 
     def part(
         self,
@@ -165,6 +185,11 @@ class Stage:
             StageError: If the stage cannot do its work.
         """
         return store.build(part, lambda folder: self.work(Work(recipe, part, store, folder)))
+
+
+def spanned(labels: Sequence[str]) -> str:
+    """Labels in a few words: `lora`, or `shard 1 to shard 8`; empty for none."""
+    return f"{labels[0]} to {labels[-1]}" if len(labels) > 1 else "".join(labels)
 
 
 def present(store: Store, spec: Spec) -> Manifest:

@@ -19,19 +19,19 @@ from prefect.server.schemas.schedules import CronSchedule
 from deployments.automations import TAG
 from deployments.register import listed
 from deployments.settings import POOLS
-from flows.placement import DEPLOYMENTS
 from tasks.slots import ON_GPU
+from tuner.registry import STAGES
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DOCKERFILE = (ROOT / "deployments" / "Dockerfile").read_text()
 
-COMPUTING = {DEPLOYMENTS.get(stage, stage) for stage in ON_GPU}
+COMPUTING = {STAGES[stage].flow if stage in STAGES else stage for stage in ON_GPU}
 """The deployments that load a model: one for each stage that takes a GPU where there is one."""
 
 
 def deployment(name: str) -> dict[str, Any]:
-    """A deployment of `prefect.yaml` by its name."""
+    """A deployment by its name."""
     (found,) = (each for each in listed() if each["name"] == name)
     return found
 

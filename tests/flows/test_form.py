@@ -10,12 +10,13 @@ from prefect.flows import Flow
 from prefect.utilities.callables import parameter_schema
 
 import flows
-from flows import form, placement
-from flows.generate import generate, shards
+from flows import form
 from flows.pipeline import pipeline
+from flows.stages import FLOWS
 from tuner import loading
 from tuner.errors import InputError
-from tuner.registry import NAMES, planned
+from tuner.registry import NAMES, STAGES, planned
+from tuner.stage import spanned
 
 RECIPE = """\
 name: small
@@ -35,7 +36,7 @@ def of_a_recipe() -> list[Flow[..., Any]]:
     """All flows of the package `flows` that ask for a recipe, whatever modules it has."""
     modules = [import_module(f"flows.{found.name}") for found in pkgutil.iter_modules(flows.__path__)]
     found = {each.name: each for module in modules for each in vars(module).values() if isinstance(each, Flow)}
-    return [each for each in found.values() if "recipe" in fields(each)]
+    return [each for each in [*found.values(), *FLOWS.values()] if "recipe" in fields(each)]
 
 
 def test_the_choices_are_the_shipped_recipes_and_the_stages() -> None:
@@ -95,23 +96,23 @@ def test_what_is_wrong_is_said_in_the_words_of_the_command_line(yaml: str, overr
 def test_adapters_are_named_with_their_size() -> None:
     recipe = form.chosen("quickstart", RECIPE)
     assert form.adapters(recipe) == "lora r8, soft 20 tokens"
-    assert form.adapters(recipe, ["lora"]) == "lora r8"
 
 
 @pytest.mark.parametrize(
     ("labels", "said"),
     [
-        ((), "all shards"),
+        ((), ""),
         (("shard 3",), "shard 3"),
         (("shard 7", "shard 8", "round 2 shard 1"), "shard 7 to round 2 shard 1"),
     ],
 )
-def test_shards_are_named_shortly(labels: tuple[str, ...], said: str) -> None:
-    assert shards(labels) == said
+def test_artifacts_of_a_stage_are_named_shortly(labels: tuple[str, ...], said: str) -> None:
+    assert spanned(labels) == said
 
 
-def test_a_group_is_sent_by_the_names_that_the_plan_has() -> None:
-    labels = [spec.label for spec in planned(loading.parse(RECIPE, ["generation.rounds=2"])).of("generate")]
-    assert placement._selected("generate", labels) == {"shards": labels}
-    assert labels[-1] == "round 2 shard 4"
-    assert generate.validate_parameters({"shards": labels})["shards"] == tuple(labels)
+def test_every_stage_has_a_flow_that_takes_the_names_that_the_plan_has() -> None:
+    parts = planned(loading.parse(RECIPE, ["generation.rounds=2"]))
+    for stage, flow in FLOWS.items():
+        labels = [part.label for part in parts.of(stage)]
+        assert flow.validate_parameters({"parts": labels})["parts"] == tuple(labels)
+        assert flow.description == STAGES[stage].does

@@ -16,7 +16,7 @@ from flows.scheduling import Group, run
 from tuner.planning import Step
 from tuner.stage import Part, Stage
 
-STAGE = Stage("toy", 1, lambda parts: [], lambda work: {})
+STAGE = Stage("toy", 1, lambda parts: [], lambda work: {}, "A toy.")
 LANES = {"cpu": 2, "gpu": 1}
 
 Reads = Mapping[str, Sequence[str]]

@@ -3,6 +3,7 @@
 Nothing outside the folder is reached, whatever a path says: `..` is refused, and so is a link below the folder.
 """
 
+import hashlib
 import os
 import stat
 import uuid
@@ -17,6 +18,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from tuner.artifacts.trouble import explained
 from tuner.errors import InputError
+from tuner.settings import settings
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,13 @@ class Stored:
         path: Such as `runs/quickstart-1f0c9a3e/run.json`.
         bytes: Its size.
         modified: When it was last written.
+        tag: Differs between two contents of one file, where the store says so; else empty.
     """
 
     path: str
     bytes: int
     modified: datetime
+    tag: str = ""
 
 
 def checked(path: str) -> str:
@@ -88,9 +92,26 @@ class Files:
                 listed = self._fs.find(self._full(folder), detail=True)
                 # An empty folder is looked at once more by s3fs, and is one if a file has come meanwhile.
                 files = {path: info for path, info in listed.items() if info["type"] == "file"}
-                found = [(path, info["size"], info["LastModified"]) for path, info in files.items()]
+                found = [(path, info["size"], info["LastModified"], info["ETag"]) for path, info in files.items()]
         start = len(self.root) + 1
-        return {path[start:]: Stored(path[start:], size, modified) for path, size, modified in found}
+        return {path[start:]: Stored(path[start:], *rest) for path, *rest in found}
+
+    def read_known(self, files: Iterable[Stored]) -> dict[str, bytes]:
+        """What small files hold that a listing has just shown; one that is gone meanwhile holds nothing.
+
+        What this machine read from S3 before is not read again: the listing says whether it is still the same.
+        """
+        return {each.path: self._known(each) if each.tag else self.read(each.path) or b"" for each in files}
+
+    def _known(self, file: Stored) -> bytes:
+        name = hashlib.sha256(f"{self.url}/{file.path} {file.bytes} {file.tag}".encode()).hexdigest()
+        memory = settings().folder("cache/manifests") / name
+        with suppress(FileNotFoundError):
+            return memory.read_bytes()
+        data = self.read(file.path)
+        if data is not None:
+            _partial(str(memory), data).replace(memory)
+        return data or b""
 
     def replace(self, path: str, data: bytes) -> None:
         """Writes a file whole, in the place of what was there."""
@@ -201,7 +222,7 @@ def _filesystems(is_local: bool, patient: bool) -> tuple[Any, Any]:
     return s3.filesystem(patient), s3.filesystem(patient=True)
 
 
-def _local_files(folder: str) -> Iterator[tuple[str, int, datetime]]:
+def _local_files(folder: str) -> Iterator[tuple[str, int, datetime, str]]:
     def fail(error: OSError) -> None:
         if not isinstance(error, FileNotFoundError | NotADirectoryError):
             raise error
@@ -212,7 +233,7 @@ def _local_files(folder: str) -> Iterator[tuple[str, int, datetime]]:
             with suppress(FileNotFoundError):  # replaced or removed meanwhile
                 info = path.lstat()
                 if stat.S_ISREG(info.st_mode):  # what is behind a link is not in this folder
-                    yield str(path), info.st_size, datetime.fromtimestamp(info.st_mtime, UTC)
+                    yield str(path), info.st_size, datetime.fromtimestamp(info.st_mtime, UTC), ""
 
 
 def _partial(path: str, data: bytes) -> Path:

@@ -13,7 +13,7 @@ import hashlib
 import json
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from filelock import FileLock
 from pydantic import ValidationError
 
 from tuner.artifacts import provenance
-from tuner.artifacts.files import Files
+from tuner.artifacts.files import Files, Stored
 from tuner.artifacts.fingerprint import Spec
 from tuner.artifacts.manifest import File, Manifest
 from tuner.errors import DamagedArtifactError, InputError, TunerError
@@ -41,8 +41,30 @@ class Store(Files):
             DamagedArtifactError: If the manifest itself cannot be read as one, or is that of another artifact.
         """
         text = self.read(_at(stage, fingerprint, MANIFEST))
-        if text is None:
-            return None
+        return None if text is None else self._parsed(stage, fingerprint, text)
+
+    def look_up(self, stage: str, fingerprints: Sequence[str]) -> dict[str, Manifest | DamagedArtifactError]:
+        """The artifacts of a stage that are there, by fingerprint, judged as by `find` and `problem`.
+
+        Costs one listing, and one read of each manifest that this machine has not read before.
+        """
+        folder = _at(stage, *fingerprints) if len(fingerprints) == 1 else f"artifacts/{stage}"
+        listed = self.listing(folder) if fingerprints else {}
+        paths = {each: path for each in fingerprints if (path := _at(stage, each, MANIFEST)) in listed}
+        texts = self.read_known([listed[path] for path in paths.values()])
+        found: dict[str, Manifest | DamagedArtifactError] = {}
+        for fingerprint, path in paths.items():
+            try:
+                manifest = self._parsed(stage, fingerprint, texts[path])
+            except DamagedArtifactError as error:
+                found[fingerprint] = error
+            else:
+                problem = _problem(manifest, listed)
+                found[fingerprint] = self._damaged(manifest, problem) if problem else manifest
+        return found
+
+    @staticmethod
+    def _parsed(stage: str, fingerprint: str, text: bytes) -> Manifest:
         try:
             manifest = Manifest.model_validate_json(text)
         except ValidationError as error:
@@ -55,14 +77,7 @@ class Store(Files):
 
     def problem(self, manifest: Manifest) -> str | None:
         """What is wrong with an artifact's files, judged by their presence and size; None if nothing is."""
-        folder = _at(manifest.stage, manifest.fingerprint, manifest.attempt)
-        sizes = {path[len(folder) + 1 :]: file.bytes for path, file in self.listing(folder).items()}
-        for file in manifest.files:
-            if file.name not in sizes:
-                return f"{file.name} is missing"
-            if sizes[file.name] != file.bytes:
-                return f"{file.name} has {sizes[file.name]:,} bytes instead of {file.bytes:,}"
-        return None
+        return _problem(manifest, self.listing(_at(manifest.stage, manifest.fingerprint, manifest.attempt)))
 
     def fetch(self, manifest: Manifest, name: str) -> Path:
         """A file of an artifact as a local path, checked against its sha256.
@@ -230,6 +245,17 @@ class Store(Files):
 
 def _at(stage: str, fingerprint: str, *parts: str) -> str:
     return "/".join(("artifacts", stage, fingerprint, *parts))
+
+
+def _problem(manifest: Manifest, listed: Mapping[str, Stored]) -> str | None:
+    """What is wrong with an artifact's files, by a listing that holds its folder."""
+    for file in manifest.files:
+        stored = listed.get(_at(manifest.stage, manifest.fingerprint, manifest.attempt, file.name))
+        if stored is None:
+            return f"{file.name} is missing"
+        if stored.bytes != file.bytes:
+            return f"{file.name} has {stored.bytes:,} bytes instead of {file.bytes:,}"
+    return None
 
 
 def _entry(path: Path, name: str) -> File:

@@ -23,7 +23,15 @@ def _examine(work: Work) -> dict[str, Any]:
     return examine(work.file("rows", "rows.parquet"), work.recipe.curation, work.folder)
 
 
-EXAMINE = Stage("examine", 2, _examined, _examine, divided=True)
+EXAMINE = Stage(
+    "examine",
+    2,
+    _examined,
+    _examine,
+    "Cleans the rows of shards and says of each row alone what is to be said.",
+    per="shard",
+    divided=True,
+)
 
 
 def _matched(parts: Parts) -> Iterator[Part]:
@@ -54,7 +62,7 @@ def _match(work: Work) -> dict[str, Any]:
     return match(shards, work.recipe.curation.duplicates, work.part.subject, rows, work.folder)
 
 
-MATCH = Stage("match", 3, _matched, _match)
+MATCH = Stage("match", 3, _matched, _match, "Finds which rows are near to each other.", per="part", divided=True)
 
 
 def _curated(parts: Parts) -> Iterator[Part]:
@@ -70,7 +78,7 @@ def _curate(work: Work) -> dict[str, Any]:
     return curate(_shards(work), edges, unfinished, work.recipe.curation, work.folder)
 
 
-CURATE = Stage("curate", 3, _curated, _curate)
+CURATE = Stage("curate", 3, _curated, _curate, "Gives every row its verdict.")
 
 
 def _shards(work: Work) -> "list[Shard]":

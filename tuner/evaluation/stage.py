@@ -30,4 +30,11 @@ def _work(work: Work) -> dict[str, Any]:
     return evaluate(work.recipe, work.file("data", "validation.parquet"), adapters, work.folder)
 
 
-EVALUATE = Stage("evaluate", 2, _parts, _work, gpu=True, deployment="evaluate")
+EVALUATE = Stage(
+    "evaluate",
+    2,
+    _parts,
+    _work,
+    "Compares adapters with each other and with the base model, on held-out rows.",
+    gpu=True,
+)

@@ -21,4 +21,13 @@ def _work(work: Work) -> dict[str, Any]:
     return generate(work.recipe, work.part.subject, work.folder)
 
 
-GENERATE = Stage("generate", 1, _parts, _work, gpu=True, divided=True, deployment="generate")
+GENERATE = Stage(
+    "generate",
+    1,
+    _parts,
+    _work,
+    "Draws shards of a recipe's rows, those that are missing.",
+    gpu=True,
+    per="shard",
+    divided=True,
+)

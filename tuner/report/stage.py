@@ -40,4 +40,4 @@ def _work(work: Work) -> dict[str, Any]:
     return report(inputs, work.folder)
 
 
-REPORT = Stage("report", 4, _parts, _work)
+REPORT = Stage("report", 4, _parts, _work, "Writes the report.")

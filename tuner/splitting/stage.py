@@ -28,4 +28,4 @@ def _work(work: Work) -> dict[str, Any]:
     return split(kept, settings, former, curated.metrics, work.folder)
 
 
-SPLIT = Stage("split", 2, _parts, _work)
+SPLIT = Stage("split", 2, _parts, _work, "Holds rows out, none of which is near to one that is trained on.")

@@ -24,4 +24,13 @@ def _work(work: Work) -> dict[str, Any]:
     return train(work.part.label, work.recipe, data, divided, work.part.fingerprint, work.folder)
 
 
-TRAIN = Stage("train", 1, _parts, _work, gpu=True, deployment="tune")
+TRAIN = Stage(
+    "train",
+    1,
+    _parts,
+    _work,
+    "Trains adapters; a training that was killed goes on from its checkpoint.",
+    gpu=True,
+    per="adapter",
+    deployment="tune",
+)
