@@ -1,12 +1,13 @@
 """The command `tuner`. Exit codes: 0; 1 a run failed; 2 the user's input is wrong; 130 interrupted."""
 
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli import upkeep
+from cli import terminal, upkeep
 from cli.terminal import JsonOption, out, print_json, print_table
 from tuner import forecast, interpreter, loading, planning, proxies, recipes, runs
 from tuner.artifacts.store import Store
@@ -58,8 +59,12 @@ def _any_command(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say which version this is.")
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show what Prefect logs, and where in the code an error arose.")
+    ] = False,
 ) -> None:
-    pass
+    if verbose:
+        terminal.be_verbose()
 
 
 @app.command()
@@ -264,5 +269,7 @@ def main() -> None:
 
 
 def _fail(line: str, code: int) -> None:
+    if terminal.is_verbose():
+        traceback.print_exc()
     sys.stderr.write(f"tuner: {' '.join(line.split())}\n")
     sys.exit(code)

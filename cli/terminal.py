@@ -1,6 +1,7 @@
 """What every command of `tuner` prints with."""
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -18,6 +19,21 @@ FOLDED = 40
 """Columns of a terminal that a table leaves to its last column, however narrow the terminal is."""
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+_verbose = False
+
+
+def be_verbose() -> None:
+    """Has Prefect's logs shown, and errors with their stack trace."""
+    global _verbose
+    _verbose = True
+    os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "INFO"  # read when Prefect is imported
+
+
+def is_verbose() -> bool:
+    """Whether more is wanted on the terminal than progress and one line for an error."""
+    return _verbose
 
 
 def print_json(data: Any) -> None:

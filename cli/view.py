@@ -11,6 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from cli.terminal import is_verbose
 from tuner import interruption, progress
 from tuner.planning import Plan
 from tuner.registry import STAGES
@@ -121,8 +122,8 @@ class View:
 
 @contextmanager
 def watching(plan: Plan, console: Console) -> Iterator[None]:
-    """Shows the run's progress for the duration of a block; plain lines where there is no terminal."""
-    if console.is_terminal:
+    """Shows the run's progress for the duration of a block; plain lines without a terminal, and between logs."""
+    if console.is_terminal and not is_verbose():
         view = View(plan)
         with progress.listening(view.hear), Live(view, console=console, refresh_per_second=4) as live:
             interruption.on_leave(live.stop)  # shows the cursor again, and begins a new line

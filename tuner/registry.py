@@ -32,12 +32,14 @@ def planned(recipe: Recipe) -> Parts:
         InputError: If a model string means nothing or names a folder that is not there.
     """
     sources = {key: source.parse(model, f"models.{key}") for key, model in recipe.models}
-    return _planned(recipe, tuple((key, tuple(found.identity().items())) for key, found in sources.items()))
+    models = tuple((key, tuple(found.identity().items())) for key, found in sources.items())
+    return _planned(recipe, models, repr(recipe.curation.decontamination.identity()))
 
 
-# Every task of a run asks for the same parts, and thousands of shards take a third of a second to plan.
+# Every task of a run asks for the same parts, and thousands of shards take a third of a second to plan. What decides a
+# fingerprint and does not stand in the recipe, as what a file says that it names, is told besides.
 @lru_cache(maxsize=4)
-def _planned(recipe: Recipe, models: tuple[tuple[str, Pairs], ...]) -> Parts:
+def _planned(recipe: Recipe, models: tuple[tuple[str, Pairs], ...], _files: str) -> Parts:
     parts = Parts(recipe, {key: dict(pairs) for key, pairs in models})
     for stage in CHAIN:
         parts.add(stage)

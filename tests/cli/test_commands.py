@@ -147,3 +147,15 @@ def test_a_plan_says_why(ran: Callable[..., Run], tmp_path: Path) -> None:
     assert [line.split() for line in lines[1:3]] == [
         [stage, "missing", "never", "made", "in", "this", "store"] for stage in ("generate", "examine")
     ]
+
+
+def test_a_verbose_command_shows_where_an_error_arose(tmp_path: Path) -> None:
+    def said(*options: str) -> str:
+        command = [sys.executable, "-c", "from cli.commands import main; main()", *options, "plan", "nowhere.yaml"]
+        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "TUNER_HOME": str(tmp_path)})
+        assert done.returncode == 2
+        return done.stderr
+
+    assert said().count("\n") == 1
+    assert said("-v").startswith("Traceback (most recent call last):")
+    assert said("-v").endswith(said())

@@ -130,7 +130,7 @@ class Finished:
 
     def copy(self, store: Path, until: str = "report") -> Path:
         """Copies the store, up to a stage, so that a run begins behind it."""
-        from tuner.specs import STAGES
+        from tuner.registry import NAMES as STAGES
 
         shutil.copytree(self.store, store)
         for stage in STAGES[STAGES.index(until) + 1 :]:

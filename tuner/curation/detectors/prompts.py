@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import file_digest
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
@@ -48,9 +49,16 @@ def digests(against: Sequence[str]) -> list[dict[str, str]]:
     for entry in against:
         path = _located(entry)
         _field(path)
-        with path.open("rb") as file:
-            found.append({"name": path.name, "sha256": file_digest(file, "sha256").hexdigest()})
+        about = path.stat()
+        found.append({"name": path.name, "sha256": _sha256(path, about.st_size, about.st_mtime_ns)})
     return found
+
+
+# A plan asks often. A file that was changed is another one by its time.
+@lru_cache(maxsize=64)
+def _sha256(path: Path, _size: int, _changed: int) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 def read(against: Sequence[str]) -> list[Prompt]:
