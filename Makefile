@@ -7,7 +7,7 @@ LOCK ?= requirements.lock
 # Without compiled modules every process that a run or a test starts would compile ours anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup run test check bench bench-shards bench-curation up screenshots clean
+.PHONY: setup run test check docs bench bench-shards bench-curation up screenshots clean
 
 setup: $(VENV)/.ready
 
@@ -34,6 +34,10 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+
+# The tables in docs/ that follow from the code.
+docs: setup
+	$(BIN)/python docs/tables.py
 
 bench: setup
 	$(BIN)/python -m benchmarks

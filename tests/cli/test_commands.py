@@ -1,6 +1,7 @@
 """The command line as a whole: version, help, completion, recipes, and what it says of runs."""
 
 import json
+import os
 import re
 import subprocess
 import sys
