@@ -1,6 +1,5 @@
 """The task that sends steps to a worker of a pool, as a flow run of a deployment, and waits for it."""
 
-import hashlib
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,7 +15,7 @@ from prefect.deployments import run_deployment
 from prefect.states import Cancelling
 
 from tasks.policy import RETRIES, RETRY_DELAY_SECONDS, tried_again
-from tuner import interruption
+from tuner import hashing, interruption
 from tuner.artifacts.store import Store
 from tuner.errors import StageError
 from tuner.settings import settings
@@ -54,7 +53,7 @@ def send(deployment: str, parameters: dict[str, Any], wanted: Sequence[tuple[str
         WorkerLostError: If it crashed or was cancelled.
     """
     store = Store(settings().store)
-    key = hashlib.sha256(repr(sorted(wanted)).encode()).hexdigest()
+    key = hashing.of_text(repr(sorted(wanted)))
     for attempt in count():
         # The server answers a key that it knows with the flow run it made for it, whoever asked.
         run = run_deployment(

@@ -1,7 +1,6 @@
 """A folder that a person names for a result: it is there whole or not at all."""
 
 import errno
-import hashlib
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from tuner import hashing
 from tuner.errors import InputError
 from tuner.settings import settings
 
@@ -39,7 +39,7 @@ def whole(to: Path) -> Iterator[Path]:
         InputError: If it cannot be made, the disk is full, or another process is making it.
     """
     to = to.expanduser().absolute()
-    name = hashlib.sha256(str(to).encode(errors="surrogateescape")).hexdigest()[:32]
+    name = hashing.of_text(str(to))[:32]
     try:
         with FileLock(settings().folder("locks") / name, timeout=0):
             yield from _filled(to)

@@ -123,7 +123,7 @@ def lines(sample: Sample) -> list[Figure]:
 def paraphrases(sample: Sample) -> list[Figure]:
     """Planted paraphrases of instructions, where an embedder is installed; else nothing."""
     try:
-        embedding.minilm()
+        embedding.load(Semantic().embedder)
     except InputError as error:
         return [Figure("paraphrases, recall", float("nan"), note=str(error))]
     found = curated(sample, settings(semantic=Semantic()), "paraphrases")

@@ -52,7 +52,7 @@ def test_divided_into_child_flows_then_cached(recipe: Path, tmp_path: Path, pref
     parent, *children = flow_runs(prefect_url, "many")
     name = run_name(loading.parse(text, changes))
     assert [run["name"] for run in children] == [
-        *(f"{name}: {group}" for group in GROUPS),
+        *(f"{name}: generate {group}" for group in GROUPS),
         *(f"{name}: examine {group}" for group in GROUPS),
     ]
     assert {each["state_type"] for each in (parent, *children)} == {"COMPLETED"}
@@ -86,5 +86,5 @@ def test_a_shard_that_fails_fails_the_pipeline_with_its_line(
     _, stderr = run(warm, prefect_url, recipe_yaml=text, overrides=changes, until_stage="generate")
     assert "InputError" in stderr and str(hollow) in stderr
     parent, *children = flow_runs(prefect_url, "broken")
-    assert [run["name"] for run in children] == [f"{run_name(loading.parse(text, changes))}: {GROUPS[0]}"]
+    assert [run["name"] for run in children] == [f"{run_name(loading.parse(text, changes))}: generate {GROUPS[0]}"]
     assert {each["state_type"] for each in (parent, *children)} == {"FAILED"}

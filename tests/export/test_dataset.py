@@ -8,7 +8,7 @@ import pytest
 from huggingface_hub import DatasetCard
 from pyarrow import parquet
 
-from tuner.artifacts.store import sha256_of
+from tuner import hashing
 from tuner.curation.reasons import REASONS
 from tuner.errors import DamagedArtifactError, InputError
 from tuner.export.dataset import RECORD, fill
@@ -38,7 +38,7 @@ def test_what_an_export_holds(store, finished, folder):
     assert files == ["README.md", "data/train.parquet", "data/validation.parquet", RECORD, "rejected/rejected.parquet"]
     assert json.loads((folder / RECORD).read_text()) == about
     assert about["run"] == "first"
-    assert about["files"] == {name: sha256_of(folder / name) for name in files if name != RECORD}
+    assert about["files"] == {name: hashing.of_file(folder / name) for name in files if name != RECORD}
     assert sum(about["rows"].values()) == 40
     assert about["rows"]["rejected"] == 6
 

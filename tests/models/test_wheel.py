@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tuner.artifacts.store import sha256_of
+from tuner import hashing
 from tuner.errors import InputError
 from tuner.models import wheel
 from tuner.models.source import Source
@@ -24,7 +24,7 @@ def kept(tmp_path: Path) -> Path:
     home.mkdir(parents=True)
     (home / "config.json").write_text("{}")
     (home / "model.safetensors").write_bytes(bytes(range(256)))
-    digests = {path.name: sha256_of(path) for path in sorted(home.iterdir())}
+    digests = {path.name: hashing.of_file(path) for path in sorted(home.iterdir())}
     (home / wheel.DIGESTS).write_text(json.dumps(digests))
     return home
 

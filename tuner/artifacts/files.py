@@ -3,7 +3,6 @@
 Nothing outside the folder is reached, whatever a path says: `..` is refused, and so is a link below the folder.
 """
 
-import hashlib
 import os
 import stat
 import uuid
@@ -16,6 +15,7 @@ from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
+from tuner import hashing
 from tuner.artifacts.trouble import explained
 from tuner.errors import InputError
 from tuner.settings import settings
@@ -104,7 +104,7 @@ class Files:
         return {each.path: self._known(each) if each.tag else self.read(each.path) or b"" for each in files}
 
     def _known(self, file: Stored) -> bytes:
-        name = hashlib.sha256(f"{self.url}/{file.path} {file.bytes} {file.tag}".encode()).hexdigest()
+        name = hashing.of_text(f"{self.url}/{file.path} {file.bytes} {file.tag}")
         memory = settings().folder("cache/manifests") / name
         with suppress(FileNotFoundError):
             return memory.read_bytes()

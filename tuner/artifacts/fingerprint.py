@@ -4,13 +4,14 @@ Canonical JSON is the deterministic spelling: sorted keys, no white space, ASCII
 spelling (a NaN, an infinity, a set, an object) is refused, since two runs could then name one thing differently.
 """
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+
+from tuner import hashing
 
 Inputs = Mapping[str, str | list[str]]
 
@@ -70,4 +71,4 @@ class Spec:
     def fingerprint(self) -> str:
         """64 hex digits."""
         named = {"stage": self.stage, "version": self.version, "identity": self.identity, "inputs": self.inputs}
-        return hashlib.sha256(canonical_json(named).encode()).hexdigest()
+        return hashing.of_text(canonical_json(named))

@@ -9,7 +9,6 @@ Every attempt writes into a folder of its own, so two writers of one artifact ne
 first manifest wins and the other writer adopts it.
 """
 
-import hashlib
 import json
 import shutil
 import uuid
@@ -21,6 +20,7 @@ from typing import Any
 from filelock import FileLock
 from pydantic import ValidationError
 
+from tuner import hashing
 from tuner.artifacts import provenance
 from tuner.artifacts.files import Files, Stored
 from tuner.artifacts.fingerprint import Spec
@@ -94,11 +94,11 @@ class Store(Files):
             path = Path(self.root, stored)
         else:
             path = settings().folder("cache/objects") / file.sha256
-            here = path.exists() and sha256_of(path) == file.sha256
+            here = path.exists() and hashing.of_file(path) == file.sha256
             if not here and not self.download(stored, path):
                 raise self._damaged(manifest, f"{name} is missing")
         try:
-            if sha256_of(path) != file.sha256:
+            if hashing.of_file(path) != file.sha256:
                 raise self._damaged(manifest, f"{name} does not match its sha256")
         except FileNotFoundError:
             raise self._damaged(manifest, f"{name} is missing") from None
@@ -264,10 +264,4 @@ def _entry(path: Path, name: str) -> File:
         from pyarrow import parquet
 
         rows = parquet.read_metadata(path).num_rows
-    return File(name=name, bytes=path.stat().st_size, sha256=sha256_of(path), rows=rows)
-
-
-def sha256_of(path: Path) -> str:
-    """The sha256 of a file's bytes, 64 hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return File(name=name, bytes=path.stat().st_size, sha256=hashing.of_file(path), rows=rows)

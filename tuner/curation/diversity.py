@@ -11,9 +11,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numba import njit
+from numpy.typing import NDArray
 
+from tuner.curation.columns.ngrams import Numbers, jaccard, sets_of
 from tuner.curation.columns.text import normalised
-from tuner.curation.columns.words import I64, U64, phrases, split
+from tuner.curation.columns.words import I64, phrases, split
+
+F64 = NDArray[np.float64]
 
 SAMPLE = 20_000
 """Instructions that are looked at, at most: distinct-n falls as more are, so figures compare at equal numbers only."""
@@ -44,8 +48,8 @@ def measure(instructions: pl.Series, kept: int) -> dict[str, Any]:
         measured[f"distinct_{size}"] = round(np.unique(hashes).size / hashes.size, 4) if hashes.size else None
     raw = "\n".join(normal).encode(errors="replace")
     measured["compression_ratio"] = round(len(raw) / len(zlib.compress(raw, 6)), 3) if raw else None
-    few = split(normal.head(NEIGHBOURS))
-    distances = _nearest(few.hashes, few.offsets) if len(few.offsets) > 2 else np.zeros(0)
+    few = sets_of(split(normal.head(NEIGHBOURS)), 1)
+    distances = _nearest(few.values, few.offsets) if len(few) > 1 else np.zeros(0)
     measured["nearest_neighbour"] = (
         {
             "median": round(float(np.median(distances)), 4),
@@ -70,24 +74,11 @@ def openings(normal: pl.Series) -> pl.Series:
 
 
 @njit(cache=True, nogil=True)
-def _nearest(hashes: U64, offsets: I64) -> np.ndarray:
+def _nearest(values: Numbers, offsets: I64) -> F64:
     texts = offsets.size - 1
-    sets = [np.unique(hashes[offsets[text] : offsets[text + 1]]) for text in range(texts)]
     most = np.zeros(texts)
     for one in range(texts):
         for other in range(one + 1, texts):
-            a, b = sets[one], sets[other]
-            shared, left, right = 0, 0, 0
-            while left < a.size and right < b.size:
-                if a[left] == b[right]:
-                    shared += 1
-                    left += 1
-                    right += 1
-                elif a[left] < b[right]:
-                    left += 1
-                else:
-                    right += 1
-            union = a.size + b.size - shared
-            similar = shared / union if union else 1.0
+            similar = jaccard(values, offsets, one, other, min(most[one], most[other]))
             most[one], most[other] = max(most[one], similar), max(most[other], similar)
     return 1.0 - most

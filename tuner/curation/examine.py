@@ -82,6 +82,6 @@ def _signatures(batch: Batch, reasons: bits.Bits, scores: pl.Series, curation: C
     arrow = table.to_arrow(compat_level=pl.CompatLevel.oldest())
     if semantic is None:
         return arrow
-    embedder = embedding.minilm()
+    embedder = embedding.load(semantic.embedder)
     vectors = embedding.column(embedder, semantic.on, batch.normal_instruction, batch.normal_response)
     return arrow.append_column("embedding", vectors)

@@ -9,8 +9,9 @@ import polars as pl
 import pyarrow as pa
 from pyarrow import parquet
 
+from tuner import hashing
 from tuner.artifacts.manifest import Manifest
-from tuner.artifacts.store import Store, sha256_of
+from tuner.artifacts.store import Store
 from tuner.errors import InputError
 from tuner.export import card
 from tuner.export.card import RUN_FILES, RunFacts
@@ -100,7 +101,7 @@ def fill(store: Store, run: dict[str, Any], folder: Path) -> dict[str, Any]:
         "split": split.fingerprint,
         "masked": recipe.curation.safety.masked(curated.metrics),
         "rows": {path.stem: parquet.read_metadata(path).num_rows for path in files if path.suffix == ".parquet"},
-        "files": {path.relative_to(folder).as_posix(): sha256_of(path) for path in files},
+        "files": {path.relative_to(folder).as_posix(): hashing.of_file(path) for path in files},
     }
     (folder / RECORD).write_text(json.dumps(about, indent=2), encoding="utf-8")
     return about

@@ -1,6 +1,5 @@
 """What a recipe's model string means, and what of it enters a fingerprint. Light: nothing is loaded here."""
 
-import hashlib
 import json
 import re
 import uuid
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from tuner import hashing
 from tuner.errors import InputError
 from tuner.settings import settings
 
@@ -94,14 +94,11 @@ def _digest(folder: Path) -> str:
     """sha256 over the names and contents of a folder's files, remembered by size and time of change."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
     stamp = json.dumps([[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files])
-    memory = settings().folder("cache/folders") / hashlib.sha256(f"{folder}{stamp}".encode()).hexdigest()
+    memory = settings().folder("cache/folders") / hashing.of_text(f"{folder}{stamp}")
     if memory.exists():
         return memory.read_text()
-    digest = hashlib.sha256()
-    for path in files:
-        with path.open("rb") as file:
-            digest.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    digest = hashing.of_text("".join(f"{path.name} {hashing.of_file(path)}\n" for path in files))
     partial = memory.with_name(f"{memory.name}.{uuid.uuid4().hex}")
-    partial.write_text(digest.hexdigest())
+    partial.write_text(digest)
     partial.replace(memory)
-    return digest.hexdigest()
+    return digest

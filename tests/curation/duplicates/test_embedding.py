@@ -2,6 +2,7 @@
 
 import importlib.util
 from itertools import combinations
+from typing import get_args
 
 import numpy as np
 import polars as pl
@@ -11,9 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from tests.curation.rows import row, shard
 from tuner.artifacts import parquet
+from tuner.curation.checks.duplicates import Duplicates, EmbedderName, Semantic
 from tuner.curation.duplicates import embedding
 from tuner.curation.duplicates.clusters import components
+from tuner.curation.examine import examine
+from tuner.curation.settings import Curation
 from tuner.errors import InputError
 
 compiled = settings(deadline=None)  # the first call compiles
@@ -33,16 +38,20 @@ class Letters:
 def folder(tmp_path_factory):
     """A BERT of a few random weights, in the files that the real one has."""
     import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
-    folder = tmp_path_factory.mktemp("bert")
-    (folder / "vocab.txt").write_text("\n".join(VOCABULARY))
-    BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
+    bert, folder = tmp_path_factory.mktemp("bert"), tmp_path_factory.mktemp("sentences")
+    (bert / "vocab.txt").write_text("\n".join(VOCABULARY))
+    BertTokenizerFast(vocab=str(bert / "vocab.txt")).save_pretrained(bert)
     torch.manual_seed(0)
     config = BertConfig(
         vocab_size=len(VOCABULARY), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32
     )
-    BertModel(config).save_pretrained(folder)
+    BertModel(config).save_pretrained(bert)
+    modules = [Transformer(str(bert), max_seq_length=256), Pooling(16, "mean"), Normalize()]
+    SentenceTransformer(modules=modules, device="cpu").save(str(folder))
     return folder
 
 
@@ -54,20 +63,35 @@ def installed(tmp_path, monkeypatch, weights):
     monkeypatch.syspath_prepend(tmp_path)
 
 
-def test_without_the_extra_the_error_names_it(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+@pytest.mark.parametrize("missing", [embedding.PACKAGE, "sentence_transformers"])
+def test_without_the_extra_the_error_names_it(missing, monkeypatch, tmp_path):
+    installed(tmp_path, monkeypatch, b"")
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == missing else find(name))
     with pytest.raises(InputError, match=r"pip install '\.\[semantic\]'"):
-        embedding.minilm()
+        embedding.load("minilm")
+
+
+def test_every_embedder_that_a_recipe_may_name_can_be_loaded():
+    assert set(get_args(EmbedderName)) == set(embedding.EMBEDDERS)
+
+
+def test_a_recipe_chooses_its_embedder(monkeypatch, tmp_path):
+    monkeypatch.setitem(embedding.EMBEDDERS, "minilm", lambda device: Letters())
+    rows = shard([row(0, "Name a river.", "The Rhine flows through Basel and Cologne.")], tmp_path / "rows.parquet")
+    examine(rows, Curation(duplicates=Duplicates(semantic=Semantic())), tmp_path)
+    found = pl.read_parquet(tmp_path / "signatures.parquet")["embedding"].to_list()
+    assert np.array(found) == pytest.approx(Letters().embed(["name a river."]), abs=1e-3)
 
 
 def test_weights_that_are_not_the_published_ones_are_refused(tmp_path, monkeypatch):
     installed(tmp_path, monkeypatch, b"other weights")
     with pytest.raises(InputError, match="not those of all-MiniLM-L6-v2"):
-        embedding.minilm()
+        embedding.load("minilm")
 
 
 def test_vectors_have_length_one_and_follow_from_their_text_alone(folder):
-    embedder = embedding.MiniLM(folder, "cpu")
+    embedder = embedding.SentenceModel(folder, "cpu")
     texts = ["bread is made of flour", "water", "salt " * 300, "", "bread is made of flour"] + ["of salt"] * 80
     together = embedder.embed(texts)
     assert together.shape == (85, 16)
@@ -85,14 +109,14 @@ def test_vectors_are_the_mean_over_the_tokens_that_are_no_padding(folder):
     tokens = AutoTokenizer.from_pretrained(folder)("bread is made", return_tensors="pt")
     with torch.inference_mode():
         mean = AutoModel.from_pretrained(folder).eval()(**tokens).last_hidden_state[0].mean(0).numpy()
-    found = embedding.MiniLM(folder, "cpu").embed(["bread is made", "bread is made of flour water salt"])
+    found = embedding.SentenceModel(folder, "cpu").embed(["bread is made", "bread is made of flour water salt"])
     assert np.allclose(found[0], mean / np.linalg.norm(mean), atol=1e-6)
 
 
 @pytest.mark.skipif(importlib.util.find_spec(embedding.PACKAGE) is None, reason="the extra `semantic` is not installed")
 def test_minilm_gives_the_similarities_its_authors_print():
     # https://sbert.net, the first example on the page.
-    vectors = embedding.minilm().embed(
+    vectors = embedding.load("minilm").embed(
         ["The weather is lovely today.", "It's so sunny outside!", "He drove to the stadium."]
     )
     assert vectors.shape == (3, 384)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.curation.duplicates.test_shingles import jaccard, loader
+from tests.curation.columns.test_ngrams import jaccard
+from tests.curation.duplicates.test_shingles import loader
 from tuner.artifacts import parquet
 from tuner.curation.checks.duplicates import Duplicates, Near, Semantic
 from tuner.curation.columns.text import normalised

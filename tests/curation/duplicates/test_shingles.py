@@ -1,29 +1,19 @@
-"""Sets of phrases: what is shared is counted as sets of Python count it."""
+"""The sets of phrases of chosen rows: gathered as they are, however the rows are sharded."""
 
 import numpy as np
 import polars as pl
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.curation.columns.test_ngrams import WORDS, jaccard
 from tuner.curation.checks.duplicates import Near
+from tuner.curation.columns.ngrams import sets_of
 from tuner.curation.columns.words import split
 from tuner.curation.duplicates import shingles
 
 compiled = settings(deadline=None)  # the first call compiles
 
-WORDS = st.lists(st.sampled_from(list("abcd")), max_size=15).map(" ".join)
 PAIRS = st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=12)
-
-
-def phrases(text, size):
-    words = text.split()
-    return {tuple(words[at : at + size]) for at in range(max(len(words) - size + 1, min(len(words), 1)))}
-
-
-def jaccard(one, other, size):
-    first, second = phrases(one, size), phrases(other, size)
-    return len(first & second) / len(first | second) if first | second else 0.0
 
 
 def loader(shards):
@@ -34,38 +24,6 @@ def loader(shards):
         return pl.DataFrame(shards[shard], schema=["instruction", "response"], orient="row")[rows]
 
     return texts
-
-
-@compiled
-@given(st.lists(WORDS, max_size=8), st.integers(1, 6))
-def test_sets_hold_each_phrase_once_in_rising_order(texts, size):
-    sets = shingles.of(split(pl.Series(texts, dtype=pl.String)), size)
-    assert len(sets) == len(texts)
-    for number, text in enumerate(texts):
-        found = sets.hashes[sets.offsets[number] : sets.offsets[number + 1]].tolist()
-        assert found == sorted(set(found))
-        assert len(found) == len(phrases(text, size))
-
-
-@compiled
-@given(WORDS, WORDS, st.integers(1, 6), st.floats(0.01, 1))
-def test_jaccard_is_that_of_the_sets_of_phrases(one, other, size, least):
-    sets = shingles.of(split(pl.Series([one, other])), size)
-    true = jaccard(one, other, size)
-    assert shingles.jaccard(sets.hashes, sets.offsets, 0, 1, 0.0) == true
-    assert shingles.jaccard(sets.hashes, sets.offsets, 1, 0, 0.0) == true
-    if phrases(one, size) | phrases(other, size):
-        assert shingles.jaccard(sets.hashes, sets.offsets, 0, 1, least) == (true if true >= least else -1)
-
-
-@pytest.mark.parametrize("least", [0.5, 0.6, 2 / 3, 0.3])
-def test_a_similarity_that_is_just_reached_counts(least):
-    sets = shingles.of(split(pl.Series(["a b c d e f g h i j", "a b c d e f g h i j"])), 1)
-    shared = round(least * 10)
-    words = "abcdefghij"
-    sets = shingles.of(split(pl.Series([" ".join(words), " ".join(words[:shared])])), 1)
-    true = shared / 10
-    assert shingles.jaccard(sets.hashes, sets.offsets, 0, 1, true) == true
 
 
 @compiled
@@ -80,8 +38,8 @@ def test_gathered_sets_are_those_of_the_rows_wanted_however_they_are_sharded(row
             {"instruction": rows[row][0], "response": rows[row][1], "both": " ".join(rows[row])}[on]
             for row in positions
         ]
-        expected = shingles.of(split(pl.Series(texts, dtype=pl.String)), ngram)
-        assert found[on].hashes.tolist() == expected.hashes.tolist()
+        expected = sets_of(split(pl.Series(texts, dtype=pl.String)), ngram, 32)
+        assert found[on].values.tolist() == expected.values.tolist()
         assert found[on].offsets.tolist() == expected.offsets.tolist()
 
 
@@ -95,8 +53,8 @@ def test_many_rows_are_gathered_in_parts():
     rows = [(f"make {row} loaves of bread", f"take {row} eggs") for row in range(5000)]
     positions = np.arange(0, 5000, 3)
     found = shingles.gather(loader([rows]), [5000], {"both": positions}, 3)["both"]
-    expected = shingles.of(split(pl.Series([" ".join(rows[row]) for row in positions])), 3)
-    assert found.hashes.tolist() == expected.hashes.tolist()
+    expected = sets_of(split(pl.Series([" ".join(rows[row]) for row in positions])), 3, 32)
+    assert found.values.tolist() == expected.values.tolist()
 
 
 @compiled

@@ -8,6 +8,7 @@ from tuner.curation.check import Check
 from tuner.section import FirstReadBy, Section
 
 Text = Literal["instruction", "response", "both"]
+EmbedderName = Literal["minilm"]
 
 
 class Near(Section):
@@ -34,7 +35,7 @@ class Semantic(Section):
     """
 
     on: Text = "instruction"
-    embedder: Literal["minilm"] = "minilm"
+    embedder: EmbedderName = "minilm"
     similarity: Annotated[float, FirstReadBy("match"), Field(ge=0.5, le=1)] = 0.9
 
 
@@ -48,7 +49,7 @@ class Duplicates(Check):
             best-scored.
     """
 
-    version: ClassVar = 1
+    version: ClassVar = 2
     does: ClassVar = (
         "equal after NFKC, case folding and folding of white space; Jaccard similarity of the sets of word n-grams, "
         "found by MinHash, judged by the texts; cosine of sentence vectors, with the extra `semantic`"

@@ -22,7 +22,7 @@ class Language(Check):
         min_confidence: A row is judged only if the detector is at least so sure.
     """
 
-    version: ClassVar = 1
+    version: ClassVar = 2
     does: ClassVar = "fastText's model of 176 languages on both texts"
     reasons: ClassVar = {"wrong_language": "the row is in none of the wanted languages"}
     scores: ClassVar = (

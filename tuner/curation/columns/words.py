@@ -2,6 +2,10 @@
 
 A column of texts becomes one array of word hashes, in which a phrase is a slice. The loops over it are compiled and
 let go of the interpreter's lock, so that threads take shards side by side.
+
+A text of 217 words takes `split` 12 us, `phrases` 6 and `folded` 6. Polars splits and hashes in 8, but its hashes hold
+for one version only, and signatures made of these are kept; NumPy makes phrases in 6, but for short texts and ends of
+texts, which take more code than the loop; Polars folds in 22.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The prompts of benchmarks, indexed: their phrases by hash, ready to be looked up by compiled code."""
+"""The prompts of benchmarks, indexed: their phrases by hash, ready to be looked up."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from tuner.curation.columns import plain_words
 from tuner.curation.columns.batch import Flags
@@ -20,8 +19,6 @@ SHINGLE = 5
 """Words in a phrase of a near duplicate."""
 TEMPLATE = 100
 """A phrase of GRAM words that more prompts share is no question."""
-
-_FILTER_BITS = 22
 
 _Phrases = tuple[U64, I64, I64]
 """Hashes, owners and places of phrases, by hash and place."""
@@ -38,7 +35,6 @@ class Grams:
         first: Which is the first of its prompt's equal ones, shape (phrases,).
         sizes: How many different ones each prompt has, shape (prompts,).
         fewest: Of each, the smallest size of a prompt that holds it, shape (phrases,).
-        filter: By the upper bits of a hash, whether there may be such a phrase; its size is a power of two.
     """
 
     hashes: U64
@@ -47,7 +43,12 @@ class Grams:
     first: Flags
     sizes: I64
     fewest: I64
-    filter: NDArray[np.bool_]
+
+    def known(self, hashes: U64) -> tuple[I64, I64]:
+        """Which of some hashes are here: their indices, rising, and the first phrase of each that has it."""
+        known = pl.Series(hashes).is_in(pl.Series(self.hashes).implode())
+        at = known.arg_true().to_numpy().astype(np.int64)
+        return at, np.searchsorted(self.hashes, hashes[at])
 
 
 @dataclass(frozen=True)
@@ -111,10 +112,7 @@ def _grams(prompts: int, found: _Phrases, chosen: Flags) -> Grams:
     kinds = _kinds(hashes)
     fewest = np.full(kinds[-1] + 1 if kinds.size else 0, np.iinfo(np.int64).max)
     np.minimum.at(fewest, kinds, sizes[owners])
-    bits = min(_FILTER_BITS, max(8, int(hashes.size * 16).bit_length()))
-    filled = np.zeros(1 << bits, np.bool_)
-    filled[hashes >> np.uint64(64 - bits)] = True
-    return Grams(hashes, places, owners, first, sizes, fewest[kinds], filled)
+    return Grams(hashes, places, owners, first, sizes, fewest[kinds])
 
 
 def _kinds(hashes: U64) -> I64:

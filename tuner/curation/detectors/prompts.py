@@ -4,12 +4,12 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import file_digest
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from tuner import hashing
 from tuner.errors import InputError
 
 FIELDS = ("prompt", "question", "instruction", "text")
@@ -57,8 +57,7 @@ def digests(against: Sequence[str]) -> list[dict[str, str]]:
 # A plan asks often. A file that was changed is another one by its time.
 @lru_cache(maxsize=64)
 def _sha256(path: Path, _size: int, _changed: int) -> str:
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()
+    return hashing.of_file(path)
 
 
 def read(against: Sequence[str]) -> list[Prompt]:

@@ -2,13 +2,13 @@
 
 import numpy as np
 import polars as pl
-from numba import njit
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from tuner.curation.columns.words import I64, U64
 
 F64 = NDArray[np.float64]
-Row = int | np.int64
 
 
 def components(rows: int, a: I64, b: I64) -> I64:
@@ -24,9 +24,10 @@ def components(rows: int, a: I64, b: I64) -> I64:
     Returns:
         For every row the smallest position in its cluster, its own if it is alone; shape (rows,).
     """
-    parent = np.arange(rows, dtype=np.int64)
-    _link(parent, np.ascontiguousarray(a, np.int64), np.ascontiguousarray(b, np.int64))
-    return parent
+    links = coo_array((np.ones(a.size, np.bool_), (a, b)), shape=(rows, rows))
+    _, labels = connected_components(links, directed=False)
+    _, first, cluster = np.unique(labels, return_index=True, return_inverse=True)
+    return first[cluster]
 
 
 def settle(a: I64, b: I64, rounds: I64, quality: F64, keys: U64, row_ids: pl.Series, keep: int = 1) -> I64:
@@ -99,30 +100,3 @@ def winners(labels: I64, rounds: I64, quality: F64, keys: U64, row_ids: pl.Serie
     )
     beaten_by[ranked["position"].to_numpy()] = ranked["winner"].to_numpy()
     return beaten_by
-
-
-@njit(cache=True, nogil=True)
-def find(parent: I64, row: Row) -> Row:
-    """The root of a row in a forest, shortening the way there."""
-    while parent[row] != row:
-        parent[row] = parent[parent[row]]
-        row = parent[row]
-    return row
-
-
-@njit(cache=True, nogil=True)
-def unite(parent: I64, one: Row, other: Row) -> bool:
-    """Makes one tree of two, its root the smaller of the two roots; False if they were one."""
-    one, other = find(parent, one), find(parent, other)
-    if one == other:
-        return False
-    parent[max(one, other)] = min(one, other)
-    return True
-
-
-@njit(cache=True, nogil=True)
-def _link(parent: I64, a: I64, b: I64) -> None:
-    for pair in range(a.size):
-        unite(parent, a[pair], b[pair])
-    for row in range(parent.size):
-        parent[row] = find(parent, row)

