@@ -20,6 +20,7 @@ from typing import Any
 from tests.deployments.composed import PASSWORDS
 from tests.deployments.processes import until
 from tests.e2e.compose.stack import POSTGRES, Stack
+from tests.hollow import hollow
 from tests.rest import call
 
 AUTH = PASSWORDS["PREFECT_AUTH"]
@@ -131,7 +132,7 @@ def draw(shards: int) -> None:
     def simulated(stage: Any, recipe: Any, part: Any, store: Any) -> Any:
         def write(folder: Path) -> dict[str, Any]:
             parquet.write(pa.table({"label": [part.label]}), folder / "rows.parquet")
-            return {"rows": 1}
+            return hollow(stage.metrics, rows=1).model_dump(mode="json")
 
         return store.build(part, write)
 

@@ -7,8 +7,10 @@ from typing import Any
 from deployments.environment import pages
 from tuner.artifacts.manifest import Manifest
 from tuner.artifacts.store import Store
+from tuner.curation.metrics import Curated
 from tuner.errors import InputError
 from tuner.registry import planned
+from tuner.report.metrics import Reported
 from tuner.runs import recipe_of
 from tuner.settings import settings
 
@@ -19,10 +21,10 @@ def summary(store: Store, record: dict[str, Any]) -> str:
     wanted = planned(recipe)
     lines = [""]
     if final := store.find("report", wanted.one("report").fingerprint):
-        lines += [*final.metrics["verdict"], ""]
+        lines += [*Reported.read(final).verdict, ""]
     lines.append(f"run       {record['name']}")
     curated = store.find("curate", wanted.one("curate").fingerprint)
-    if curated and (masked := recipe.curation.safety.masked(curated.metrics)):
+    if curated and (masked := recipe.curation.safety.masked(Curated.read(curated).marks)):
         lines.append(f"masked    {masked}")
     if final:
         lines.append(f"report    {store.uri(final, 'report.html')}")

@@ -9,6 +9,7 @@ from tuner import planning
 from tuner.artifacts.store import Store
 from tuner.recipe import Recipe
 from tuner.registry import planned
+from tuner.report.metrics import Reported
 from tuner.runs import Run
 from tuner.settings import settings
 from tuner.stage import present
@@ -49,4 +50,4 @@ def show(recipe: Recipe, store: Store, until: str) -> str:
         return f"complete up to {until}"
     report = present(store, planned(recipe).one("report"))
     display.verdict(store, report)
-    return str(report.metrics["verdict"][0])
+    return Reported.read(report).verdict[0]

@@ -40,7 +40,7 @@ def decide(run: str, comparison: str) -> str:
             "adapter": decided.adapter,
             "fingerprint": decided.fingerprint,
             "before": asdict(decided.champion) if decided.champion else None,
-            **decided.comparison,
+            **decided.comparison.model_dump(mode="json"),
         },
     )
     return decided.line

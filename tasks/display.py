@@ -20,7 +20,9 @@ from prefect.artifacts import (
 from tuner import progress
 from tuner.artifacts.manifest import Manifest
 from tuner.artifacts.store import Store
+from tuner.evaluation.metrics import Loss
 from tuner.regeneration.decision import Decision
+from tuner.report.metrics import Reported
 from tuner.report.wording import ABSENT, Estimate, count, interval, number, plain, signed, span
 from tuner.settings import settings
 
@@ -90,7 +92,7 @@ def figures(metrics: Mapping[str, Any], of: str = "") -> Iterator[tuple[str, str
 
 def verdict(store: Store, manifest: Manifest) -> None:
     """Posts the verdict, where the report lies, and its pictures where something serves them."""
-    lines = [str(line) for line in manifest.metrics["verdict"]]
+    lines = Reported.read(manifest).verdict
     uri = store.uri(manifest, "report.html")
     served = settings().reports.rstrip("/")
     link = f"{served}/{manifest.fingerprint}" if served else f"file://{uri}" if store.is_local else uri
@@ -106,19 +108,20 @@ def verdict(store: Store, manifest: Manifest) -> None:
 
 def decision(decided: Decision) -> None:
     """Posts who is the champion now, and the figures behind it."""
-    figures = decided.comparison
+    compared = decided.comparison
     lines = [f"**{decided.line}**", "", "| | run | adapter | held-out loss | 95 % interval |", "|---|---|---|---|---|"]
-    sides = {"challenger": (decided.run, decided.adapter)}
-    if decided.champion:
-        sides["champion"] = (decided.champion.run, decided.champion.adapter)
-    for side, (run, adapter) in sides.items():
-        loss = Estimate(*(figures.get(side, {}).get(key) for key in ("loss", "low", "high")))
+    sides: list[tuple[str, str, str, Loss | None]]
+    sides = [("challenger", decided.run, decided.adapter, compared.challenger)]
+    if champion := decided.champion:
+        sides.append(("champion", champion.run, champion.adapter, compared.champion))
+    for side, run, adapter, found in sides:
+        loss = Estimate(found.loss, found.low, found.high) if found else Estimate(None)
         lines.append(f"| {side} | {run} | {adapter} | {number(loss.value)} | {span(loss)} |")
-    if found := figures.get("difference"):
-        difference = Estimate(*(found[key] for key in ("difference", "low", "high")))
+    if found := compared.difference:
+        difference = Estimate(found.difference, found.low, found.high)
         lines += ["", f"Challenger minus champion: {signed(difference)} {interval(difference)} nats per token."]
-    measured = figures["challenger"]
-    lines += ["", f"Measured on {count(measured['tokens'])} tokens of {count(measured['rows'])} held-out rows."]
+    measured = compared.challenger
+    lines += ["", f"Measured on {count(measured.tokens)} tokens of {count(measured.rows)} held-out rows."]
     create_markdown_artifact("\n".join(lines), key="decision", description="Who is the champion, and why")
 
 

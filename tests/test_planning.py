@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from tests.hollow import hollow
 from tuner import forecast, loading, planning
 from tuner.artifacts.fingerprint import Spec
 from tuner.artifacts.store import Store
 from tuner.errors import InputError
-from tuner.registry import NAMES, planned
+from tuner.registry import NAMES, STAGES, planned
 
 RECIPE = """\
 name: small
@@ -39,7 +40,8 @@ def make_one(store: Store, spec: Spec, seconds: float = 60.0) -> None:
     scratch = Path(store.root).parent / "scratch" / spec.fingerprint[:12]
     scratch.mkdir(parents=True, exist_ok=True)
     (scratch / "file").write_text("x")
-    metrics = {"tokens": 1000} if spec.stage in ("generate", "train") else {}
+    tokens = {"tokens": 1000} if spec.stage in ("generate", "train") else {}
+    metrics = hollow(STAGES[spec.stage].metrics, **tokens).model_dump(mode="json")
     store._commit(spec, spec.fingerprint[:12], scratch, metrics, {"seconds": seconds})
 
 

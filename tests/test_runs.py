@@ -209,7 +209,8 @@ def test_of_a_failed_run_the_cause_is_told_and_of_a_completed_one_the_verdict(st
     run = Run.start(store, recipe, "first", "report")
     assert runs.told(store, run.record).seconds is None
     spec = planned(recipe).one("report")
-    store.build(spec, lambda folder: {"verdict": ["lora won.", "Against the base, it is better."]})
+    said = {"verdict": ["lora won.", "Against the base, it is better."], "winner": "lora"}
+    store.build(spec, lambda folder: said)
     run.note(spec, "made")
     run.end("failed", "the disk\nis full")
     assert runs.told(store, run.record).outcome == "the disk is full"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from tuner import runs
 from tuner.artifacts import aliases
@@ -10,6 +10,13 @@ from tuner.artifacts.manifest import Manifest
 from tuner.artifacts.store import Store
 from tuner.errors import DamagedArtifactError, InputError
 from tuner.evaluation import BASE
+from tuner.evaluation.metrics import Evaluated
+from tuner.metrics import Metrics
+from tuner.training.metrics import Trained
+
+Kind = TypeVar("Kind", bound=Metrics)
+Made = tuple[Manifest, Kind]
+"""An artifact with its metrics."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +66,10 @@ def every(store: Store) -> list[Adapter]:
         if entry := aliases.current(store, alias):
             pointing.setdefault(entry.fingerprint, {})[alias] = entry.why
     return [
-        _adapter(store, name, label, manifest, evaluated, pointing.get(manifest.fingerprint, {}))
+        _adapter(store, name, label, made, evaluated, pointing.get(made[0].fingerprint, {}))
         for name in store.run_names()
         for evaluated, trained in [_of_run(store, runs.find(store, name))]
-        for label, manifest in trained.items()
+        for label, made in trained.items()
     ]
 
 
@@ -77,53 +84,60 @@ def promote(store: Store, run: str, adapter: str, alias: str) -> aliases.Entry:
     if adapter not in trained:
         known = ", ".join(trained) or "none yet"
         raise InputError(f"{run}: has no adapter {adapter!r} (state: {record['state']}); complete are: {known}")
-    fingerprint = trained[adapter].fingerprint
+    fingerprint = trained[adapter][0].fingerprint
     entry = aliases.current(store, alias)
     if entry and entry.fingerprint == fingerprint:
         return entry
     return aliases.point(store, alias, run=run, adapter=adapter, fingerprint=fingerprint, why="promoted by hand")
 
 
-def _of_run(store: Store, record: Mapping[str, Any]) -> tuple[Manifest | None, dict[str, Manifest]]:
+def _of_run(store: Store, record: Mapping[str, Any]) -> tuple[Made[Evaluated] | None, dict[str, Made[Trained]]]:
     """Its evaluation if there is one, and its complete adapters by name."""
     try:
         named = runs.refers_to(record)
     except InputError:  # a model's folder is not on this machine: what was recorded is still there
         named = runs.listed(record)
-    evaluated: Manifest | None = None
-    trained: dict[str, Manifest] = {}
+    evaluated: Made[Evaluated] | None = None
+    trained: dict[str, Made[Trained]] = {}
     for each in named:
-        if each.stage in ("train", "evaluate") and (manifest := _complete(store, each)):
-            if each.stage == "train":
-                trained.setdefault(each.label, manifest)
-            else:
-                evaluated = evaluated or manifest
+        if each.stage == "train" and (made := _complete(store, each, Trained)):
+            trained.setdefault(each.label, made)
+        if each.stage == "evaluate":
+            evaluated = evaluated or _complete(store, each, Evaluated)
     return evaluated, trained
 
 
-def _complete(store: Store, named: runs.Named) -> Manifest | None:
+def _complete(store: Store, named: runs.Named, kind: type[Kind]) -> Made[Kind] | None:
     try:
-        return store.find(named.stage, named.fingerprint)
+        manifest = store.find(named.stage, named.fingerprint)
+        return (manifest, kind.read(manifest)) if manifest else None
     except DamagedArtifactError:  # the next run makes it anew
         return None
 
 
 def _adapter(
-    store: Store, run: str, name: str, manifest: Manifest, evaluated: Manifest | None, pointing: Mapping[str, str]
+    store: Store,
+    run: str,
+    name: str,
+    trained: Made[Trained],
+    evaluated: Made[Evaluated] | None,
+    pointing: Mapping[str, str],
 ) -> Adapter:
-    compared = evaluated.metrics["differences"] if evaluated else []
-    measured = next((each for each in compared if (each["a"], each["b"]) == (name, BASE)), {})
+    manifest, learned = trained
+    evaluation, scored = evaluated or (None, None)
+    compared = scored.differences if scored else ()
+    measured = next((each for each in compared if (each.a, each.b) == (name, BASE)), None)
     return Adapter(
         run=run,
         adapter=name,
-        method=manifest.metrics["method"],
-        difference=measured.get("difference"),
-        low=measured.get("low"),
-        high=measured.get("high"),
-        rows=evaluated.metrics["subjects"][BASE]["rows"] if evaluated else None,
-        split=str(evaluated.inputs["data"]) if evaluated else None,
-        seconds=manifest.metrics["seconds"],
-        bytes=manifest.metrics["adapter_bytes"],
+        method=learned.method,
+        difference=measured and measured.difference,
+        low=measured and measured.low,
+        high=measured and measured.high,
+        rows=scored.subjects[BASE].rows if scored else None,
+        split=str(evaluation.inputs["data"]) if evaluation else None,
+        seconds=learned.seconds,
+        bytes=learned.adapter_bytes,
         fingerprint=manifest.fingerprint,
         uri=store.uri(manifest, "adapter"),
         aliases=pointing,

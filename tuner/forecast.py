@@ -7,9 +7,10 @@ from typing import Any
 from tuner.artifacts.fingerprint import Spec
 from tuner.artifacts.manifest import Manifest
 from tuner.artifacts.store import Store
+from tuner.metrics import Computed
 from tuner.planning import Plan, Step
 from tuner.recipe import Recipe
-from tuner.registry import run_name
+from tuner.registry import STAGES, run_name
 
 SHOWN = 3
 """Reasons of a stage that are shown where they differ; each artifact has its own."""
@@ -132,13 +133,16 @@ def _step_estimate(spec: Spec, past: list[Manifest]) -> tuple[float, float] | No
         return None
     scale = statistics.median(_scale(spec, manifest) for manifest in alike)
     seconds = statistics.median(float(manifest.provenance["seconds"]) for manifest in alike)
-    tokens = statistics.median(int(manifest.metrics.get("tokens", 0)) for manifest in alike)
+    kind = STAGES[spec.stage].metrics
+    tokens = statistics.median(kind.read(manifest).tokens for manifest in alike) if issubclass(kind, Computed) else 0
     return scale * seconds, scale * tokens
 
 
 def _comparable(spec: Spec, manifest: Manifest) -> bool:
-    """Whether the same models did the same kind of work."""
-    return all(spec.identity.get(key) == manifest.identity.get(key) for key in ALIKE)
+    """Whether the same models did the same kind of work, by the same code."""
+    return spec.version == manifest.version and all(
+        spec.identity.get(key) == manifest.identity.get(key) for key in ALIKE
+    )
 
 
 def _scale(spec: Spec, manifest: Manifest) -> float:

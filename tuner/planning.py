@@ -70,7 +70,7 @@ def plan(recipe: Recipe, store: Store, until: str = NAMES[-1], since: str = NAME
     Args:
         recipe: The recipe.
         store: Where to look.
-        until: The stage wanted; only what it is made from is planned besides.
+        until: The stage wanted; only what it is made from is planned besides. The last stage stands for all.
         since: The first stage that may compute anything; what comes before has to be there.
 
     Raises:
@@ -85,7 +85,7 @@ def plan(recipe: Recipe, store: Store, until: str = NAMES[-1], since: str = NAME
     wanted = planned(recipe)
     # A recipe that looks for no near duplicates has nothing to match: the stage before is then the last.
     last = next(stage for stage in reversed(NAMES[: NAMES.index(until) + 1]) if wanted.of(stage))
-    needed = wanted.behind(last)
+    needed = {part.fingerprint for part in wanted} if until == NAMES[-1] else wanted.behind(last)
     steps = {
         stage: _steps(stage, parts, store)
         for stage in NAMES

@@ -15,6 +15,7 @@ from tuner.artifacts.store import Store
 from tuner.errors import DamagedArtifactError, InputError
 from tuner.recipe import Recipe
 from tuner.registry import NAMES, planned, run_name
+from tuner.report.metrics import Reported
 
 State = Literal["running", "completed", "failed", "interrupted"]
 Moment = Annotated[str, Field(pattern=r"^[0-9T:.+Z-]{1,40}$")]
@@ -178,9 +179,9 @@ def _verdict(store: Store, record: Mapping[str, Any]) -> str:
     made = next((each for each in listed(record) if each.stage == "report"), None)
     try:
         report = store.find(made.stage, made.fingerprint) if made else None
+        return Reported.read(report).verdict[0] if report else ""
     except DamagedArtifactError:  # the next run makes it anew
         return ""
-    return report.metrics["verdict"][0] if report else ""
 
 
 @dataclass(frozen=True)

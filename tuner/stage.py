@@ -13,6 +13,7 @@ from tuner.artifacts.fingerprint import Spec
 from tuner.artifacts.manifest import Manifest
 from tuner.artifacts.store import Store
 from tuner.errors import DamagedArtifactError, StageError
+from tuner.metrics import Metrics
 
 if TYPE_CHECKING:
     from tuner.recipe import Recipe
@@ -128,6 +129,7 @@ class Stage:
     Attributes:
         name: Its name, such as `curate`.
         version: Raised whenever its code would make something else from the same settings and inputs.
+        metrics: The kind of its metrics.
         parts: Plans its artifacts, given those of the stages before it.
         work: Makes one artifact; returns its metrics. What is heavy is imported there.
         does: What it does, in a line.
@@ -139,8 +141,9 @@ class Stage:
 
     name: str
     version: int
+    metrics: type[Metrics]
     parts: Callable[[Parts], Iterable[Part]]
-    work: Callable[[Work], dict[str, Any]]
+    work: Callable[[Work], Metrics]
     does: str
     gpu: bool = False
     per: str = ""
@@ -184,7 +187,7 @@ class Stage:
             InputError: If the recipe asks for what cannot be, or the store cannot be used.
             StageError: If the stage cannot do its work.
         """
-        return store.build(part, lambda folder: self.work(Work(recipe, part, store, folder)))
+        return store.build(part, lambda folder: self.work(Work(recipe, part, store, folder)).model_dump(mode="json"))
 
 
 def spanned(labels: Sequence[str]) -> str:

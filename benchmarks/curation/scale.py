@@ -4,7 +4,6 @@ It runs in a process of its own. Its resident memory and that of its children is
 that of the process from start to end, imports included.
 """
 
-import json
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import psutil
 
 from benchmarks.curation import planted
 from benchmarks.curation.figures import Figure
+from tuner.owndata.metrics import CuratedFile
 
 INTERVAL = 0.05
 ROWS = 1_000_000
@@ -54,8 +54,8 @@ def run(file: Path, to: Path) -> Run:
     seconds = time.perf_counter() - clock
     if child.returncode:
         raise SystemExit(f"curation of {file} ended with {child.returncode}")
-    metrics = json.loads((to / "curation.json").read_text(encoding="utf-8"))
-    return Run(metrics["rows"], metrics["kept"], seconds, most, metrics["seconds"])
+    metrics = CuratedFile.model_validate_json((to / "curation.json").read_text(encoding="utf-8"))
+    return Run(metrics.rows, metrics.kept, seconds, most, metrics.seconds)
 
 
 def measure(sentences: Sequence[str], rows: int, folder: Path) -> list[Figure]:

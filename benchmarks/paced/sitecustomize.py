@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.hollow import hollow
 from tuner.artifacts.manifest import Manifest
 from tuner.artifacts.store import Store
 from tuner.recipe import Recipe
@@ -23,7 +24,8 @@ def make(self: Stage, recipe: Recipe, part: Part, store: Store) -> Manifest:
     def work(folder: Path) -> dict[str, Any]:
         time.sleep(seconds.get(self.name, seconds["other"]))
         (folder / "made").write_text(part.label)
-        return {"verdict": ["Paced work has no winner."]} if self.name == "report" else {"rows": 1}
+        said = {"verdict": ("Paced work has no winner.",)} if self.name == "report" else {}
+        return hollow(self.metrics, **said).model_dump(mode="json")
 
     return store.build(part, work)
 

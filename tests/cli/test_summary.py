@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from cli.summary import summary, walk
+from tests.hollow import hollow
 from tuner import loading
 from tuner.artifacts.store import Store
+from tuner.curation.metrics import Curated
 from tuner.registry import planned
 
 RECIPE = """\
@@ -37,7 +39,8 @@ def test_a_server_that_runs_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_what_was_masked_is_told(tmp_path: Path, action: str, told: list[str]) -> None:
     recipe = loading.parse(RECIPE, [f"curation.safety.personal_data={action}"])
     store = Store(str(tmp_path / "store"))
-    store.build(planned(recipe).one("curate"), lambda folder: {"marks": {"personal_data": 1234, "toxic": 0}})
+    curated = hollow(Curated, marks={"personal_data": 1234, "toxic": 0})
+    store.build(planned(recipe).one("curate"), lambda folder: curated.model_dump(mode="json"))
     record = {"name": "mine", "recipe": recipe.model_dump(mode="json"), "flow_run": None}
     assert [line for line in summary(store, record).splitlines() if line.startswith("masked")] == told
 

@@ -12,12 +12,15 @@ import pytest
 
 from cli import summary
 from tests.deployments.processes import PATIENCE
+from tests.hollow import hollow
 from tuner import adapters, garbage, lineage, loading
 from tuner.artifacts import aliases, parquet
 from tuner.artifacts.store import Store
 from tuner.errors import InputError
+from tuner.evaluation.metrics import Difference, Evaluated, Loss
 from tuner.registry import planned
 from tuner.runs import Run
+from tuner.training.metrics import Trained
 
 RECIPE = """\
 name: small
@@ -48,12 +51,16 @@ def ran(store: Store) -> Callable[..., Run]:
             (folder / "adapter").mkdir()
             (folder / "adapter" / "adapter_model.safetensors").write_bytes(b"w" * 1_234_567)
             (folder / "adapter" / "tokenizer.json").write_bytes(b"t" * 3_000_000)
-            return {"method": "lora", "seconds": 96.0, "adapter_bytes": 1_234_567}
-        found = [
-            {"a": name, "b": "base", "difference": value, "low": low, "high": high}
-            for name, (value, low, high) in DIFFERENCES.items()
-        ]
-        return {"subjects": {"base": {"rows": 24}}, "differences": found}
+            trained = hollow(Trained, method="lora", seconds=96.0, adapter_bytes=1_234_567)
+            return trained.model_dump(mode="json")
+        if stage == "evaluate":
+            found = tuple(
+                Difference(a=name, b="base", difference=value, low=low, high=high, p=0.5)
+                for name, (value, low, high) in DIFFERENCES.items()
+            )
+            subjects = {"base": hollow(Loss, rows=24)}
+            return hollow(Evaluated, subjects=subjects, differences=found).model_dump(mode="json")
+        return {}
 
     def make(name: str, until: str = "evaluate", *overrides: str) -> Run:
         recipe = loading.parse(RECIPE, overrides)
@@ -78,6 +85,12 @@ def tuner(*arguments: str, code: int = 0) -> str:
         assert len(done.stderr.splitlines()) == 1
         return done.stderr
     return done.stdout
+
+
+def test_an_evaluation_that_cannot_be_read_tells_of_no_loss(store: Store, ran: Callable[..., Run]) -> None:
+    ran("first", "train")
+    store.build(planned(loading.parse(RECIPE)).one("evaluate"), lambda folder: {"subjects": {}})
+    assert [(each.difference, each.rows) for each in adapters.every(store)] == [(None, None)] * 2
 
 
 def test_every_adapter_with_its_loss_and_its_aliases(store: Store, ran: Callable[..., Run]) -> None:

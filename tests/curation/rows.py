@@ -11,6 +11,7 @@ from tuner.curation.curate import curate
 from tuner.curation.duplicates.partitions import parts
 from tuner.curation.examine import examine
 from tuner.curation.match import match
+from tuner.curation.metrics import Curated
 from tuner.curation.settings import Curation
 from tuner.curation.texts import Shard
 
@@ -63,9 +64,7 @@ def shard(rows: list[dict[str, Any]], path: Path) -> Path:
     return path
 
 
-def curated(
-    shards: Sequence[Path], curation: Curation, folder: Path, rounds: Sequence[int] | None = None
-) -> dict[str, Any]:
+def curated(shards: Sequence[Path], curation: Curation, folder: Path, rounds: Sequence[int] | None = None) -> Curated:
     """Takes shards through the three stages of curation, each in a folder of its own; returns the last metrics.
 
     Args:
@@ -86,7 +85,7 @@ def curated(
         rows = sum(parquet.read(shard.rows).num_rows for shard in there)
         for part in range(parts(rows, curation.duplicates)):
             into = folder / f"match-{last}-{part}"
-            unfinished += match(there, curation.duplicates, part, rows, into)["unfinished_buckets"]
+            unfinished += match(there, curation.duplicates, part, rows, into).unfinished_buckets
             edges.append(into / "edges.parquet")
     return curate(examined, edges, unfinished, curation, folder / "curate")
 

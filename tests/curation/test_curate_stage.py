@@ -10,12 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.curation.rows import RESPONSE, SCHEMA, curated, good, row, shard, table
+from tests.hollow import hollow
 from tuner.artifacts import parquet
 from tuner.curation.checks.balance import Balance
 from tuner.curation.checks.duplicates import Duplicates, Near, Semantic
 from tuner.curation.checks.quality import Quality
 from tuner.curation.checks.safety import Safety
 from tuner.curation.curate import check
+from tuner.curation.metrics import Curated
 from tuner.curation.reasons import REASONS
 from tuner.curation.settings import Curation
 from tuner.errors import InputError, StageError
@@ -81,15 +83,15 @@ def test_verdicts_reasons_and_metrics(tmp_path):
     ]
     assert kept(found) == {"42-0-0"}
     assert (found["42-0-4"]["duplicate_of"], found["42-0-4"]["similarity"]) == ("42-0-0", 1.0)
-    assert (metrics["rows"], metrics["kept"], metrics["rejected"]) == (5, 1, 4)
-    assert {name: count for name, count in metrics["funnel"].items() if count} == {
+    assert (metrics.rows, metrics.kept, metrics.rejected) == (5, 1, 4)
+    assert {name: count for name, count in metrics.funnel.items() if count} == {
         "empty_instruction": 1,
         "cut_response": 1,
         "short_response": 1,
         "duplicate": 1,
     }
-    assert list(metrics["funnel"]) == list(metrics["reasons"]) == list(REASONS)
-    assert metrics["clusters"]["largest"] == {"42-0-0": 2}
+    assert list(metrics.funnel) == list(metrics.reasons) == list(REASONS)
+    assert metrics.clusters.largest == {"42-0-0": 2}
 
 
 def test_kept_rows_are_ready_to_train_on(tmp_path):
@@ -111,14 +113,14 @@ def test_a_near_duplicate_names_the_better_row_and_how_near_it_is(tmp_path):
     assert 0.5 <= loser["similarity"] <= 1
     assert kept(found) == {"42-0-0", "42-0-2"}
     assert loser["cluster"] == found["42-0-0"]["cluster"] != found["42-0-2"]["cluster"]
-    assert metrics["clusters"] == {"number": 1, "rows": 2, "largest": {"42-0-1": 2}, "sizes": {"2": 1}}
+    assert metrics.clusters.model_dump() == {"number": 1, "rows": 2, "largest": {"42-0-1": 2}, "sizes": {"2": 1}}
 
 
 def test_more_than_one_of_a_cluster_may_stay(tmp_path):
     rows = [good(0) | {"row_id": str(i), "response": f"{RESPONSE} So it goes {i}."} for i in range(4)]
     for keep in (1, 2, 4, 9):
         metrics, _ = judged(rows, tmp_path, Curation(duplicates=Duplicates(keep=keep)))
-        assert metrics["kept"] == min(keep, 4)
+        assert metrics.kept == min(keep, 4)
 
 
 def test_the_same_in_other_words_is_a_semantic_duplicate(tmp_path):
@@ -126,11 +128,11 @@ def test_the_same_in_other_words_is_a_semantic_duplicate(tmp_path):
     rows = [story(i) | {"instruction": text} for i, text in enumerate(asked)]
     semantic = Curation(duplicates=Duplicates(semantic=Semantic(similarity=0.8)))
     metrics, found = judged(rows, tmp_path, semantic)
-    assert {name: count for name, count in metrics["funnel"].items() if count} == {"semantic_duplicate": 1}
+    assert {name: count for name, count in metrics.funnel.items() if count} == {"semantic_duplicate": 1}
     (loser,) = [each for each in found.values() if each["verdict"] == "rejected"]
     assert {loser["row_id"], loser["duplicate_of"]} == {"42-0-0", "42-0-1"}
     assert 0.8 <= loser["similarity"] < 1
-    assert judged(rows, tmp_path)[0]["kept"] == 3
+    assert judged(rows, tmp_path)[0].kept == 3
 
 
 def test_without_near_only_exact_duplicates_fall(tmp_path):
@@ -138,15 +140,15 @@ def test_without_near_only_exact_duplicates_fall(tmp_path):
     metrics, _ = judged(
         [story(0), near, story(0) | {"row_id": "equal"}], tmp_path, Curation(duplicates=Duplicates(near=None))
     )
-    assert {name: count for name, count in metrics["funnel"].items() if count} == {"duplicate": 1}
+    assert {name: count for name, count in metrics.funnel.items() if count} == {"duplicate": 1}
 
 
 def test_what_is_ignored_is_a_mark_and_rejects_nothing(tmp_path):
     rows = [row(0, response_finish="length"), story(1), story(1) | {"row_id": "again"}]
     metrics, found = judged(rows, tmp_path, Curation(ignore=("cut_response", "duplicate")))
     assert found["42-0-0"]["marks"] == ["cut_response"]
-    assert metrics["marks"]["duplicate"] == 1
-    assert metrics["kept"] == 3
+    assert metrics.marks["duplicate"] == 1
+    assert metrics.kept == 3
 
 
 def with_mail():
@@ -186,9 +188,9 @@ def test_what_cannot_be_scored_has_no_score(tmp_path):
 
 def test_a_low_score_rejects(tmp_path):
     score = judged([good(0)], tmp_path)[1]["42-0-0"]["quality"]
-    assert judged([good(0)], tmp_path, Curation(quality=Quality(minimum=score)))[0]["kept"] == 1
+    assert judged([good(0)], tmp_path, Curation(quality=Quality(minimum=score)))[0].kept == 1
     low = Curation(quality=Quality(minimum=score + 0.001))
-    assert judged([good(0)], tmp_path, low)[0]["funnel"]["low_quality"] == 1
+    assert judged([good(0)], tmp_path, low)[0].funnel["low_quality"] == 1
 
 
 def test_a_rejected_row_never_takes_a_good_duplicate_down(tmp_path):
@@ -199,13 +201,13 @@ def test_a_rejected_row_never_takes_a_good_duplicate_down(tmp_path):
 
 
 def test_empty_rows_are_not_called_duplicates(tmp_path):
-    assert judged([row(0, "", ""), row(1, "", "")], tmp_path)[0]["reasons"]["duplicate"] == 0
+    assert judged([row(0, "", ""), row(1, "", "")], tmp_path)[0].reasons["duplicate"] == 0
 
 
 @pytest.mark.parametrize(("rows", "kept"), [(12, 12), (13, 10)])
 def test_the_target_binds_beyond_a_fifth_more(tmp_path, rows, kept):
     metrics, _ = judged([story(i) for i in range(rows)], tmp_path, Curation(quality=Quality(target=10)))
-    assert (metrics["kept"], metrics["reasons"]["below_target"]) == (kept, rows - kept)
+    assert (metrics.kept, metrics.reasons["below_target"]) == (kept, rows - kept)
 
 
 def test_top_k_keeps_the_best_k(tmp_path):
@@ -218,7 +220,7 @@ def test_top_k_keeps_the_best_k(tmp_path):
 def test_no_kind_of_instruction_is_kept_more_often_than_the_balance_allows(tmp_path):
     rows = [story(i) for i in range(6)]
     metrics, _ = judged(rows, tmp_path, Curation(balance=Balance(at_most=4)))
-    assert (metrics["kept"], metrics["funnel"]["over_balance"]) == (4, 2)
+    assert (metrics.kept, metrics.funnel["over_balance"]) == (4, 2)
 
 
 def test_balance_by_category_needs_the_column(tmp_path):
@@ -227,12 +229,12 @@ def test_balance_by_category_needs_the_column(tmp_path):
         judged([story(0)], tmp_path, by_category)
     rows = pa.Table.from_pylist([story(i) for i in range(3)], schema=SCHEMA)
     parquet.write(rows.append_column("category", pa.array(["tales", "tales", "facts"])), tmp_path / "mine.parquet")
-    assert curated([tmp_path / "mine.parquet"], by_category, tmp_path)["kept"] == 2
+    assert curated([tmp_path / "mine.parquet"], by_category, tmp_path).kept == 2
 
 
 def test_nothing_in_nothing_out(tmp_path):
     metrics, found = judged([], tmp_path)
-    assert (metrics["rows"], metrics["kept"], found) == (0, 0, {})
+    assert (metrics.rows, metrics.kept, found) == (0, 0, {})
 
 
 def test_a_shard_given_twice_is_an_error(tmp_path):
@@ -244,7 +246,7 @@ def test_a_shard_given_twice_is_an_error(tmp_path):
 @pytest.mark.parametrize(("kept", "rejected", "fallen"), [(2, 2, 2), (1, 2, 1), (2, 1, 2)])
 def test_counts_that_do_not_add_up_are_an_error(kept, rejected, fallen):
     with pytest.raises(StageError, match="add up"):
-        check({"rows": 3, "kept": kept, "rejected": rejected, "funnel": {"toxic": fallen}})
+        check(hollow(Curated, rows=3, kept=kept, rejected=rejected, funnel={"toxic": fallen}))
 
 
 def test_progress_reaches_the_total(tmp_path):
@@ -295,8 +297,8 @@ def test_any_rows_in_any_order(drawn, rng, curation):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         metrics, found = judged(rows, folder, curation)
-        assert metrics["kept"] + sum(metrics["funnel"].values()) == metrics["rows"] == len(rows)
-        assert len(kept(found)) == metrics["kept"]
+        assert metrics.kept + sum(metrics.funnel.values()) == metrics.rows == len(rows)
+        assert len(kept(found)) == metrics.kept
         stays = table(folder, "kept").to_pylist()
         assert {example["row_id"] for example in stays} == kept(found)
 
@@ -310,7 +312,7 @@ def test_any_rows_in_any_order(drawn, rng, curation):
             row(index, *(message["content"] for message in example["messages"])) | {"row_id": example["row_id"]}
             for index, example in enumerate(stays)
         ]
-        assert judged(once_more, folder, curation)[0]["kept"] == len(stays)
+        assert judged(once_more, folder, curation)[0].kept == len(stays)
 
 
 @settings(max_examples=15)

@@ -22,32 +22,32 @@ def measured(texts):
 
 def test_more_variety_raises_distinct_n_and_lowers_the_compression_ratio():
     same, different = measured(SAME), measured(DIFFERENT)
-    assert same["distinct_3"] == pytest.approx(1 / 6, abs=0.001)
+    assert same.distinct_3 == pytest.approx(1 / 6, abs=0.001)
     for figure in ("distinct_1", "distinct_2", "distinct_3"):
-        assert same[figure] < 0.2
-        assert different[figure] > 0.9
-    assert same["compression_ratio"] > different["compression_ratio"]
+        assert getattr(same, figure) < 0.2
+        assert getattr(different, figure) > 0.9
+    assert same.compression_ratio > different.compression_ratio
 
 
 def test_distinct_n_is_different_n_grams_over_all():
-    assert measured(["a b a b"])["distinct_1"] == 0.5
-    assert measured(["a b a b"])["distinct_2"] == pytest.approx(2 / 3, abs=0.001)
-    assert measured(["a b a b", "a b"])["distinct_3"] == 1.0  # a text of two words is one phrase
+    assert measured(["a b a b"]).distinct_1 == 0.5
+    assert measured(["a b a b"]).distinct_2 == pytest.approx(2 / 3, abs=0.001)
+    assert measured(["a b a b", "a b"]).distinct_3 == 1.0  # a text of two words is one phrase
 
 
 def test_the_nearest_neighbour_is_one_minus_the_best_jaccard_of_words():
-    found = measured(["red green blue", "red green white", "one two three"])["nearest_neighbour"]
-    assert found == {"median": 0.5, "mean": pytest.approx((0.5 + 0.5 + 1) / 3, abs=0.001), "of": 3}
-    assert measured(SAME)["nearest_neighbour"]["mean"] == 0
+    found = measured(["red green blue", "red green white", "one two three"]).nearest_neighbour
+    assert found.model_dump() == {"median": 0.5, "mean": pytest.approx((0.5 + 0.5 + 1) / 3, abs=0.001), "of": 3}
+    assert measured(SAME).nearest_neighbour.mean == 0
 
 
 def test_openings_are_the_first_two_words_the_most_frequent_first():
-    found = measured([*SAME[:3], *DIFFERENT[1:3]])["openings"]
+    found = measured([*SAME[:3], *DIFFERENT[1:3]]).openings
     assert found == {"write a": 0.6, "translate hello": 0.2, "why does": 0.2}
-    assert measured(["Stop"])["openings"] == {"stop": 1.0}
+    assert measured(["Stop"]).openings == {"stop": 1.0}
 
 
 def test_of_too_little_nothing_is_said():
     nothing = measured([])
-    assert (nothing["distinct_1"], nothing["compression_ratio"], nothing["nearest_neighbour"]) == (None, None, None)
-    assert measured(["One alone"])["nearest_neighbour"] is None
+    assert (nothing.distinct_1, nothing.compression_ratio, nothing.nearest_neighbour) == (None, None, None)
+    assert measured(["One alone"]).nearest_neighbour is None

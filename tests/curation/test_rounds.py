@@ -78,7 +78,7 @@ def test_a_new_row_between_two_old_ones_costs_neither(tmp_path):
 def test_a_limit_holds_for_each_round(tmp_path, quality):
     rounds = [named(number, [story(10 * number + index) for index in range(4)]) for number in range(2)]
     metrics, found = judged(rounds, tmp_path, Curation(quality=quality))
-    assert metrics["reasons"]["below_target"] == 4
+    assert metrics.reasons["below_target"] == 4
     assert [sum(name.startswith(f"{seed}-") for name in kept(found)) for seed in (42, 43)] == [2, 2]
 
 
@@ -101,7 +101,7 @@ def test_no_round_changes_what_an_earlier_one_kept(rounds, curation):
     for last in range(1, len(rounds) + 1):
         with tempfile.TemporaryDirectory() as name:
             metrics, rows = judged(rounds[:last], Path(name), curation)
-        assert metrics["kept"] + metrics["rejected"] == metrics["rows"] == sum(map(len, rounds[:last]))
+        assert metrics.kept + metrics.rejected == metrics.rows == sum(map(len, rounds[:last]))
         found.append(rows)
     for before, after in pairwise(found):
         assert {name for name in kept(after) if name in before} == kept(before)
@@ -126,4 +126,4 @@ def test_no_new_row_that_is_kept_is_near_to_an_old_one(first, second):
     ]
     with tempfile.TemporaryDirectory() as name:
         # As one round the same search would find what was missed.
-        assert judged([again], Path(name), curation)[0]["kept"] == len(stays)
+        assert judged([again], Path(name), curation)[0].kept == len(stays)

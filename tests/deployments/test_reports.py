@@ -46,7 +46,7 @@ def made(store: Store) -> str:
         (folder / "comparison.json").write_text("{}")
         (folder / "figures").mkdir()
         (folder / "figures" / "training.png").write_bytes(b"a picture")
-        return {"verdict": ["lora <won>.", "It cost little."]}
+        return {"verdict": ["lora <won>.", "It cost little."], "winner": "lora"}
 
     store.build(spec, write)
     run = Run.start(store, recipe, None, "report")

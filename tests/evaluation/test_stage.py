@@ -32,27 +32,24 @@ def test_contract(tiny: Path, tmp_path: Path, adapters: dict[str, Path]) -> None
     tokens = losses["tokens"].to_pylist()
     assert tokens[:5] == tokens[5:10] == tokens[10:]
     assert samples.num_rows == 6
-    assert list(metrics["subjects"]) == ["base", "lora", "prompt_tuning"]
-    for subject, figures in metrics["subjects"].items():
+    assert list(metrics.subjects) == ["base", "lora", "prompt_tuning"]
+    for subject, figures in metrics.subjects.items():
         sums = [row["loss_sum"] for row in losses.to_pylist() if row["subject"] == subject]
-        assert abs(figures["loss"] - sum(sums) / sum(tokens[:5])) < 1e-12
-        assert figures["low"] <= figures["loss"] <= figures["high"]
-        assert (figures["tokens"], figures["rows"]) == (sum(tokens[:5]), 5)
-    pairs = [(found["a"], found["b"]) for found in metrics["differences"]]
+        assert abs(figures.loss - sum(sums) / sum(tokens[:5])) < 1e-12
+        assert figures.low <= figures.loss <= figures.high
+        assert (figures.tokens, figures.rows) == (sum(tokens[:5]), 5)
+    pairs = [(found.a, found.b) for found in metrics.differences]
     assert pairs == [("lora", "base"), ("prompt_tuning", "base"), ("prompt_tuning", "lora")]
-    timed = [
-        (found["subject"], found["merged"], found["batch_size"], found["new_tokens"], found["times"])
-        for found in metrics["speed"]
-    ]
+    timed = [(found.subject, found.merged, found.batch_size, found.new_tokens, found.times) for found in metrics.speed]
     assert timed == [
         ("base", False, 2, 2, 5),
         ("lora", False, 2, 2, 5),
         ("lora", True, 2, 2, 5),
         ("prompt_tuning", False, 2, 2, 5),
     ]
-    for found in metrics["speed"]:
-        assert found["low"] < found["tokens_per_second"] < found["high"]
-    assert metrics["quantization"] == {"base": None, "lora": None, "prompt_tuning": None}
+    for found in metrics.speed:
+        assert found.low < found.tokens_per_second < found.high
+    assert metrics.quantization == {"base": None, "lora": None, "prompt_tuning": None}
     whole = 15 + 4 * 5  # rows scored, generations timed
     done = [event.done for event in events]
     assert {event.total for event in events} == {whole}
@@ -65,6 +62,6 @@ def test_one_row_has_no_interval_and_nf4_is_scored_in_nf4(
     recipe = recipe_on(tiny, lora={"method": "lora", "quantization": "nf4"})
     rows = write_rows(tmp_path / "v.parquet", 1)
     metrics = evaluate(recipe, rows, {"lora": adapters["lora"]}, tmp_path / "out")
-    assert metrics["subjects"]["base"]["low"] is None
-    assert metrics["quantization"] == {"base": "nf4", "lora": "nf4"}
-    assert [found["merged"] for found in metrics["speed"]] == [False, False]
+    assert metrics.subjects["base"].low is None
+    assert metrics.quantization == {"base": "nf4", "lora": "nf4"}
+    assert [found.merged for found in metrics.speed] == [False, False]

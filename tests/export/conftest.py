@@ -7,11 +7,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from tests.hollow import hollow
 from tests.owndata.talk import answered, asked
 from tuner import loading
 from tuner.artifacts import parquet
 from tuner.artifacts.store import Store
 from tuner.generation.magpie import SCHEMA
+from tuner.generation.metrics import Generated
 from tuner.registry import NAMES, STAGES, planned
 from tuner.runs import Run
 
@@ -65,7 +67,7 @@ def drawn(shard, seed):
 
 def _generate(shard: int, seed: int, folder: Path) -> dict[str, Any]:
     parquet.write(drawn(shard, seed), folder / "rows.parquet")
-    return {"rows": 20}
+    return hollow(Generated, rows=20).model_dump(mode="json")
 
 
 @pytest.fixture

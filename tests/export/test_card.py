@@ -9,35 +9,37 @@ from huggingface_hub import DatasetCard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.hollow import hollow
+from tuner.curation.metrics import Clusters, Diversity, Neighbours
 from tuner.curation.reasons import REASONS
 from tuner.curation.settings import Curation
 from tuner.export import card, sections
 from tuner.export.distributions import QUANTILES, measure
 from tuner.export.licences import OWN, of_generator
+from tuner.owndata.metrics import SourceFile, Taken
 
-DIVERSITY = {
-    "kept": 3,
-    "sample": 3,
-    "distinct_1": 0.5,
-    "distinct_2": 0.9,
-    "distinct_3": None,
-    "compression_ratio": 1.5,
-    "nearest_neighbour": {"median": 0.8, "mean": 0.7, "of": 3},
-    "openings": {"explain how": 0.5, "| `x` |": 0.25, "": 0.1},
-}
-METRICS = {
-    "rows": 1200,
-    "kept": 900,
-    "rejected": 300,
-    "reasons": {**dict.fromkeys(REASONS, 0), "toxic": 50, "near_duplicate": 260},
-    "marks": {**dict.fromkeys(REASONS, 0), "personal_data": 7},
-    "funnel": {**dict.fromkeys(REASONS, 0), "toxic": 50, "near_duplicate": 250},
-    "clusters": {"number": 12, "rows": 300, "largest": {"line-1": 99}, "sizes": {"2": 11, "99": 1}},
-    "unfinished_buckets": 0,
-    "diversity": DIVERSITY,
-    "source": {"kind": "instruction, response"},
-    "set_aside": {},
-}
+DIVERSITY = Diversity(
+    kept=3,
+    sample=3,
+    distinct_1=0.5,
+    distinct_2=0.9,
+    distinct_3=None,
+    compression_ratio=1.5,
+    nearest_neighbour=Neighbours(median=0.8, mean=0.7, of=3),
+    openings={"explain how": 0.5, "| `x` |": 0.25, "": 0.1},
+)
+TAKEN = hollow(
+    Taken,
+    rows=1200,
+    kept=900,
+    rejected=300,
+    reasons={**dict.fromkeys(REASONS, 0), "toxic": 50, "near_duplicate": 260},
+    marks={**dict.fromkeys(REASONS, 0), "personal_data": 7},
+    funnel={**dict.fromkeys(REASONS, 0), "toxic": 50, "near_duplicate": 250},
+    clusters=Clusters(number=12, rows=300, largest={"line-1": 99}, sizes={"2": 11, "99": 1}),
+    diversity=DIVERSITY,
+    source=hollow(SourceFile, kind="instruction, response"),
+)
 
 
 @pytest.fixture
@@ -62,7 +64,7 @@ def written(text, folder):
 
 
 def test_the_header_is_what_the_hub_reads(folder):
-    data = written(card.of_own_data(Path("mine.jsonl"), Curation(), METRICS, folder), folder).data.to_dict()
+    data = written(card.of_own_data(Path("mine.jsonl"), Curation(), TAKEN, folder), folder).data.to_dict()
     assert data == {
         "language": ["en", "de"],
         "license": "unknown",
@@ -78,7 +80,7 @@ def test_the_header_is_what_the_hub_reads(folder):
 
 
 def test_what_is_said_of_a_persons_own_data(folder):
-    text = card.of_own_data(Path("mine.jsonl"), Curation(), METRICS, folder)
+    text = card.of_own_data(Path("mine.jsonl"), Curation(), TAKEN, folder)
     for words in (
         "from `mine.jsonl`, curated: of 1,200 rows 900 were kept",
         OWN.note,
@@ -156,7 +158,7 @@ def test_an_unknown_licence_links_to_the_models_page():
 def test_paths_of_ones_machine_are_not_told(folder):
     against = "/home/anna/secret/prompts.jsonl"
     curation = Curation.model_validate({"decontamination": {"against": [against]}})
-    text = card.of_own_data(Path("/home/anna/mine.jsonl"), curation, METRICS, folder)
+    text = card.of_own_data(Path("/home/anna/mine.jsonl"), curation, TAKEN, folder)
     assert "anna" not in text
     assert "as they stand in `prompts.jsonl`" in text
     assert card.public("/home/anna/model") == "./model"
@@ -171,7 +173,7 @@ def test_limits_follow_from_what_was_looked_for():
     lax = Curation.model_validate(
         {"duplicates": {"near": None}, "safety": {"toxicity": "leave", "personal_data": "mark"}, "language": None}
     )
-    lines = sections.limits({**METRICS, "unfinished_buckets": 2}, lax, generated=True)
+    lines = sections.limits(TAKEN.model_copy(update={"unfinished_buckets": 2}), lax, generated=True)
     text = "\n".join(lines)
     assert "Slurs, threats, insults and the like, in English, were not looked for." in text
     assert "only marked and stands in the data" in text
@@ -196,6 +198,6 @@ def test_without_a_check_its_column_is_not_told_of(tmp_path):
 
 def test_the_recipe_reads_as_it_was(folder):
     curation = Curation.model_validate({"quality": {"minimum": 0.8}, "ignore": ["toxic"]})
-    text = card.of_own_data(Path("mine.jsonl"), curation, METRICS, folder)
+    text = card.of_own_data(Path("mine.jsonl"), curation, TAKEN, folder)
     told = yaml.safe_load(text.split("```yaml\n")[1].split("\n```")[0])
     assert Curation.model_validate(told["curation"]) == curation

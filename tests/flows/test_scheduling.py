@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.scheduling import Group, run
+from tuner.metrics import Metrics
 from tuner.planning import Step
 from tuner.stage import Part, Stage
 
-STAGE = Stage("toy", 1, lambda parts: [], lambda work: {}, "A toy.")
+STAGE = Stage("toy", 1, Metrics, lambda parts: [], lambda work: Metrics(), "A toy.")
 LANES = {"cpu": 2, "gpu": 1}
 
 Reads = Mapping[str, Sequence[str]]

@@ -15,7 +15,7 @@ from tests.tiny import SENTENCES, make_tiny_model
 from tuner import loading as recipes
 from tuner.errors import InputError
 from tuner.generation import engines, seeds
-from tuner.generation.engines import Completion, Request
+from tuner.generation.engines import Completion, Facts, Request
 from tuner.generation.engines.transformers import TransformersEngine
 from tuner.generation.generate import Generator, generate
 from tuner.generation.settings import Sampling
@@ -145,7 +145,7 @@ def test_no_requests_give_no_completions(engine: TransformersEngine) -> None:
 
 
 def test_the_manifest_says_how_rows_were_drawn(engine: TransformersEngine) -> None:
-    assert engine.facts() == {"engine": "transformers", "device": "cpu", "dtype": "float32"}
+    assert engine.facts() == Facts("transformers", "cpu", "float32")
 
 
 def test_an_engine_that_is_not_there_is_refused_with_those_that_are() -> None:
@@ -243,15 +243,15 @@ class TestStage:
         # Two shards a round.
         second, metrics = self.shard(folder, tmp_path / "a", 3, "generation.rounds=2")
         assert second == self.shard(folder, tmp_path / "b", 1, "seed=43")[0]
-        assert metrics["rows"] == 3
+        assert metrics.rows == 3
 
     def test_the_metrics_say_what_was_drawn(self, folder: Path, tmp_path: Path) -> None:
         from tuner.artifacts import parquet
 
         _, metrics = self.shard(folder, tmp_path / "a", 1)
         rows = parquet.read(tmp_path / "a" / "rows.parquet").to_pylist()
-        assert metrics["rows"] == len(rows) == 3
-        assert sum(metrics["outcomes"].values()) == 3
-        assert metrics["tokens"] == sum(row["instruction_tokens"] + row["response_tokens"] for row in rows)
-        assert metrics["tokens_per_second"] == pytest.approx(metrics["tokens"] / metrics["seconds"], rel=0.05)
-        assert (metrics["device"], metrics["dtype"]) == ("cpu", "float32")
+        assert metrics.rows == len(rows) == 3
+        assert sum(metrics.outcomes.values()) == 3
+        assert metrics.tokens == sum(row["instruction_tokens"] + row["response_tokens"] for row in rows)
+        assert metrics.tokens_per_second == pytest.approx(metrics.tokens / metrics.seconds, rel=0.05)
+        assert (metrics.device, metrics.dtype) == ("cpu", "float32")

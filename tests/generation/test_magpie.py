@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tuner.generation import magpie, seeds
-from tuner.generation.engines import Completion, Request
+from tuner.generation.engines import Completion, Facts, Request
 from tuner.generation.settings import Generation, Sampling
 from tuner.generation.shards import Drawn
 from tuner.models.templates import Template
@@ -42,8 +42,8 @@ class Scripted:
     def turn(self, number: int) -> list[Request]:
         return [request for request in self.asked if request.turn == number]
 
-    def facts(self) -> dict[str, str]:
-        return {"engine": "scripted"}
+    def facts(self) -> Facts:
+        return Facts("scripted", "none", "none")
 
     def close(self) -> None:
         pass

@@ -66,19 +66,19 @@ def test_what_is_left(tmp_path):
         "rows",
         "set_aside.jsonl",
     ]
-    assert json.loads((tmp_path / "out" / "curation.json").read_text()) == json.loads(json.dumps(metrics))
-    assert metrics["rows"] == len(MIXED) == metrics["kept"] + sum(metrics["funnel"].values())
-    taken = {name: count for name, count in metrics["funnel"].items() if count}
+    assert json.loads((tmp_path / "out" / "curation.json").read_text()) == metrics.model_dump(mode="json")
+    assert metrics.rows == len(MIXED) == metrics.kept + sum(metrics.funnel.values())
+    taken = {name: count for name, count in metrics.funnel.items() if count}
     assert taken == {"empty_instruction": 1, "short_response": 1, "duplicate": 1, "near_duplicate": 1}
-    assert metrics["set_aside"] == {"not valid JSON": 1, "instruction is a number, not text": 1}
-    assert metrics["source"]["rows"] == len(MIXED) + 2
+    assert metrics.set_aside == {"not valid JSON": 1, "instruction is a number, not text": 1}
+    assert metrics.source.rows == len(MIXED) + 2
     rows = table(tmp_path / "out")
     assert rows["row_id"].to_list() == [f"line-{number:09}" for number in range(1, len(MIXED) + 1)]
     assert rows["response"][-1] == MIXED[-1]["response"]
     assert "anna.smith" not in rows["response"][-2]
     kept = table(tmp_path / "out", "kept")
     assert {"row_id", "messages", "prompt", "completion"} <= set(kept.columns)
-    assert len(kept) == metrics["kept"]
+    assert len(kept) == metrics.kept
 
 
 def test_a_path_is_no_pattern(tmp_path, monkeypatch):
@@ -87,8 +87,8 @@ def test_a_path_is_no_pattern(tmp_path, monkeypatch):
     monkeypatch.setenv("TUNER_HOME", str(odd / "home"))
     places.cache_clear()
     metrics = run(lines(odd / "mi[n]e.jsonl", MIXED), Curation(), odd / "out")
-    assert metrics["rows"] == len(MIXED)
-    assert sum(len(pl.read_parquet(path, glob=False)) for path in (odd / "out" / "kept").iterdir()) == metrics["kept"]
+    assert metrics.rows == len(MIXED)
+    assert sum(len(pl.read_parquet(path, glob=False)) for path in (odd / "out" / "kept").iterdir()) == metrics.kept
 
 
 def test_what_is_set_aside_says_which_line_it_is_and_why(tmp_path):
@@ -108,7 +108,7 @@ def test_nulls_of_parquet_are_set_aside(tmp_path):
     rows = [exchange(0), {**exchange(1), "response": None}, exchange(2)]
     parquet.write_table(pa.Table.from_pylist(rows), tmp_path / "mine.parquet")
     metrics = run(tmp_path / "mine.parquet", Curation(), tmp_path / "out")
-    assert (metrics["kept"], metrics["set_aside"]) == (2, {"response is missing, not text": 1})
+    assert (metrics.kept, metrics.set_aside) == (2, {"response is missing, not text": 1})
     assert table(tmp_path / "out")["row_id"].to_list() == ["row-000000001", "row-000000003"]
     assert json.loads((tmp_path / "out" / "set_aside.jsonl").read_text())["row"] == 2
 
@@ -142,15 +142,15 @@ def test_other_columns_stay_beside_the_texts_unless_curation_has_one_of_that_nam
     assert rows["stars"].to_list() == [4.5] * 3
     assert rows["verdict"].to_list() == ["kept"] * 3
     assert rows["shard"].to_list() == [0] * 3
-    assert metrics["source"]["others"] == ["category", "stars"]
-    assert metrics["source"]["left"] == ["quality", "verdict", "shard", "tags"]
+    assert metrics.source.others == ("category", "stars")
+    assert metrics.source.left == ("quality", "verdict", "shard", "tags")
 
 
 def test_balance_over_a_column_of_ones_own(tmp_path):
     rows = [{**exchange(number), "category": "ab"[number % 2]} for number in range(8)]
     balanced = Curation.model_validate({"balance": {"by": "category", "at_most": 3}})
     metrics = run(lines(tmp_path / "mine.jsonl", rows), balanced, tmp_path / "out")
-    assert (metrics["kept"], metrics["funnel"]["over_balance"]) == (6, 2)
+    assert (metrics.kept, metrics.funnel["over_balance"]) == (6, 2)
     with pytest.raises(InputError, match="has no column 'category'"):
         run(lines(tmp_path / "other.jsonl", [exchange(0)]), balanced, tmp_path / "other")
     assert not (tmp_path / "other").exists()
@@ -190,8 +190,8 @@ def test_the_order_of_lines_changes_no_verdict(tmp_path):
 def test_curating_what_was_kept_keeps_it_all(tmp_path):
     first = run(lines(tmp_path / "mine.jsonl", MIXED), Curation(), tmp_path / "first")
     again = run(tmp_path / "first" / "kept" / "00000.parquet", Curation(), tmp_path / "again")
-    assert again["rows"] == again["kept"] == first["kept"]
-    assert again["source"]["ids"] == "row_id"
+    assert again.rows == again.kept == first.kept
+    assert again.source.ids == "row_id"
     assert table(tmp_path / "again", "kept").equals(table(tmp_path / "first", "kept"))
 
 
@@ -212,9 +212,9 @@ def test_whatever_the_lines_hold_the_counts_add_up(records):
         written = [each if each == "{" else json.dumps(each) for each in (exchange(0), *records)]
         path = lines(Path(folder) / "mine.jsonl", written)
         metrics = run(path, Curation(), Path(folder) / "out")
-        assert metrics["rows"] + sum(metrics["set_aside"].values()) == 1 + len(records)
-        assert metrics["kept"] + sum(metrics["funnel"].values()) == metrics["rows"]
-        assert len(table(Path(folder) / "out")) == metrics["rows"]
+        assert metrics.rows + sum(metrics.set_aside.values()) == 1 + len(records)
+        assert metrics.kept + sum(metrics.funnel.values()) == metrics.rows
+        assert len(table(Path(folder) / "out")) == metrics.rows
 
 
 def test_a_file_without_rows_to_curate_is_refused_and_leaves_nothing(tmp_path):
@@ -244,14 +244,14 @@ def test_what_was_kept_and_every_row_load_offline(tmp_path, monkeypatch):
     cache = str(tmp_path / "cache")
     kept = datasets.load_dataset(str(tmp_path / "out"), split="train", cache_dir=cache)
     rows = datasets.load_dataset(str(tmp_path / "out"), "rows", split="rows", cache_dir=cache)
-    assert (len(kept), len(rows)) == (metrics["kept"], metrics["rows"])
+    assert (len(kept), len(rows)) == (metrics.kept, metrics.rows)
     assert kept[0]["completion"][0]["role"] == "assistant"
 
 
 def test_none_may_be_kept(tmp_path):
     path = lines(tmp_path / "mine.jsonl", [{"instruction": "", "response": ""}])
     metrics = run(path, Curation(), tmp_path / "out")
-    assert (metrics["rows"], metrics["kept"]) == (1, 0)
+    assert (metrics.rows, metrics.kept) == (1, 0)
     assert "No row was kept." in (tmp_path / "out" / "README.md").read_text()
 
 

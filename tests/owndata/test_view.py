@@ -5,21 +5,24 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tests.hollow import hollow
 from tuner.curation.checks.safety import Safety
 from tuner.curation.reasons import REASONS
 from tuner.curation.settings import Curation
+from tuner.owndata.metrics import CuratedFile, SourceFile
 from tuner.owndata.view import summary, watching
 from tuner.progress import Event, emit
 
-METRICS = {
-    "rows": 1_234_567,
-    "kept": 1_000_000,
-    "funnel": {**dict.fromkeys(REASONS, 0), "short_response": 34_567, "near_duplicate": 200_000},
-    "source": {"file": "mine.jsonl", "kind": "instruction, response"},
-    "set_aside": {"not valid JSON": 3, "response is missing, not text": 1},
-    "seconds": {"all": 120.04},
-    "rows_per_second": 10_288.1,
-}
+METRICS = hollow(
+    CuratedFile,
+    rows=1_234_567,
+    kept=1_000_000,
+    funnel={**dict.fromkeys(REASONS, 0), "short_response": 34_567, "near_duplicate": 200_000},
+    source=hollow(SourceFile, file="mine.jsonl", kind="instruction, response"),
+    set_aside={"not valid JSON": 3, "response is missing, not text": 1},
+    seconds={"all": 120.04},
+    rows_per_second=10_288.1,
+)
 
 
 def test_the_summary_says_what_took_how_many_rows_and_where_the_rest_lies():
@@ -36,11 +39,11 @@ def test_the_summary_says_what_took_how_many_rows_and_where_the_rest_lies():
     ):
         assert words in told
     assert "toxic" not in told
-    assert "set aside" not in summary({**METRICS, "set_aside": {}}, Curation(), Path("out"))
+    assert "set aside" not in summary(METRICS.model_copy(update={"set_aside": {}}), Curation(), Path("out"))
 
 
 def test_the_summary_says_what_was_masked():
-    metrics = {**METRICS, "marks": {"toxic": 1, "personal_data": 1_234}}
+    metrics = METRICS.model_copy(update={"marks": {"toxic": 1, "personal_data": 1_234}})
     assert "masked     personal data in 1,234 rows; curation.safety" in summary(metrics, Curation(), Path("out"))
     both = Curation(safety=Safety(toxicity="redact"))
     words = "masked     slurs, threats and the like in 1 row and personal data in 1,234 rows; "

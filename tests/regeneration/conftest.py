@@ -8,15 +8,19 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from tests.hollow import hollow
 from tests.owndata.talk import answered, asked
 from tuner import loading
 from tuner.artifacts import parquet
 from tuner.artifacts.store import Store
+from tuner.evaluation.metrics import Evaluated, Loss
 from tuner.generation.magpie import SCHEMA
-from tuner.generation.shards import Drawn, shards
+from tuner.generation.metrics import Generated
+from tuner.generation.shards import Drawn
 from tuner.recipe import Recipe
 from tuner.registry import NAMES, STAGES, planned
 from tuner.runs import Run
+from tuner.training.metrics import Trained
 
 RECIPE = """\
 name: small
@@ -99,17 +103,19 @@ def complete(store: Store, adapters: dict[str, Path]) -> Complete:
 
     def generate(shard: Drawn, folder: Path) -> dict[str, Any]:
         parquet.write(drawn(shard), folder / "rows.parquet")
-        return {"rows": shard.rows}
+        return hollow(Generated, rows=shard.rows).model_dump(mode="json")
 
     def train(adapter: str, folder: Path) -> dict[str, Any]:
         shutil.copytree(adapters[adapter], folder / "adapter")
-        return {}
+        return hollow(Trained).model_dump(mode="json")
 
     def evaluate(chosen: dict[str, str], rows: int, folder: Path) -> dict[str, Any]:
         (folder / "made-up").write_text("")
-        figures = {"low": 0.5, "high": 3.5, "tokens": 100, "rows": rows}
-        subjects = {name: {"loss": LOSSES[adapter], **figures} for name, adapter in chosen.items()}
-        return {"subjects": subjects, "differences": []}
+        subjects = {
+            name: Loss(loss=LOSSES[adapter], low=0.5, high=3.5, tokens=100, rows=rows)
+            for name, adapter in chosen.items()
+        }
+        return hollow(Evaluated, subjects=subjects).model_dump(mode="json")
 
     def make(
         recipe: Recipe,
@@ -128,8 +134,7 @@ def complete(store: Store, adapters: dict[str, Path]) -> Complete:
             for stage in NAMES[: NAMES.index(until) + 1]:
                 for spec in wanted.of(stage):
                     if stage == "generate":
-                        shard = shards(recipe)[wanted.shards.index(spec)]
-                        store.build(spec, lambda folder, shard=shard: generate(shard, folder))
+                        store.build(spec, lambda folder, shard=spec.subject: generate(shard, folder))
                     elif stage == "train":
                         store.build(spec, lambda folder, name=spec.label: train(chosen[name], folder))
                     elif stage == "evaluate" and not really:

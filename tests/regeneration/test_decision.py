@@ -1,22 +1,27 @@
 """The champion changes only if the challenger is better beyond the interval, on rows that neither has learned from."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.hollow import hollow
 from tests.regeneration.conftest import RECIPE, Complete
 from tests.tiny import make_tiny_model
 from tuner import loading
 from tuner.artifacts import aliases, parquet
 from tuner.artifacts.store import Store
 from tuner.errors import InputError, StageError
+from tuner.evaluation.metrics import Evaluated, Loss
 from tuner.recipe import Recipe
 from tuner.regeneration.comparison import compare
 from tuner.regeneration.contest import contest
 from tuner.regeneration.decision import Decision, decide
+from tuner.regeneration.metrics import Compared
 from tuner.regeneration.rounds import following
 from tuner.registry import planned
+from tuner.runs import Run
 
 
 def decided(store: Store, run: str) -> Decision:
@@ -39,7 +44,15 @@ def test_where_there_is_no_champion_the_best_adapter_becomes_it(
     entry = aliases.current(store, "champion")
     assert (entry.fingerprint, entry.why) == (decision.fingerprint, "there is no champion yet")
     assert entry.fingerprint == planned(recipe).one("train", "two").fingerprint
-    assert decision.comparison["challenger"]["loss"] == 1
+    assert decision.comparison.challenger.loss == 1
+
+
+def test_an_adapter_whose_training_diverged_does_not_challenge(store: Store, recipe: Recipe) -> None:
+    Run.start(store, recipe, "mine", "report").end("completed")
+    subjects = {name: hollow(Loss, loss=loss, rows=24) for name, loss in {"one": math.nan, "two": 3.0}.items()}
+    evaluated = hollow(Evaluated, subjects=subjects).model_dump(mode="json")
+    store.build(planned(recipe).one("evaluate"), lambda folder: evaluated)
+    assert contest(store, "mine").adapter == "two"
 
 
 def test_few_held_out_rows_move_no_alias(store: Store, recipe: Recipe, complete: Complete) -> None:
@@ -73,8 +86,8 @@ class TestSecondRound:
         run = complete(following(recipe, store), one="bad", two="good")
         compared = compare(store, run)
         decision = decide(store, run, compared)
-        assert (compared.metrics["outcome"], decision.promoted) == ("better", True)
-        assert compared.metrics["difference"]["high"] < 0
+        assert (decision.comparison.outcome, decision.promoted) == ("better", True)
+        assert decision.comparison.difference.high < 0
         assert "lower than the champion's: \N{MINUS SIGN}" in decision.line
         assert named(store, "champion") == [(first, "one"), (run, "two")]
         assert named(store, "challenger") == [(first, "one"), (run, "two")]
@@ -85,7 +98,7 @@ class TestSecondRound:
         compared = compare(store, run)
         decision = decide(store, run, compared)
         # The very same weights: no difference at all.
-        assert (compared.metrics["outcome"], compared.metrics["difference"]["high"]) == ("not_better", 0)
+        assert (decision.comparison.outcome, decision.comparison.difference.high) == ("not_better", 0)
         assert decision.line.startswith(
             f"one of {first} stays the champion: the challenger's held-out loss is not shown"
         )
@@ -104,11 +117,11 @@ class TestSecondRound:
         assert [row["row_id"] for row in losses] == held["row_id"].to_pylist() * 2
         assert [row["subject"] for row in losses] == ["challenger"] * held.num_rows + ["champion"] * held.num_rows
         # The evaluator is the one that the run's adapters met.
-        evaluated = store.find("evaluate", wanted.one("evaluate").fingerprint).metrics["subjects"]["two"]
-        assert compared.metrics["challenger"] == pytest.approx(evaluated)
-        means = [compared.metrics[side]["loss"] for side in ("challenger", "champion")]
-        assert compared.metrics["difference"]["difference"] == pytest.approx(means[0] - means[1])
-        assert compared.metrics["overlap"]["near_overlap"] == 0
+        evaluated = Evaluated.read(store.find("evaluate", wanted.one("evaluate").fingerprint)).subjects["two"]
+        measured = Compared.read(compared)
+        assert measured.challenger.model_dump() == pytest.approx(evaluated.model_dump())
+        assert measured.difference.difference == pytest.approx(measured.challenger.loss - measured.champion.loss)
+        assert measured.overlap.near_overlap == 0
 
     def test_deciding_again_moves_nothing_even_after_a_rollback(
         self, store: Store, recipe: Recipe, complete: Complete, first: str
@@ -150,7 +163,7 @@ class TestSecondRound:
     ) -> None:
         run = complete(recipe, one="fair", two="bad", name="again")
         decision = decided(store, run)
-        assert (decision.promoted, decision.comparison["outcome"]) == (False, "itself")
+        assert (decision.promoted, decision.comparison.outcome) == (False, "itself")
         assert decision.line == "one of again stays the champion: the challenger is the champion itself"
         assert named(store, "champion") == [(first, "one")]
 
@@ -178,8 +191,8 @@ def test_a_champion_that_learned_from_held_out_rows_is_not_measured_on_them(
     run = complete(recipe, one="good")
     compared = compare(store, run)
     decision = decide(store, run, compared)
-    assert (compared.metrics["outcome"], decision.promoted) == ("leak", False)
-    assert compared.metrics["overlap"]["exact_overlap"] > 0
+    assert (decision.comparison.outcome, decision.promoted) == ("leak", False)
+    assert decision.comparison.overlap.exact_overlap > 0
     assert "in what the champion was trained on, or near to it, such as 42-" in decision.line
     assert [file.name for file in compared.files] == ["verdict.txt"]
 

@@ -8,11 +8,13 @@ from tests.regeneration.conftest import Complete
 from tuner import loading, runs
 from tuner.artifacts import aliases, parquet
 from tuner.artifacts.store import Store
+from tuner.curation.metrics import Curated
 from tuner.lineage import lineage
 from tuner.recipe import Recipe
 from tuner.regeneration.rounds import following, undecided
 from tuner.registry import planned
 from tuner.runs import Run
+from tuner.splitting.metrics import Divided
 
 
 def changed(recipe: Recipe, *overrides: str) -> Recipe:
@@ -109,18 +111,18 @@ def test_old_rows_survive_on_their_sides_and_new_ones_come(store: Store, grown: 
     before, after = sides(store, first), sides(store, second)
     assert before["train"] < after["train"]
     assert before["validation"] < after["validation"]
-    metrics = store.find("split", planned(second).one("split").fingerprint).metrics
-    assert metrics["former_rows"] == len(before["train"]) + len(before["validation"])
+    split = Divided.read(store.find("split", planned(second).one("split").fingerprint))
+    assert split.former_rows == len(before["train"]) + len(before["validation"])
     # Those that were made doubled: two in each later round, one in the first.
-    curated = store.find("curate", planned(second).one("curate").fingerprint).metrics
-    assert (curated["rows"], curated["kept"]) == (160, 157)
+    curated = Curated.read(store.find("curate", planned(second).one("curate").fingerprint))
+    assert (curated.rows, curated.kept) == (160, 157)
 
 
 def test_a_row_is_walked_back_to_the_shard_of_its_round(store: Store, grown: tuple[Recipe, Recipe, str]) -> None:
     _, second, run = grown
     history = lineage(store, runs.find(store, run), "43-1-3")["row"]
     assert (history["row_id"], history["shard"], history["verdict"]) == ("43-1-3", 1, "kept")
-    assert history["shard_fingerprint"] == planned(second).shards[3].fingerprint
+    assert history["shard_fingerprint"] == planned(second).of("generate")[3].fingerprint
     assert "file" not in history
 
 

@@ -12,8 +12,14 @@ import pytest
 
 from tuner.artifacts import parquet
 from tuner.artifacts.manifest import Manifest
+from tuner.evaluation.metrics import Evaluated
+from tuner.generation.metrics import Generated
+from tuner.metrics import Metrics
 from tuner.recipe import Recipe
+from tuner.report.metrics import Reported
 from tuner.report.write import Inputs, report
+from tuner.splitting.metrics import Divided, Overlap
+from tuner.training.metrics import Trained
 
 from . import curated_rows
 from .curated_rows import FILES, HOSTILE, KEPT, ROWS
@@ -21,7 +27,7 @@ from .curated_rows import FILES, HOSTILE, KEPT, ROWS
 HELD_OUT = 24
 
 
-def manifest(stage: str, number: int, metrics: dict[str, Any], seconds: float) -> Manifest:
+def manifest(stage: str, number: int, metrics: Metrics, seconds: float) -> Manifest:
     return Manifest(
         stage=stage,
         version=1,
@@ -30,7 +36,7 @@ def manifest(stage: str, number: int, metrics: dict[str, Any], seconds: float) -
         inputs={},
         attempt="0" * 12,
         files=[],
-        metrics=metrics,
+        metrics=metrics.model_dump(mode="json"),
         provenance={
             "started": "2026-01-02T03:04:05+00:00",
             "ended": "2026-01-02T03:14:05+00:00",
@@ -43,25 +49,25 @@ def manifest(stage: str, number: int, metrics: dict[str, Any], seconds: float) -
     )
 
 
-def trained(method: str, parameters: int, seconds: float, loss: float) -> dict[str, Any]:
-    return {
-        "method": method,
-        "trainable_parameters": parameters,
-        "total_parameters": 134_515_008 + parameters,
-        "trainable_ratio": parameters / (134_515_008 + parameters),
-        "steps": 21,
-        "epochs": 3.0,
-        "train_loss": loss,
-        "tokens": 31_212,
-        "seconds": seconds,
-        "tokens_per_second": 31_212 / seconds,
-        "peak_memory_bytes": 1_912_000_000 - parameters,
-        "peak_memory_of": "process",
-        "adapter_bytes": 4 * parameters + 3000,
-        "device": "cpu",
-        "dtype": "float32",
-        "resumed_from_step": None,
-    }
+def trained(method: str, parameters: int, seconds: float, loss: float) -> Trained:
+    return Trained(
+        method=method,
+        trainable_parameters=parameters,
+        total_parameters=134_515_008 + parameters,
+        trainable_ratio=parameters / (134_515_008 + parameters),
+        steps=21,
+        epochs=3.0,
+        train_loss=loss,
+        tokens=31_212,
+        seconds=seconds,
+        tokens_per_second=31_212 / seconds,
+        peak_memory_bytes=1_912_000_000 - parameters,
+        peak_memory_of="process",
+        adapter_bytes=4 * parameters + 3000,
+        device="cpu",
+        dtype="float32",
+        resumed_from_step=None,
+    )
 
 
 MEASURED: dict[str, Any] = {
@@ -71,9 +77,9 @@ MEASURED: dict[str, Any] = {
         "prompt_tuning": {"loss": 1.6512, "low": 1.4633, "high": 1.8502, "tokens": 1870, "rows": HELD_OUT},
     },
     "differences": [
-        {"a": "lora", "b": "base", "difference": -0.1647, "low": -0.2112, "high": -0.1203},
-        {"a": "prompt_tuning", "b": "base", "difference": -0.0459, "low": -0.0801, "high": -0.0142},
-        {"a": "lora", "b": "prompt_tuning", "difference": -0.1188, "low": -0.1523, "high": -0.0844},
+        {"a": "lora", "b": "base", "difference": -0.1647, "low": -0.2112, "high": -0.1203, "p": 0.001},
+        {"a": "prompt_tuning", "b": "base", "difference": -0.0459, "low": -0.0801, "high": -0.0142, "p": 0.007},
+        {"a": "lora", "b": "prompt_tuning", "difference": -0.1188, "low": -0.1523, "high": -0.0844, "p": 0.001},
     ],
     "speed": [
         {
@@ -94,9 +100,11 @@ MEASURED: dict[str, Any] = {
             ("prompt_tuning", False, 20.4),
         )
     ],
+    "quantization": {"base": None, "lora": None, "prompt_tuning": None},
     "precision": "float32",
     "seconds": 61.2,
 }
+"""What `evaluate` measured, as plain data."""
 
 
 def curve(start: float, end: float) -> pa.Table:
@@ -161,7 +169,7 @@ def make(
 
     Args:
         folder: Gets their files.
-        measured: Replaces the evaluation's metrics.
+        measured: Replaces the evaluation's metrics, as plain data.
         adapters: Who was trained.
         curation: The recipe's section.
         rows: The curated rows.
@@ -186,24 +194,33 @@ def make(
     parquet.write(samples(["base", *adapters]), folder / "samples.parquet")
     for name in adapters:
         parquet.write(curve(2.1 if name == "lora" else 2.6, 1.3 if name == "lora" else 1.6), folder / f"{name}.parquet")
-    shard = {"rows": 24, "outcomes": {"complete": 24}, "tokens": 4000, "seconds": 50.0, "tokens_per_second": 80.0}
-    sides = {
-        "train": KEPT - HELD_OUT - 1,
-        "validation": HELD_OUT,
-        "left_out": 1,
-        "former_rows": 0,
-        "clusters": 2,
-        "clustered_rows": 5,
-        "largest_cluster": 3,
-        "check": {"exact_overlap": 0, "near_overlap": 0, "similarity": 0.5, "ngram": 5, "pairs_compared": 31},
-    }
+    shard = Generated(
+        rows=24,
+        outcomes={"complete": 24},
+        tokens=4000,
+        seconds=50.0,
+        tokens_per_second=80.0,
+        engine="transformers",
+        device="cpu",
+        dtype="float32",
+    )
+    sides = Divided(
+        train=KEPT - HELD_OUT - 1,
+        validation=HELD_OUT,
+        left_out=1,
+        former_rows=0,
+        clusters=2,
+        clustered_rows=5,
+        largest_cluster=3,
+        check=Overlap(exact_overlap=0, near_overlap=0, similarity=0.5, ngram=5, pairs_compared=31),
+    )
     return Inputs(
         recipe=recipe,
         parts=[manifest("generate", 11 + index, shard, 51.0) for index in range(4)],
         curate=manifest("curate", 21, counted, 1.2),
         split=manifest("split", 31, sides, 0.1),
         training={name: manifest("train", 41 + i, everyone[name], 99.0) for i, name in enumerate(adapters)},
-        evaluate=manifest("evaluate", 51, measured or only(adapters), 61.2),
+        evaluate=manifest("evaluate", 51, Evaluated.model_validate(measured or only(adapters)), 61.2),
         rows=curated_rows.write(rows, folder / "rows"),
         curves={name: folder / f"{name}.parquet" for name in adapters},
         losses=folder / "losses.parquet",
@@ -218,7 +235,7 @@ def build(tmp_path: Path) -> Build:
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Reported]:
     """A whole report, which takes seconds, and its metrics."""
     folder = tmp_path_factory.mktemp("built")
     (folder / "report").mkdir()
@@ -233,5 +250,6 @@ def only(adapters: tuple[str, ...]) -> dict[str, Any]:
             "subjects": {name: entry for name, entry in MEASURED["subjects"].items() if name in named},
             "differences": [entry for entry in MEASURED["differences"] if {entry["a"], entry["b"]} <= named],
             "speed": [entry for entry in MEASURED["speed"] if entry["subject"] in named],
+            "quantization": dict.fromkeys(named),
         }
     )

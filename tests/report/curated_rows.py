@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from tuner.artifacts import parquet
+from tuner.curation.metrics import Clusters, Curated, Diversity, Neighbours
 from tuner.curation.reasons import REASONS
 
 HOSTILE = "<script>alert(1)</script> & </script><!-- <img src=x onerror=alert(2)>"
@@ -136,7 +137,7 @@ def write(found: pa.Table, folder: Path, files: int = FILES) -> list[Path]:
     return paths
 
 
-def metrics(found: pa.Table) -> dict[str, Any]:
+def metrics(found: pa.Table) -> Curated:
     """The metrics that the stage would leave with these rows."""
 
     def column(name: str, missing: Any) -> list[Any]:
@@ -148,30 +149,31 @@ def metrics(found: pa.Table) -> dict[str, Any]:
     for name in column("cluster", None):
         sizes[name] = sizes.get(name, 0) + 1
     together = {name: size for name, size in sizes.items() if size > 1 and name is not None}
-    return {
-        "rows": found.num_rows,
-        "kept": kept,
-        "rejected": found.num_rows - kept,
-        **{
-            name: {reason: sum(reason in these for these in every) for reason in REASONS}
-            for name, every in lists.items()
-        },
-        "funnel": {reason: sum(these[:1] == [reason] for these in lists["reasons"]) for reason in REASONS},
-        "clusters": {
-            "number": len(together),
-            "rows": sum(together.values()),
-            "largest": dict(sorted(together.items(), key=lambda item: -item[1])[:20]),
-            "sizes": {str(size): list(together.values()).count(size) for size in sorted(set(together.values()))},
-        },
-        "unfinished_buckets": 0,
-        "diversity": {
-            "kept": kept,
-            "sample": kept,
-            "distinct_1": 0.2143,
-            "distinct_2": 0.4012,
-            "distinct_3": 0.4999,
-            "compression_ratio": 4.123,
-            "nearest_neighbour": {"median": 0.125, "mean": 0.1312, "of": kept},
-            "openings": {"test instruction": 0.9853, "a lonely": 0.0147},
-        },
+    counts = {
+        name: {reason: sum(reason in these for these in every) for reason in REASONS} for name, every in lists.items()
     }
+    return Curated(
+        rows=found.num_rows,
+        kept=kept,
+        rejected=found.num_rows - kept,
+        reasons=counts["reasons"],
+        marks=counts["marks"],
+        funnel={reason: sum(these[:1] == [reason] for these in lists["reasons"]) for reason in REASONS},
+        clusters=Clusters(
+            number=len(together),
+            rows=sum(together.values()),
+            largest=dict(sorted(together.items(), key=lambda item: -item[1])[:20]),
+            sizes={str(size): list(together.values()).count(size) for size in sorted(set(together.values()))},
+        ),
+        unfinished_buckets=0,
+        diversity=Diversity(
+            kept=kept,
+            sample=kept,
+            distinct_1=0.2143,
+            distinct_2=0.4012,
+            distinct_3=0.4999,
+            compression_ratio=4.123,
+            nearest_neighbour=Neighbours(median=0.125, mean=0.1312, of=kept),
+            openings={"test instruction": 0.9853, "a lonely": 0.0147},
+        ),
+    )

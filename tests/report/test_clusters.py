@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.hollow import hollow
+from tuner.curation.metrics import Clusters, Curated
 from tuner.report import clusters, curated
 
 from .curated_rows import metrics, rows, table, write
@@ -111,14 +113,14 @@ def test_long_texts_show_their_beginning(described):
 
 def test_sizes_are_summed_up():
     sizes = {"2": 1000, "3": 40, "10": 2, "11": 1}
-    told = {"clusters": {"number": 1043, "rows": 2151, "sizes": sizes}, "unfinished_buckets": 0}
+    told = hollow(Curated, clusters=Clusters(number=1043, rows=2151, largest={}, sizes=sizes))
     assert clusters.summary(told) == (
         "2,151 rows hang together in 1,043 clusters: 1,000 pairs, 42 of 3 to 10 rows, 1 larger; the largest has 11."
     )
 
 
 def test_a_search_that_was_left_unfinished_is_owned_up_to():
-    told = {"clusters": {"number": 0, "rows": 0, "sizes": {}}, "unfinished_buckets": 2}
+    told = hollow(Curated, unfinished_buckets=2)
     assert clusters.summary(told) == (
         "No two rows were called the same. In 2 buckets of the search not every pair was compared, "
         "so duplicates may be left."

@@ -50,10 +50,10 @@ def test_json_holds_the_numbers_that_were_measured(contents):
     for name in ("lora", "prompt_tuning"):
         metrics = contents.training[name]
         subject = found["subjects"][name]
-        assert subject["training_seconds"]["value"] == metrics["seconds"]
-        assert subject["device_hours"]["value"] == pytest.approx(metrics["seconds"] / 3600)
-        assert subject["peak_memory"]["value"] == metrics["peak_memory_bytes"]
-        assert subject["trainable_parameters"]["value"] == metrics["trainable_parameters"]
+        assert subject["training_seconds"]["value"] == metrics.seconds
+        assert subject["device_hours"]["value"] == pytest.approx(metrics.seconds / 3600)
+        assert subject["peak_memory"]["value"] == metrics.peak_memory_bytes
+        assert subject["trainable_parameters"]["value"] == metrics.trainable_parameters
 
 
 def test_json_names_every_artifact(contents):
@@ -77,8 +77,8 @@ def test_what_is_not_finite_becomes_null_with_a_reason(build):
 
 def test_json_holds_what_curation_and_the_split_counted_as_it_was(contents):
     found = as_json(contents)
-    assert found["curation"] == contents.curation
-    assert found["split"]["check"] == contents.split["check"]
+    assert found["curation"] == contents.curation.model_dump(mode="json")
+    assert found["split"]["check"] == contents.split.check.model_dump(mode="json")
 
 
 def test_every_empty_cell_has_a_footnote(contents):

@@ -91,25 +91,27 @@ def test_what_curation_leaves_is_what_is_read(tmp_path):
     ]
     curation = Curation(safety=Safety(personal_data="mark"))
     metrics = drawn.curated([drawn.shard(taken, tmp_path / "0.parquet")], curation, tmp_path)
-    found = curated.read(sorted((tmp_path / "curate" / "rows").glob("*.parquet")), metrics["clusters"]["largest"])
-    for kind, known in (("reasons", found.reasons), ("marks", found.marks)):
-        assert {name: rows.size for name, rows in known.items()} == {
-            n: rows for n, rows in metrics[kind].items() if rows
-        }
-    assert {name: len(rows) for name, rows in found.members.items()} == metrics["clusters"]["largest"]
+    found = curated.read(sorted((tmp_path / "curate" / "rows").glob("*.parquet")), metrics.clusters.largest)
+    for counts, known in ((metrics.reasons, found.reasons), (metrics.marks, found.marks)):
+        assert {name: rows.size for name, rows in known.items()} == {n: rows for n, rows in counts.items() if rows}
+    assert {name: len(rows) for name, rows in found.members.items()} == metrics.clusters.largest
     assert set(found.scores) == set(SCORES)
-    assert found.kept.sum() == metrics["kept"]
+    assert found.kept.sum() == metrics.kept
 
 
 READER = r"""
 import re, sys, time
 from pathlib import Path
+from tests.hollow import hollow
+from tuner.curation.metrics import Clusters, Curated
+from tuner.curation.reasons import REASONS
 from tuner.curation.settings import Curation
 from tuner.report import browser, clusters, curated, thresholds
 clock = time.perf_counter()
 found = curated.read(sorted(Path(sys.argv[1]).glob(sys.argv[2])), ["0"])
-reasons = {name: rows.size for name, rows in found.reasons.items()}
-metrics = {"rows": len(found), "reasons": reasons, "clusters": {"largest": {"0": 1}}}
+reasons = dict.fromkeys(REASONS, 0) | {name: rows.size for name, rows in found.reasons.items()}
+largest = hollow(Clusters, largest={"0": 1})
+metrics = hollow(Curated, rows=len(found), reasons=reasons, marks=dict.fromkeys(REASONS, 0), clusters=largest)
 scores, _ = thresholds.scores(found, metrics, Curation())
 largest = clusters.chosen(found, metrics)
 rows = found.with_winners({*browser.chosen(found), *largest[0].losers, largest[0].winner})

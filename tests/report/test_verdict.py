@@ -128,16 +128,17 @@ def test_of_three_only_the_nearest_rival_is_spelled_out(build, measured):
     )
     measured["subjects"]["r64"] = {**measured["subjects"]["lora"], "loss": 1.54}
     measured["differences"] += [
-        {"a": "r64", "b": "base", "difference": -0.157, "low": -0.2, "high": -0.1},
-        {"a": "r64", "b": "lora", "difference": 0.0076, "low": -0.01, "high": 0.02},
-        {"a": "r64", "b": "prompt_tuning", "difference": -0.11, "low": -0.2, "high": -0.1},
+        {"a": "r64", "b": "base", "difference": -0.157, "low": -0.2, "high": -0.1, "p": 0.001},
+        {"a": "r64", "b": "lora", "difference": 0.0076, "low": -0.01, "high": 0.02, "p": 0.4},
+        {"a": "r64", "b": "prompt_tuning", "difference": -0.11, "low": -0.2, "high": -0.1, "p": 0.001},
     ]
+    three = gather(build(measured))
     contents = replace(
-        gather(build(measured)),
+        three,
         recipe=recipe,
         subjects=("base", "lora", "prompt_tuning", "r64"),
         losses={name: Estimate(entry["loss"]) for name, entry in measured["subjects"].items()},
-        training=dict.fromkeys(recipe.training, inputs.training["lora"].metrics),
+        training=dict.fromkeys(recipe.training, three.training["lora"]),
     )
     verdict = judge(contents)
     assert verdict.winner is None

@@ -80,7 +80,7 @@ def test_the_first_turn_of_the_user_is_compared(place):
 
 
 def test_metrics_say_what_was_looked_for(place):
-    metrics = checked(["Sing a song"], ["Dance"], place, 0.4, 3).metrics()
+    metrics = checked(["Sing a song"], ["Dance"], place, 0.4, 3).model_dump()
     assert metrics == {
         "exact_overlap": 0,
         "near_overlap": 0,

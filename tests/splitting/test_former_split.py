@@ -43,8 +43,8 @@ def test_a_new_row_near_to_the_other_side_is_left_out(tmp_path, was, falls):
     before = former(train, validation, tmp_path)
     metrics, *after = divided([*ENOUGH, row("old", old), row("new", new)], tmp_path / "two", before)
     assert [ids(rows) for rows in after] == [ids(train), ids(validation)]
-    assert metrics["left_out"] == 1
-    assert metrics["former_rows"] == len(ENOUGH) + 1
+    assert metrics.left_out == 1
+    assert metrics.former_rows == len(ENOUGH) + 1
     assert parquet.read(tmp_path / "two" / "left_out.parquet").to_pylist() == [
         {"row_id": "new", "reason": "near_other_side", "near": "old"}
     ]
@@ -57,7 +57,7 @@ def test_rows_that_do_not_come_again_are_neighbours_and_not_written(tmp_path):
     metrics, *after = divided([*ENOUGH, row("new", new)], tmp_path / "two", before)
     assert ids(after[0]) | ids(after[1]) == ids(ENOUGH)
     assert parquet.read(tmp_path / "two" / "left_out.parquet")["near"].to_pylist() == ["old"]
-    assert metrics["former_rows"] == len(ENOUGH)
+    assert metrics.former_rows == len(ENOUGH)
 
 
 def test_the_neighbour_that_is_named_is_the_first_by_row_id(tmp_path):
@@ -72,7 +72,7 @@ def test_a_row_is_the_same_by_name_and_text(tmp_path):
     before = former([row("enough-1", "Something else")], [row("other", "Instruction number 2")], tmp_path)
     metrics, train, validation = divided(ENOUGH, tmp_path, before)
     plain = divided(ENOUGH, tmp_path / "plain")
-    assert metrics["former_rows"] == 0
+    assert metrics.former_rows == 0
     left_out = {"enough-2"} if side("Instruction number 2", 0.5) == "train" else set()
     assert ids(train) == ids(plain[1]) - left_out
     assert ids(validation) == ids(plain[2])
@@ -83,7 +83,7 @@ def test_rows_keep_sides_that_their_hash_would_not_give(tmp_path):
     before = former(validation, train, tmp_path)
     metrics, *after = divided(ENOUGH, tmp_path / "two", before)
     assert [ids(rows) for rows in after] == [ids(validation), ids(train)]
-    assert metrics["former_rows"] == len(ENOUGH)
+    assert metrics.former_rows == len(ENOUGH)
 
 
 def test_a_row_between_two_sides_is_left_out_and_they_stay(tmp_path):
@@ -147,4 +147,4 @@ def test_more_rows_move_none_and_leak_nothing(seed, more, similarity, ngram, reg
     by_id = {row["row_id"]: row["prompt"][0]["content"] for row in [*first, *second]}
     for fallen in left_out:
         assert jaccard(by_id[fallen["row_id"]], by_id[fallen["near"]], ngram) >= similarity
-    assert metrics["former_rows"] == len(ids(first) & ids(second))
+    assert metrics.former_rows == len(ids(first) & ids(second))

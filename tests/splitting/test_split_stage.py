@@ -9,24 +9,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.hollow import hollow
 from tests.splitting.rows import MESSAGES, near_pairs, row, rows, write
 from tests.splitting.test_join import templated
 from tuner.artifacts import parquet
 from tuner.curation.columns.text import normalise
+from tuner.curation.metrics import Curated
 from tuner.errors import StageError
 from tuner.splitting import placement, writing
 from tuner.splitting.settings import Split
 from tuner.splitting.sides import side
 from tuner.splitting.split import split
 
-CURATION = {"rows": 6, "kept": 3, "funnel": {"empty": 0, "short_response": 1, "toxic": 2}}
+CURATED = hollow(Curated, rows=6, kept=3, funnel={"empty": 0, "short_response": 1, "toxic": 2})
 ENOUGH = rows([f"Instruction number {i}" for i in range(40)], "enough")
 
 
 def divided(kept, folder, former=None, shards=1, **settings):
     size = -(-len(kept) // shards)
     paths = [write(kept[at : at + size], folder / f"{at}.parquet") for at in range(0, len(kept), size)]
-    metrics = split(paths, Split(**{"validation": 0.5} | settings), former, CURATION, folder)
+    metrics = split(paths, Split(**{"validation": 0.5} | settings), former, CURATED, folder)
     return metrics, *(parquet.read(folder / f"{name}.parquet").to_pylist() for name in ("train", "validation"))
 
 
@@ -43,7 +45,7 @@ def test_every_kept_row_stands_on_one_side(tmp_path):
     assert ids(train) | ids(validation) == ids(ENOUGH)
     assert not ids(train) & ids(validation)
     assert parquet.read(tmp_path / "left_out.parquet").num_rows == 0
-    assert metrics == {
+    assert metrics.model_dump() == {
         "train": len(train),
         "validation": len(validation),
         "left_out": 0,
@@ -91,9 +93,9 @@ def test_large_clusters_are_held_out_no_more_often_than_single_rows(tmp_path):
     # 400 clusters of 20: were a cluster held out as soon as one of its hashes is low, 88 % of them would be.
     texts = [f"a{i} b{i} c{i} d{i} e{i} f{i} g{i} {j}" for i in range(400) for j in range(20)]
     metrics, _, validation = divided(rows(texts), tmp_path, validation=0.1)
-    assert metrics["clusters"] == 400
-    assert metrics["clustered_rows"] == 8000
-    assert metrics["largest_cluster"] == 20
+    assert metrics.clusters == 400
+    assert metrics.clustered_rows == 8000
+    assert metrics.largest_cluster == 20
     assert len(validation) / 8000 == pytest.approx(0.1, abs=3 * (0.1 * 0.9 / 400) ** 0.5)
 
 
@@ -146,13 +148,13 @@ def test_conversations_are_compared_by_what_the_user_asks_first(tmp_path):
     metrics, _, validation = divided(kept, tmp_path, validation=0.1)
     held_out = [i for i in range(40) if side(f"Instruction number {i}", 0.1) == "validation"]
     assert ids(validation) == {f"{name}{i}" for name in "cd" for i in held_out}
-    assert metrics["clusters"] == 40
+    assert metrics.clusters == 40
 
 
 def test_rows_without_a_prompt_are_one_instruction(tmp_path):
     kept = [*ENOUGH, *({**row(f"empty{i}", ""), "prompt": []} for i in range(3)), row("blank", " \n")]
     metrics, train, validation = divided(kept, tmp_path)
-    assert metrics["largest_cluster"] == 4
+    assert metrics.largest_cluster == 4
     assert len(train) + len(validation) == len(kept)
 
 
@@ -205,9 +207,9 @@ def test_each_side_needs_two_rows(tmp_path, train, validation, fails):
     if not kept:
         kept_path = write([], tmp_path / "none.parquet")
         with pytest.raises(StageError, match="0 rows for training and 0 for validation"):
-            split([kept_path], Split(), None, CURATION, tmp_path)
+            split([kept_path], Split(), None, CURATED, tmp_path)
     elif fails:
         with pytest.raises(StageError, match=f"{train} rows for training and {validation} for validation"):
             divided(kept, tmp_path)
     else:
-        assert divided(kept, tmp_path)[0]["train"] == 2
+        assert divided(kept, tmp_path)[0].train == 2

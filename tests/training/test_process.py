@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -20,6 +19,7 @@ from tuner.errors import InputError
 from tuner.progress import Event, listening
 from tuner.training import checkpoints, process, worker
 from tuner.training.job import METRICS, Job
+from tuner.training.metrics import Trained
 
 LIMIT = PATIENCE
 PYTHON = sys.executable
@@ -68,16 +68,16 @@ def test_killed_and_resumed_equals_uninterrupted(make_job: MakeJob, method: str,
 
     assert (broken.output / WEIGHTS).read_bytes() == (whole.output / WEIGHTS).read_bytes()
     assert not torn.exists()
-    assert metrics["resumed_from_step"] is None
-    assert resumed["resumed_from_step"] in range(6, 60, 6)
-    assert resumed["tokens"] == metrics["tokens"] > 0
+    assert metrics.resumed_from_step is None
+    assert resumed.resumed_from_step in range(6, 60, 6)
+    assert resumed.tokens == metrics.tokens > 0
     for job in (whole, broken):
         curve = parquet.read(job.output / "curve.parquet")
         assert curve["step"].to_pylist() == list(range(1, 61))
         assert curve["seconds"].to_pylist() == sorted(curve["seconds"].to_pylist())
     losses = [parquet.read(job.output / "curve.parquet")["loss"].to_pylist() for job in (whole, broken)]
     assert losses[0] == losses[1]
-    assert metrics["train_loss"] == pytest.approx(sum(losses[0]) / 60)
+    assert metrics.train_loss == pytest.approx(sum(losses[0]) / 60)
     steps = [(event.done, event.total) for event in events if event.stage == "train"]
     assert steps == [(step, 60) for step in range(1, 61)]
     files = sorted(path.name for path in (whole.output / "adapter").iterdir())
@@ -93,12 +93,12 @@ def test_killed_and_resumed_equals_uninterrupted(make_job: MakeJob, method: str,
     assert str(whole.checkpoints) not in json.dumps(config)
 
 
-def trained(job: Job) -> dict[str, Any]:
+def trained(job: Job) -> Trained:
     """Trains in this process, where it does not matter that a training has one of its own; returns the metrics."""
     for folder in (job.checkpoints, job.output):
         folder.mkdir(parents=True)
     worker.train(job, io.StringIO())
-    return json.loads((job.output / METRICS).read_text())
+    return Trained.model_validate_json((job.output / METRICS).read_text())
 
 
 def test_quantized_student_trains_and_counts_its_parameters(make_job: MakeJob) -> None:
@@ -108,8 +108,8 @@ def test_quantized_student_trains_and_counts_its_parameters(make_job: MakeJob) -
     job = make_job("quantized", quantization="nf4", **options)
     metrics = trained(job)
     # Per layer: q_proj 64 -> 64 and down_proj 128 -> 64, each r * (inputs + outputs); two layers.
-    assert metrics["trainable_parameters"] == 2 * 4 * ((64 + 64) + (128 + 64))
-    assert metrics["total_parameters"] == plain["total_parameters"]
+    assert metrics.trainable_parameters == 2 * 4 * ((64 + 64) + (128 + 64))
+    assert metrics.total_parameters == plain.total_parameters
     weights = load_file(job.output / WEIGHTS)
     assert {str(weight.dtype) for weight in weights.values()} == {"torch.float32"}
     assert any(weight.abs().sum() > 0 for name, weight in weights.items() if "lora_B" in name)

@@ -5,15 +5,25 @@ from typing import Any
 
 import pytest
 
+from tests.hollow import hollow
 from tests.tiny import write_rows
-from tuner.errors import StageError
+from tuner.artifacts.store import Store
+from tuner.errors import DamagedArtifactError, StageError
 from tuner.recipe import Recipe
+from tuner.registry import planned
 from tuner.settings import settings
+from tuner.splitting.metrics import Divided, Overlap
 from tuner.splitting.settings import Split
 from tuner.training import process
+from tuner.training.stage import TRAIN
 from tuner.training.train import leak, train
 
 CHECK = {"exact_overlap": 0, "near_overlap": 0, "similarity": 0.5, "ngram": 5, "pairs_compared": 12}
+
+
+def divided(**check: Any) -> Divided:
+    """What a split measures, with a check that found nothing unless it is told otherwise."""
+    return hollow(Divided, check=Overlap.model_validate(CHECK | check))
 
 
 def a_recipe(tiny: Path) -> Recipe:
@@ -30,49 +40,69 @@ def a_recipe(tiny: Path) -> Recipe:
 def test_stage_leaves_the_artifact_and_nothing_else(tiny: Path, tmp_path: Path) -> None:
     folder = tmp_path / "attempt"
     data = write_rows(tmp_path / "train.parquet")
-    metrics = train("pt", a_recipe(tiny), data, {"check": CHECK}, "f" * 64, folder)
+    metrics = train("pt", a_recipe(tiny), data, divided(), "f" * 64, folder)
     assert sorted(path.name for path in folder.iterdir()) == ["adapter", "curve.parquet"]
     assert not (settings().folder("checkpoints") / ("f" * 64)).exists()
     weights = folder / "adapter" / "adapter_model.safetensors"
-    assert (metrics["method"], metrics["steps"], metrics["epochs"]) == ("prompt_tuning", 2, 1)
-    assert metrics["trainable_parameters"] == 3 * 64
-    assert metrics["trainable_ratio"] == metrics["trainable_parameters"] / metrics["total_parameters"] < 1
-    assert metrics["train_loss"] > 0
-    assert metrics["tokens_per_second"] == pytest.approx(metrics["tokens"] / metrics["seconds"], rel=0.05)
-    assert metrics["adapter_bytes"] == weights.stat().st_size >= 3 * 64 * 4
-    assert (metrics["peak_memory_of"], metrics["device"]) == ("process", "cpu")
-    assert metrics["peak_memory_bytes"] > metrics["adapter_bytes"]
-    assert metrics["resumed_from_step"] is None
+    assert (metrics.method, metrics.steps, metrics.epochs) == ("prompt_tuning", 2, 1)
+    assert metrics.trainable_parameters == 3 * 64
+    assert metrics.trainable_ratio == metrics.trainable_parameters / metrics.total_parameters < 1
+    assert metrics.train_loss > 0
+    assert metrics.tokens_per_second == pytest.approx(metrics.tokens / metrics.seconds, rel=0.05)
+    assert metrics.adapter_bytes == weights.stat().st_size >= 3 * 64 * 4
+    assert (metrics.peak_memory_of, metrics.device) == ("process", "cpu")
+    assert metrics.peak_memory_bytes > metrics.adapter_bytes
+    assert metrics.resumed_from_step is None
 
 
-@pytest.mark.parametrize("divided", [{}, {"check": CHECK | {"near_overlap": 3}}])
-def test_nothing_is_trained_on_data_that_may_leak(
-    divided: dict[str, Any], tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_trained_on_data_that_leak(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "train", lambda *_: pytest.fail("a worker was started"))
+    data, leaking = write_rows(tmp_path / "train.parquet"), divided(near_overlap=3)
     with pytest.raises(StageError, match=r"^train pt: .*; nothing was trained: make the split anew$"):
-        train("pt", a_recipe(tiny), write_rows(tmp_path / "train.parquet"), divided, "f" * 64, tmp_path / "attempt")
+        train("pt", a_recipe(tiny), data, leaking, "f" * 64, tmp_path / "attempt")
     assert not (tmp_path / "attempt").exists()
 
 
 @pytest.mark.parametrize(
-    ("divided", "fault"),
+    "check",
     [
-        ({}, "never checked"),
-        ({"check": None}, "never checked"),
-        ({"instructions_on_both_sides": 0}, "never checked"),
-        ({"check": {}}, "not complete"),
-        ({"check": {key: CHECK[key] for key in ("exact_overlap", "similarity", "ngram")}}, "not complete"),
-        ({"check": CHECK | {"near_overlap": None}}, "not complete"),
-        ({"check": CHECK | {"similarity": None}}, "not complete"),
-        ({"check": CHECK | {"exact_overlap": 1, "near_overlap": 2}}, "1 validation rows are equal to and 2 near"),
-        ({"check": CHECK | {"near_overlap": 1}}, "0 validation rows are equal to and 1 near"),
-        ({"check": CHECK | {"similarity": 0.6}}, "checked for leaks at similarity 0.6 of 5-grams"),
-        ({"check": CHECK | {"ngram": 8}}, "the recipe wants 0.5 of 5-grams"),
-        ({"check": CHECK}, None),
-        ({"check": CHECK | {"similarity": 0.4}}, None),
+        {},
+        {"check": None},
+        {"instructions_on_both_sides": 0},
+        {"check": {}},
+        {"check": {key: CHECK[key] for key in ("exact_overlap", "similarity", "ngram")}},
+        {"check": CHECK | {"near_overlap": None}},
+        {"check": CHECK | {"similarity": None}},
     ],
 )
-def test_a_split_is_trusted_by_its_check_alone(divided: dict[str, Any], fault: str | None) -> None:
-    found = leak(divided, Split(similarity=0.5, ngram=5))
+def test_nothing_is_trained_on_data_that_were_not_checked(
+    check: dict[str, Any], tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "train", lambda *_: pytest.fail("a worker was started"))
+    recipe, store = a_recipe(tiny), Store(str(tmp_path / "store"))
+    counts = divided().model_dump(exclude={"check"})
+
+    def write(folder: Path) -> dict[str, Any]:
+        write_rows(folder / "train.parquet")
+        return counts | check
+
+    wanted = planned(recipe)
+    store.build(wanted.one("split"), write)
+    with pytest.raises(DamagedArtifactError, match=r"^artifact split/.* its metrics are not those .*: check"):
+        TRAIN.make(recipe, wanted.one("train", "pt"), store)
+
+
+@pytest.mark.parametrize(
+    ("check", "fault"),
+    [
+        ({"exact_overlap": 1, "near_overlap": 2}, "1 validation rows are equal to and 2 near"),
+        ({"near_overlap": 1}, "0 validation rows are equal to and 1 near"),
+        ({"similarity": 0.6}, "checked for leaks at similarity 0.6 of 5-grams"),
+        ({"ngram": 8}, "the recipe wants 0.5 of 5-grams"),
+        ({}, None),
+        ({"similarity": 0.4}, None),
+    ],
+)
+def test_a_split_is_trusted_by_its_check_alone(check: dict[str, Any], fault: str | None) -> None:
+    found = leak(divided(**check), Split(similarity=0.5, ngram=5))
     assert found is None if fault is None else fault in str(found)

@@ -94,7 +94,7 @@ class Files:
                 files = {path: info for path, info in listed.items() if info["type"] == "file"}
                 found = [(path, info["size"], info["LastModified"], info["ETag"]) for path, info in files.items()]
         start = len(self.root) + 1
-        return {path[start:]: Stored(path[start:], *rest) for path, *rest in found}
+        return {path[start:]: Stored(path[start:], size, modified, tag) for path, size, modified, tag in found}
 
     def read_known(self, files: Iterable[Stored]) -> dict[str, bytes]:
         """What small files hold that a listing has just shown; one that is gone meanwhile holds nothing.

@@ -45,7 +45,7 @@ class Manifest(BaseModel):
         inputs: Fingerprints of what it was made from.
         attempt: The folder below the artifact's in which the files of the attempt that won lie.
         files: Every file of the artifact.
-        metrics: What the stage measured.
+        metrics: What the stage measured, as `tuner.metrics.Metrics.read` reads it.
         provenance: When, where, with which engine, device and versions; whatever may differ between equal runs.
     """
 

@@ -14,6 +14,7 @@ from tuner.curation import diversity, verdicts
 from tuner.curation.cleaning import cleaned_messages
 from tuner.curation.columns import bits
 from tuner.curation.duplicates.matching import EDGES
+from tuner.curation.metrics import Clusters, Curated
 from tuner.curation.settings import Curation
 from tuner.curation.texts import INSTRUCTION, RESPONSE, Shard, as_checked
 from tuner.curation.verdicts import Verdicts
@@ -31,7 +32,7 @@ _CHECKS_ONLY = {"row_id", "reasons", "marks", INSTRUCTION, RESPONSE}
 
 def curate(
     shards: Sequence[Shard], edges: Sequence[Path], unfinished: int, curation: Curation, folder: Path
-) -> dict[str, Any]:
+) -> Curated:
     """Judges the rows of all shards.
 
     Args:
@@ -40,11 +41,6 @@ def curate(
         unfinished: Buckets that this search left unfinished.
         curation: What a row has to be to be kept.
         folder: Gets `rows/<shard>.parquet`, every row that came in, and `kept/<shard>.parquet`.
-
-    Returns:
-        `rows`, `kept`, `rejected`; `reasons` and `marks` (rows by reason) and `funnel` (rows by first reason), with
-        every reason of `REASONS` in that order, zeros included; `clusters` (of duplicates: how many, rows in them, the
-        largest, how many of each size) and `unfinished_buckets`; `diversity`.
 
     Raises:
         StageError: If two rows have one row_id, or the counts do not add up.
@@ -68,34 +64,34 @@ def curate(
             job.result()
             emit(Event("curate", done=done, total=len(jobs)))
     kept = int(np.count_nonzero(found.passes))
-    metrics = {
-        "rows": len(found.row_ids),
-        "kept": kept,
-        "rejected": int(np.count_nonzero(~found.passes)),
-        "reasons": bits.counts(found.reasons),
-        "marks": bits.counts(found.marks),
-        "funnel": bits.firsts(found.reasons),
-        "clusters": _clusters(found),
-        "unfinished_buckets": unfinished,
-        "diversity": diversity.measure(_sample(found, folder), kept),
-    }
-    return check(metrics)
+    return check(
+        Curated(
+            rows=len(found.row_ids),
+            kept=kept,
+            rejected=int(np.count_nonzero(~found.passes)),
+            reasons=bits.counts(found.reasons),
+            marks=bits.counts(found.marks),
+            funnel=bits.firsts(found.reasons),
+            clusters=_clusters(found),
+            unfinished_buckets=unfinished,
+            diversity=diversity.measure(_sample(found, folder), kept),
+        )
+    )
 
 
-def check(metrics: dict[str, Any]) -> dict[str, Any]:
+def check(found: Curated) -> Curated:
     """Hands metrics through if every row that came in is accounted for exactly once.
 
     Raises:
         StageError: If not.
     """
-    rows, kept, rejected = metrics["rows"], metrics["kept"], metrics["rejected"]
-    fallen = sum(metrics["funnel"].values())
-    if kept + rejected != rows or fallen != rejected:
+    fallen = sum(found.funnel.values())
+    if found.kept + found.rejected != found.rows or fallen != found.rejected:
         raise StageError(
-            f"curate: the counts do not add up: {rows:,} rows, {kept:,} kept, {rejected:,} rejected, "
+            f"curate: the counts do not add up: {found.rows:,} rows, {found.kept:,} kept, {found.rejected:,} rejected, "
             f"{fallen:,} in the funnel"
         )
-    return metrics
+    return found
 
 
 def _write(shard: Shard, found: Verdicts, here: slice, curation: Curation, folder: Path, number: int) -> None:
@@ -156,17 +152,17 @@ def _divided(messages: pa.ChunkedArray) -> tuple[pa.ListArray, pa.ListArray]:
     return prompts, pa.ListArray.from_arrays(pa.array(numbers), flat.filter(pa.array(last)))
 
 
-def _clusters(found: Verdicts) -> dict[str, Any]:
+def _clusters(found: Verdicts) -> Clusters:
     sizes = np.bincount(found.cluster, minlength=1)
     together = sizes[sizes > 1]
     order = np.argsort(-sizes, kind="stable")[: min(LARGEST, together.size)]
     counts = np.bincount(together) if together.size else np.zeros(0, np.int64)
-    return {
-        "number": int(together.size),
-        "rows": int(together.sum()),
-        "largest": {found.row_ids[int(at)]: int(sizes[at]) for at in order},
-        "sizes": {str(size): int(counts[size]) for size in np.flatnonzero(counts)},
-    }
+    return Clusters(
+        number=int(together.size),
+        rows=int(together.sum()),
+        largest={found.row_ids[int(at)]: int(sizes[at]) for at in order},
+        sizes={str(size): int(counts[size]) for size in np.flatnonzero(counts)},
+    )
 
 
 def _sample(found: Verdicts, folder: Path) -> pl.Series:

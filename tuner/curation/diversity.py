@@ -6,7 +6,6 @@ words, to the instruction that is nearest. Openings: the first two words.
 """
 
 import zlib
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,7 +14,8 @@ from numpy.typing import NDArray
 
 from tuner.curation.columns.ngrams import Numbers, jaccard, sets_of
 from tuner.curation.columns.text import normalised
-from tuner.curation.columns.words import I64, phrases, split
+from tuner.curation.columns.words import I64, Words, phrases, split
+from tuner.curation.metrics import Diversity, Neighbours
 
 F64 = NDArray[np.float64]
 
@@ -28,44 +28,42 @@ NEIGHBOURS = 2_000
 OPENINGS = 10
 
 
-def measure(instructions: pl.Series, kept: int) -> dict[str, Any]:
+def measure(instructions: pl.Series, kept: int) -> Diversity:
     """Measures a sample of the kept instructions.
 
     Args:
         instructions: At most `SAMPLE` of them, in an order that does not depend on how rows came in.
         kept: How many were kept in all.
-
-    Returns:
-        `kept`, `sample`, `distinct_1` to `distinct_3`, `compression_ratio`, `nearest_neighbour` (`median`, `mean`,
-        `of`) and `openings` (the most frequent, with their shares of the sample). None where there is too little to
-        measure.
     """
     normal = normalised(instructions)
     words = split(normal)
-    measured: dict[str, Any] = {"kept": kept, "sample": len(normal)}
-    for size in (1, 2, 3):
-        hashes, _ = phrases(words, size)
-        measured[f"distinct_{size}"] = round(np.unique(hashes).size / hashes.size, 4) if hashes.size else None
     raw = "\n".join(normal).encode(errors="replace")
-    measured["compression_ratio"] = round(len(raw) / len(zlib.compress(raw, 6)), 3) if raw else None
     few = sets_of(split(normal.head(NEIGHBOURS)), 1)
     distances = _nearest(few.values, few.offsets) if len(few) > 1 else np.zeros(0)
-    measured["nearest_neighbour"] = (
-        {
-            "median": round(float(np.median(distances)), 4),
-            "mean": round(float(distances.mean()), 4),
-            "of": distances.size,
-        }
-        if distances.size
-        else None
-    )
+    nearest = None
+    if distances.size:
+        median, mean = (round(float(middle), 4) for middle in (np.median(distances), distances.mean()))
+        nearest = Neighbours(median=median, mean=mean, of=distances.size)
     counts = (
         openings(normal).value_counts(sort=False).sort(["count", "opening"], descending=[True, False]).head(OPENINGS)
     )
-    measured["openings"] = {
-        opening: round(count / len(normal), 4) for opening, count in counts.select("opening", "count").iter_rows()
-    }
-    return measured
+    return Diversity(
+        kept=kept,
+        sample=len(normal),
+        distinct_1=_distinct(words, 1),
+        distinct_2=_distinct(words, 2),
+        distinct_3=_distinct(words, 3),
+        compression_ratio=round(len(raw) / len(zlib.compress(raw, 6)), 3) if raw else None,
+        nearest_neighbour=nearest,
+        openings={
+            opening: round(count / len(normal), 4) for opening, count in counts.select("opening", "count").iter_rows()
+        },
+    )
+
+
+def _distinct(words: Words, size: int) -> float | None:
+    hashes, _ = phrases(words, size)
+    return round(np.unique(hashes).size / hashes.size, 4) if hashes.size else None
 
 
 def openings(normal: pl.Series) -> pl.Series:

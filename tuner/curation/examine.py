@@ -6,7 +6,6 @@ curates the kept rows again finds nothing new in them.
 
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,21 +16,19 @@ from tuner.curation.cleaning import clean
 from tuner.curation.columns import bits
 from tuner.curation.columns.batch import Batch, Findings, together
 from tuner.curation.duplicates import embedding, exact, signatures
+from tuner.curation.metrics import Examined
 from tuner.curation.settings import Curation
 
 READ = ("row_id", "instruction", "response", "instruction_finish", "response_finish")
 
 
-def examine(rows: Path, curation: Curation, folder: Path) -> dict[str, Any]:
+def examine(rows: Path, curation: Curation, folder: Path) -> Examined:
     """Checks the rows of a shard and writes `checks.parquet` and `signatures.parquet`, a row each, in order.
 
     Args:
         rows: `rows.parquet` of a shard.
         curation: What to look for.
         folder: Where to write.
-
-    Returns:
-        `rows`, `passed`, `seconds`, `rows_per_second`, and `reasons`: rows by reason, zeros included.
 
     Raises:
         InputError: If the recipe wants a language that the detector does not know, or a package that is not installed.
@@ -50,13 +47,13 @@ def examine(rows: Path, curation: Curation, folder: Path) -> dict[str, Any]:
     parquet.write(checks, folder / "checks.parquet")
     parquet.write(_signatures(batch, reasons, scores["quality"], curation), folder / "signatures.parquet")
     seconds = time.perf_counter() - clock
-    return {
-        "rows": len(batch),
-        "passed": int(np.count_nonzero(reasons == 0)),
-        "reasons": bits.counts(reasons),
-        "seconds": round(seconds, 3),
-        "rows_per_second": round(len(batch) / seconds, 1),
-    }
+    return Examined(
+        rows=len(batch),
+        passed=int(np.count_nonzero(reasons == 0)),
+        reasons=bits.counts(reasons),
+        seconds=round(seconds, 3),
+        rows_per_second=round(len(batch) / seconds, 1),
+    )
 
 
 def check(batch: Batch, curation: Curation) -> Findings:

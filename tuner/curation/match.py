@@ -3,16 +3,16 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from tuner.artifacts import parquet
 from tuner.curation.checks.duplicates import Duplicates
 from tuner.curation.duplicates import matching
 from tuner.curation.duplicates.partitions import bands
+from tuner.curation.metrics import Matched
 from tuner.curation.texts import CheckedTexts, Shard
 
 
-def match(shards: Sequence[Shard], duplicates: Duplicates, part: int, rows: int, folder: Path) -> dict[str, Any]:
+def match(shards: Sequence[Shard], duplicates: Duplicates, part: int, rows: int, folder: Path) -> Matched:
     """Searches one partition and writes `edges.parquet`.
 
     Args:
@@ -21,13 +21,17 @@ def match(shards: Sequence[Shard], duplicates: Duplicates, part: int, rows: int,
         part: Which partition; the last one compares vectors, if semantic duplicates are looked for.
         rows: How many these shards hold, from which the number of partitions follows.
         folder: Where to write.
-
-    Returns:
-        The metrics of `matching.Matched`, and `seconds`.
     """
     clock = time.perf_counter()
     signatures = [shard.signatures for shard in shards]
     settled = sum(shard.round < shards[-1].round for shard in shards)
-    matched = matching.match(signatures, CheckedTexts(shards), duplicates, part, bands(rows, duplicates), settled)
-    parquet.write(matched.edges, folder / "edges.parquet")
-    return {**matched.metrics, "seconds": round(time.perf_counter() - clock, 3)}
+    found = matching.match(signatures, CheckedTexts(shards), duplicates, part, bands(rows, duplicates), settled)
+    parquet.write(found.edges, folder / "edges.parquet")
+    return Matched(
+        compared=found.compared,
+        candidates=found.candidates,
+        comparisons=found.comparisons,
+        edges=found.edges.num_rows,
+        unfinished_buckets=found.unfinished_buckets,
+        seconds=round(time.perf_counter() - clock, 3),
+    )

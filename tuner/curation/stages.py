@@ -1,9 +1,10 @@
 """The stages of curation: `examine` looks at each row alone, `match` at pairs, and `curate` decides."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tuner.curation.duplicates.partitions import parts as partitions
+from tuner.curation.metrics import Curated, Examined, Matched
 from tuner.generation.shards import labelled
 from tuner.stage import Part, Parts, Stage, Work
 
@@ -17,7 +18,7 @@ def _examined(parts: Parts) -> Iterator[Part]:
         yield EXAMINE.part(settings, {"rows": shard}, shard.label, subject=shard.subject)
 
 
-def _examine(work: Work) -> dict[str, Any]:
+def _examine(work: Work) -> Examined:
     from tuner.curation.examine import examine
 
     return examine(work.file("rows", "rows.parquet"), work.recipe.curation, work.folder)
@@ -26,6 +27,7 @@ def _examine(work: Work) -> dict[str, Any]:
 EXAMINE = Stage(
     "examine",
     2,
+    Examined,
     _examined,
     _examine,
     "Cleans the rows of shards and says of each row alone what is to be said.",
@@ -54,7 +56,7 @@ def _matched(parts: Parts) -> Iterator[Part]:
             )
 
 
-def _match(work: Work) -> dict[str, Any]:
+def _match(work: Work) -> Matched:
     from tuner.curation.match import match
 
     shards = _shards(work)
@@ -62,7 +64,9 @@ def _match(work: Work) -> dict[str, Any]:
     return match(shards, work.recipe.curation.duplicates, work.part.subject, rows, work.folder)
 
 
-MATCH = Stage("match", 3, _matched, _match, "Finds which rows are near to each other.", per="part", divided=True)
+MATCH = Stage(
+    "match", 3, Matched, _matched, _match, "Finds which rows are near to each other.", per="part", divided=True
+)
 
 
 def _curated(parts: Parts) -> Iterator[Part]:
@@ -70,15 +74,15 @@ def _curated(parts: Parts) -> Iterator[Part]:
     yield CURATE.part(parts.recipe.curation.read_by("curate", "examine"), reads)
 
 
-def _curate(work: Work) -> dict[str, Any]:
+def _curate(work: Work) -> Curated:
     from tuner.curation.curate import curate
 
-    unfinished = sum(manifest.metrics["unfinished_buckets"] for manifest in work.manifests("matched"))
+    unfinished = sum(Matched.read(manifest).unfinished_buckets for manifest in work.manifests("matched"))
     edges = work.files("matched", "edges.parquet")
     return curate(_shards(work), edges, unfinished, work.recipe.curation, work.folder)
 
 
-CURATE = Stage("curate", 3, _curated, _curate, "Gives every row its verdict.")
+CURATE = Stage("curate", 3, Curated, _curated, _curate, "Gives every row its verdict.")
 
 
 def _shards(work: Work) -> "list[Shard]":

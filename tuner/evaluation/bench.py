@@ -9,6 +9,7 @@ import pyarrow as pa
 from tuner.artifacts import parquet
 from tuner.errors import StageError
 from tuner.evaluation import generation, loss, statistics
+from tuner.evaluation.metrics import Difference, Loss, Speed
 from tuner.progress import Event, emit
 
 if TYPE_CHECKING:
@@ -96,22 +97,22 @@ class Bench:
         self.rates.setdefault((subject, merged), []).append(rate)
         emit(Event(self._stage, done=self._done, total=self._total))
 
-    def speeds(self) -> list[dict[str, Any]]:
+    def speeds(self) -> list[Speed]:
         """Tokens per second of each subject: the mean of its times, with its interval."""
         found = []
         for (subject, merged), rates in self.rates.items():
             low, high = statistics.interval(rates, [1] * len(rates))
             found.append(
-                {
-                    "subject": subject,
-                    "merged": merged,
-                    "batch_size": len(self.shown),
-                    "new_tokens": self._timed_tokens,
-                    "times": len(rates),
-                    "tokens_per_second": sum(rates) / len(rates),
-                    "low": low,
-                    "high": high,
-                }
+                Speed(
+                    subject=subject,
+                    merged=merged,
+                    batch_size=len(self.shown),
+                    new_tokens=self._timed_tokens,
+                    times=len(rates),
+                    tokens_per_second=sum(rates) / len(rates),
+                    low=low,
+                    high=high,
+                )
             )
         return found
 
@@ -124,17 +125,17 @@ class Bench:
     def _timed_tokens(self) -> int:
         return max(1, self.recipe.evaluation.sample_tokens // TIMED)
 
-    def interval(self, subject: str) -> dict[str, Any]:
+    def interval(self, subject: str) -> Loss:
         """A subject's loss per completion token, with its interval."""
         low, high = statistics.interval(self.losses[subject], self.tokens)
         tokens = sum(self.tokens)
         mean = sum(self.losses[subject]) / tokens
-        return {"loss": mean, "low": low, "high": high, "tokens": tokens, "rows": len(self.rows)}
+        return Loss(loss=mean, low=low, high=high, tokens=tokens, rows=len(self.rows))
 
-    def difference(self, a: str, b: str) -> dict[str, Any]:
+    def difference(self, a: str, b: str) -> Difference:
         """The loss of a minus the loss of b, paired by row."""
         found = statistics.difference(self.losses[a], self.losses[b], self.tokens, self.recipe.seed)
-        return {"a": a, "b": b, "difference": found.value, "low": found.low, "high": found.high, "p": found.p}
+        return Difference(a=a, b=b, difference=found.value, low=found.low, high=found.high, p=found.p)
 
     def write_losses(self, subjects: list[str], folder: Path) -> None:
         """Writes `losses.parquet`, subject after subject."""

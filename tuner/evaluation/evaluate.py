@@ -2,17 +2,18 @@
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tuner.evaluation import BASE
 from tuner.evaluation.bench import TIMED, Bench
+from tuner.evaluation.metrics import Evaluated
 from tuner.evaluation.subjects import merged, wearing
 
 if TYPE_CHECKING:
     from tuner.recipe import Recipe
 
 
-def evaluate(recipe: "Recipe", validation: Path, adapters: dict[str, Path], folder: Path) -> dict[str, Any]:
+def evaluate(recipe: "Recipe", validation: Path, adapters: dict[str, Path], folder: Path) -> Evaluated:
     """Scores the student and every adapter.
 
     A quantized adapter is scored on the quantized student it was trained on. The base is scored in 4 bit if all
@@ -23,9 +24,6 @@ def evaluate(recipe: "Recipe", validation: Path, adapters: dict[str, Path], fold
         validation: `validation.parquet` of the split.
         adapters: The folder of every adapter, by name.
         folder: Gets `losses.parquet` and `samples.parquet`.
-
-    Returns:
-        The metrics of the artifact.
 
     Raises:
         StageError: If no held-out row has a completion within `max_length`.
@@ -58,11 +56,11 @@ def evaluate(recipe: "Recipe", validation: Path, adapters: dict[str, Path], fold
     subjects = [BASE, *adapters]
     bench.write_losses(subjects, folder)
     bench.write_samples(subjects, folder)
-    return {
-        "subjects": {subject: bench.interval(subject) for subject in subjects},
-        "differences": [bench.difference(a, b) for index, b in enumerate(subjects) for a in subjects[index + 1 :]],
-        "speed": bench.speeds(),
-        "quantization": {BASE: of_base, **quantized},
-        "precision": recipe.evaluation.precision,
-        "seconds": time.perf_counter() - began,
-    }
+    return Evaluated(
+        subjects={subject: bench.interval(subject) for subject in subjects},
+        differences=tuple(bench.difference(a, b) for index, b in enumerate(subjects) for a in subjects[index + 1 :]),
+        speed=tuple(bench.speeds()),
+        quantization={BASE: of_base, **quantized},
+        precision=recipe.evaluation.precision,
+        seconds=time.perf_counter() - began,
+    )

@@ -1,8 +1,8 @@
 """The stage `evaluate`: base and adapters on the same held-out rows."""
 
 from collections.abc import Iterator
-from typing import Any
 
+from tuner.evaluation.metrics import Evaluated
 from tuner.stage import Part, Parts, Stage, Work
 
 
@@ -18,7 +18,7 @@ def _parts(parts: Parts) -> Iterator[Part]:
     yield EVALUATE.part(settings, {"data": parts.one("split"), "adapters": adapters})
 
 
-def _work(work: Work) -> dict[str, Any]:
+def _work(work: Work) -> Evaluated:
     from tuner.evaluation.evaluate import evaluate
     from tuner.settings import settings
 
@@ -33,6 +33,7 @@ def _work(work: Work) -> dict[str, Any]:
 EVALUATE = Stage(
     "evaluate",
     2,
+    Evaluated,
     _parts,
     _work,
     "Compares adapters with each other and with the base model, on held-out rows.",

@@ -6,15 +6,20 @@ https://huggingface.co/docs/hub/datasets-cards
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from tuner.curation.metrics import Curated
 from tuner.curation.settings import Curation
 from tuner.export import distributions, licences, sections
 from tuner.export.licences import Licence
 from tuner.models import source
 from tuner.recipe import Recipe
+from tuner.splitting.metrics import Divided
+
+if TYPE_CHECKING:
+    from tuner.owndata.metrics import Taken
 
 LANGUAGE_SHARE = 0.01
 """A language is named in the header if so many of the kept rows are in it."""
@@ -46,8 +51,8 @@ class RunFacts:
 
     name: str
     recipe: Recipe
-    curated: Mapping[str, Any]
-    split: Mapping[str, Any]
+    curated: Curated
+    split: Divided
     rows: Sequence[Path]
     files: Files = field(default_factory=lambda: RUN_FILES)
 
@@ -58,13 +63,13 @@ def of_run(facts: RunFacts) -> str:
     generator = public(recipe.models.generator)
     licence = licences.of_generator(generator)
     measured = distributions.measure(facts.rows)
-    rows = facts.split["train"] + facts.split["validation"]
+    rows = facts.split.train + facts.split.validation
     title = source.parse(recipe.models.generator).title
     about = [
         f"{rows:,} instructions and responses, drawn out of `{generator}` with nothing but its own chat template "
         "([Magpie](https://arxiv.org/abs/2406.08464)): the model was given its template up to where a user's words "
         "begin, went on with an instruction, and then answered it. What came was cleaned and curated; of "
-        f"{facts.curated['rows']:,} rows drawn {facts.curated['kept']:,} were kept.",
+        f"{facts.curated.rows:,} rows drawn {facts.curated.kept:,} were kept.",
         "",
         f"It was made by the Synthetic Instruction Tuner in the run `{facts.name}`, with the seed {recipe.seed}.",
     ]
@@ -88,29 +93,28 @@ def of_run(facts: RunFacts) -> str:
             ("Duplicates", sections.duplicates(facts.curated, recipe.curation)),
             ("Split", sections.split(facts.split)),
             ("Distributions", sections.spread(measured)),
-            ("Diversity", sections.diversity(facts.curated["diversity"])),
+            ("Diversity", sections.diversity(facts.curated.diversity)),
             ("Known limits", sections.limits(facts.curated, recipe.curation, generated=True)),
             ("Recipe", sections.folded(_yaml(_unplaced(plain)))),
         ],
     )
 
 
-def of_own_data(file: Path, curation: Curation, metrics: Mapping[str, Any], folder: Path) -> str:
+def of_own_data(file: Path, curation: Curation, taken: "Taken", folder: Path) -> str:
     """The card of a person's own data after curation, laid out as `OWN_FILES`.
 
     Args:
         file: Where they came from.
         curation: How they were curated.
-        metrics: As of `tuner.owndata.curate.run`.
+        taken: What came of them.
         folder: Holds `rows`.
     """
     measured = distributions.measure(sorted((folder / "rows").glob("*.parquet")))
-    about = metrics["source"]
-    aside = sum(metrics["set_aside"].values())
+    aside = sum(taken.set_aside.values())
     name = sections.code(file.name)
     words = [
-        f"Instructions and responses from {name}, curated: of {metrics['rows']:,} rows {metrics['kept']:,} were kept. "
-        f"The file's columns were taken as *{about['kind']}*."
+        f"Instructions and responses from {name}, curated: of {taken.rows:,} rows {taken.kept:,} were kept. "
+        f"The file's columns were taken as *{taken.source.kind}*."
     ]
     if aside:
         words += [
@@ -118,22 +122,20 @@ def of_own_data(file: Path, curation: Curation, metrics: Mapping[str, Any], fold
             f"{aside:,} {'row' if aside == 1 else 'rows'} could not be curated and stand in `set_aside.jsonl`:",
             "",
         ]
-        words += sections.table(
-            ["reason", "rows"], [[sections.cell(k), f"{v:,}"] for k, v in metrics["set_aside"].items()]
-        )
+        words += sections.table(["reason", "rows"], [[sections.cell(k), f"{v:,}"] for k, v in taken.set_aside.items()])
     title = " ".join(file.stem.split()) or "data"
     return _text(
-        _header(title, licences.OWN, ["instruction-tuning", "curated"], metrics["kept"], measured.languages, OWN_FILES),
+        _header(title, licences.OWN, ["instruction-tuning", "curated"], taken.kept, measured.languages, OWN_FILES),
         f"{sections.cell(title)}, curated",
         [
             ("What it is", words),
             ("How to load it", sections.loading(OWN_FILES, "every row with its verdict, reasons and scores")),
             ("Licence", [licences.OWN.note]),
-            ("What was kept", sections.funnel(metrics)),
-            ("Duplicates", sections.duplicates(metrics, curation)),
+            ("What was kept", sections.funnel(taken)),
+            ("Duplicates", sections.duplicates(taken, curation)),
             ("Distributions", sections.spread(measured)),
-            ("Diversity", sections.diversity(metrics["diversity"])),
-            ("Known limits", sections.limits(metrics, curation, generated=False)),
+            ("Diversity", sections.diversity(taken.diversity)),
+            ("Known limits", sections.limits(taken, curation, generated=False)),
             ("Recipe", sections.folded(_yaml(_unplaced({"curation": curation.model_dump(mode="json")})))),
         ],
     )

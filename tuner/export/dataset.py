@@ -12,11 +12,13 @@ from pyarrow import parquet
 from tuner import hashing
 from tuner.artifacts.manifest import Manifest
 from tuner.artifacts.store import Store
+from tuner.curation.metrics import Curated
 from tuner.errors import InputError
 from tuner.export import card
 from tuner.export.card import RUN_FILES, RunFacts
 from tuner.registry import planned
 from tuner.runs import recipe_of
+from tuner.splitting.metrics import Divided
 from tuner.stage import present
 
 RECORD = "export.json"
@@ -92,14 +94,15 @@ def fill(store: Store, run: dict[str, Any], folder: Path) -> dict[str, Any]:
         for config, splits in RUN_FILES.items()
         if all((folder / path).exists() for path in splits.values())
     }
-    facts = RunFacts(run["name"], recipe, curated.metrics, split.metrics, rows, there)
+    counted = Curated.read(curated)
+    facts = RunFacts(run["name"], recipe, counted, Divided.read(split), rows, there)
     (folder / "README.md").write_text(card.of_run(facts), encoding="utf-8")
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     about = {
         "run": run["name"],
         "curate": curated.fingerprint,
         "split": split.fingerprint,
-        "masked": recipe.curation.safety.masked(curated.metrics),
+        "masked": recipe.curation.safety.masked(counted.marks),
         "rows": {path.stem: parquet.read_metadata(path).num_rows for path in files if path.suffix == ".parquet"},
         "files": {path.relative_to(folder).as_posix(): hashing.of_file(path) for path in files},
     }

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from tuner.curation.metrics import Curated, Diversity
 from tuner.curation.reasons import REASONS
 from tuner.curation.settings import Curation
 from tuner.export.distributions import QUANTILES, Distributions
+from tuner.splitting.metrics import Divided
 
 Lines = list[str]
 
@@ -31,16 +32,16 @@ def loading(files: Mapping[str, Mapping[str, str]], second: str) -> Lines:
     ]
 
 
-def funnel(metrics: Mapping[str, Any]) -> Lines:
+def funnel(curated: Curated) -> Lines:
     """What every reason took, in the order of the checks; a row counts for the first that applies to it."""
-    taken, all_of, marks = metrics["funnel"], metrics["reasons"], metrics["marks"]
-    rows = [["rows that came in", f"{metrics['rows']:,}", ""]]
+    taken, all_of, marks = curated.funnel, curated.reasons, curated.marks
+    rows = [["rows that came in", f"{curated.rows:,}", ""]]
     rows += [
         [f"`{name}`: {REASONS[name]}", f"-{count:,}", f"{all_of[name]:,}"]
         for name, count in taken.items()
         if all_of[name]
     ]
-    rows.append(["**kept**", f"**{metrics['kept']:,}**", ""])
+    rows.append(["**kept**", f"**{curated.kept:,}**", ""])
     lines = table(["reason", "rows, by first reason", "rows that it applies to"], rows, numbers=2)
     if marked := [f"`{name}` ({count:,})" for name, count in marks.items() if count]:
         lines += ["", f"Recorded only, without rejecting a row or after masking what was found: {', '.join(marked)}."]
@@ -49,9 +50,9 @@ def funnel(metrics: Mapping[str, Any]) -> Lines:
     return lines
 
 
-def duplicates(metrics: Mapping[str, Any], curation: Curation) -> Lines:
+def duplicates(curated: Curated, curation: Curation) -> Lines:
     """How many duplicates there were, of which kinds, and how they were found."""
-    clusters, reasons = metrics["clusters"], metrics["reasons"]
+    clusters, reasons = curated.clusters, curated.reasons
     near, semantic = curation.duplicates.near, curation.duplicates.semantic
     lines = [
         f"- Exact, after NFKC, case folding and folding of white space: {reasons['duplicate']:,} rows.",
@@ -68,25 +69,25 @@ def duplicates(metrics: Mapping[str, Any], curation: Curation) -> Lines:
         if semantic
         else "- Semantic duplicates (the same in other words) were not looked for.",
     ]
-    if clusters["number"]:
-        largest = max(int(size) for size in clusters["sizes"])
+    if clusters.number:
+        largest = max(int(size) for size in clusters.sizes)
         lines.append(
-            f"- Together {clusters['number']:,} clusters of {clusters['rows']:,} rows, the largest of {largest:,}. The "
+            f"- Together {clusters.number:,} clusters of {clusters.rows:,} rows, the largest of {largest:,}. The "
             "best by score stays; each other names the row that beat it."
         )
     return lines
 
 
-def split(metrics: Mapping[str, Any]) -> Lines:
+def split(divided: Divided) -> Lines:
     """The two sides, and the proof that nothing leaks."""
-    check = metrics["check"]
+    check = divided.check
     lines = [
-        f"{metrics['train']:,} rows train, {metrics['validation']:,} are held out. The side follows from a hash of the "
+        f"{divided.train:,} rows train, {divided.validation:,} are held out. The side follows from a hash of the "
         "instruction; what is near stands on one side, whole clusters together.",
     ]
-    if metrics["left_out"]:
+    if divided.left_out:
         lines.append(
-            f"{metrics['left_out']:,} more stand on neither: they are near to rows of an earlier split on the side "
+            f"{divided.left_out:,} more stand on neither: they are near to rows of an earlier split on the side "
             "that they do not fall on."
         )
     return [
@@ -97,10 +98,10 @@ def split(metrics: Mapping[str, Any]) -> Lines:
         *table(
             ["held-out rows whose instruction", "rows"],
             [
-                ["equals one in training", f"{check['exact_overlap']:,}"],
+                ["equals one in training", f"{check.exact_overlap:,}"],
                 [
-                    f"is near to one in training (Jaccard of {check['ngram']}-grams {check['similarity']} and more)",
-                    f"{check['near_overlap']:,}",
+                    f"is near to one in training (Jaccard of {check.ngram}-grams {check.similarity} and more)",
+                    f"{check.near_overlap:,}",
                 ],
             ],
             numbers=1,
@@ -126,20 +127,21 @@ def spread(measured: Distributions) -> Lines:
     return lines
 
 
-def diversity(measured: Mapping[str, Any]) -> Lines:
+def diversity(measured: Diversity) -> Lines:
     """How unlike each other the kept instructions are."""
-    if not measured["sample"]:
+    if not measured.sample:
         return ["No row was kept."]
-    neighbour = measured["nearest_neighbour"]
-    rows = [[f"distinct-{size}", _figure(measured[f"distinct_{size}"])] for size in (1, 2, 3)]
-    rows.append(["compression ratio", _figure(measured["compression_ratio"])])
-    if neighbour:
-        rows.append(
-            [f"distance to the nearest neighbour, median (of {neighbour['of']:,})", _figure(neighbour["median"])]
-        )
-    openings = ", ".join(f"{code(opening)} {share:.1%}" for opening, share in measured["openings"].items())
+    rows = [
+        ["distinct-1", _figure(measured.distinct_1)],
+        ["distinct-2", _figure(measured.distinct_2)],
+        ["distinct-3", _figure(measured.distinct_3)],
+        ["compression ratio", _figure(measured.compression_ratio)],
+    ]
+    if neighbour := measured.nearest_neighbour:
+        rows.append([f"distance to the nearest neighbour, median (of {neighbour.of:,})", _figure(neighbour.median)])
+    openings = ", ".join(f"{code(opening)} {share:.1%}" for opening, share in measured.openings.items())
     return [
-        f"Of {measured['sample']:,} instructions of the {measured['kept']:,} kept:",
+        f"Of {measured.sample:,} instructions of the {measured.kept:,} kept:",
         "",
         *table(["measure", "value"], rows, numbers=1),
         "",
@@ -151,7 +153,7 @@ def diversity(measured: Mapping[str, Any]) -> Lines:
     ]
 
 
-def limits(metrics: Mapping[str, Any], curation: Curation, generated: bool) -> Lines:
+def limits(curated: Curated, curation: Curation, generated: bool) -> Lines:
     """What the data do not promise."""
     safety = curation.safety
     lines = [
@@ -167,9 +169,9 @@ def limits(metrics: Mapping[str, Any], curation: Curation, generated: bool) -> L
             "Near duplicates are looked for by signatures: a pair that is hardly near enough can be missed, and texts "
             "that say the same in other words are no near duplicates."
         )
-    if metrics["unfinished_buckets"]:
+    if curated.unfinished_buckets:
         lines.append(
-            f"{metrics['unfinished_buckets']:,} groups of rows were too large to compare each with each: near "
+            f"{curated.unfinished_buckets:,} groups of rows were too large to compare each with each: near "
             "duplicates may be left in them."
         )
     for action, what in (

@@ -3,11 +3,12 @@
 import time
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tuner import progress
 from tuner.artifacts import parquet
 from tuner.generation import engines, magpie
+from tuner.generation.metrics import Generated
 from tuner.generation.shards import Drawn
 from tuner.models import held, loading, templates
 from tuner.settings import settings
@@ -31,7 +32,7 @@ class Generator:
         self.engine = engines.opened(model, settings())
 
 
-def generate(recipe: "Recipe", drawn: Drawn, folder: Path) -> dict[str, Any]:
+def generate(recipe: "Recipe", drawn: Drawn, folder: Path) -> Generated:
     """Draws one shard and writes `rows.parquet`.
 
     The model stays in memory for the next shard. Shards of one process take turns at it.
@@ -40,9 +41,6 @@ def generate(recipe: "Recipe", drawn: Drawn, folder: Path) -> dict[str, Any]:
         recipe: Names the generator and how to sample.
         drawn: The shard.
         folder: Where the file goes.
-
-    Returns:
-        The metrics: rows, outcomes, tokens (useful ones: drawn up to each turn's end), seconds, tokens per second.
 
     Raises:
         InputError: If the generator cannot be loaded or has no chat template.
@@ -62,11 +60,13 @@ def generate(recipe: "Recipe", drawn: Drawn, folder: Path) -> dict[str, Any]:
         facts = generator.engine.facts()
     parquet.write(table, folder / "rows.parquet")
     tokens = sum(table["instruction_tokens"].to_pylist()) + sum(table["response_tokens"].to_pylist())
-    return {
-        "rows": drawn.rows,
-        "outcomes": dict(sorted(Counter(table["outcome"].to_pylist()).items())),
-        "tokens": tokens,
-        "seconds": round(seconds, 3),
-        "tokens_per_second": round(tokens / seconds, 2),
-        **facts,
-    }
+    return Generated(
+        rows=drawn.rows,
+        outcomes=dict(sorted(Counter(table["outcome"].to_pylist()).items())),
+        tokens=tokens,
+        seconds=round(seconds, 3),
+        tokens_per_second=round(tokens / seconds, 2),
+        engine=facts.engine,
+        device=facts.device,
+        dtype=facts.dtype,
+    )

@@ -1,8 +1,8 @@
 """The stage `generate`: Magpie, shard by shard."""
 
 from collections.abc import Iterator
-from typing import Any
 
+from tuner.generation.metrics import Generated
 from tuner.generation.shards import shards
 from tuner.stage import Part, Parts, Stage, Work
 
@@ -15,7 +15,7 @@ def _parts(parts: Parts) -> Iterator[Part]:
         yield GENERATE.part(settings, {}, shard.label, subject=shard)
 
 
-def _work(work: Work) -> dict[str, Any]:
+def _work(work: Work) -> Generated:
     from tuner.generation.generate import generate
 
     return generate(work.recipe, work.part.subject, work.folder)
@@ -24,6 +24,7 @@ def _work(work: Work) -> dict[str, Any]:
 GENERATE = Stage(
     "generate",
     1,
+    Generated,
     _parts,
     _work,
     "Draws shards of a recipe's rows, those that are missing.",

@@ -1,6 +1,5 @@
 """Curation of one file: read into shards, examine them side by side, match, choose, and leave a folder that says so."""
 
-import json
 import resource
 import shutil
 import time
@@ -8,7 +7,6 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 from pyarrow import parquet
@@ -24,6 +22,7 @@ from tuner.export import card
 from tuner.folders import is_vacant, whole
 from tuner.owndata import shards
 from tuner.owndata.kinds import Kind, recognise
+from tuner.owndata.metrics import CuratedFile, SourceFile, Taken
 from tuner.owndata.opening import Source, open_source
 from tuner.owndata.pieces import Survey
 from tuner.owndata.shards import Shards
@@ -36,7 +35,7 @@ _ADDED = {"verdict", "reasons", "marks", "cluster", "duplicate_of", "similarity"
 """Columns that choosing adds to the rows."""
 
 
-def run(file: Path, curation: Curation, to: Path, threads: int = THREADS) -> dict[str, Any]:
+def run(file: Path, curation: Curation, to: Path, threads: int = THREADS) -> CuratedFile:
     """Curates a file of a person's own rows.
 
     Args:
@@ -45,11 +44,6 @@ def run(file: Path, curation: Curation, to: Path, threads: int = THREADS) -> dic
         to: Gets `rows/` (every row that could be read, with its verdict), `kept/`, `README.md` (the dataset card),
             `curation.json` (what is returned), and `set_aside.jsonl` if rows were set aside.
         threads: Shards that are examined at once.
-
-    Returns:
-        The metrics of `tuner.curation.curate.curate`, and `source` (`file`, `bytes`, `kind`, `rows`, the column of
-        `ids`, the `others` that are kept and those `left`), `set_aside` (rows by reason), `match` (of each
-        partition), `seconds` (of each step and in `all`), `rows_per_second`, `peak_memory_bytes` (of the process).
 
     Raises:
         InputError: If the file, the settings or the folder cannot be used.
@@ -64,13 +58,16 @@ def run(file: Path, curation: Curation, to: Path, threads: int = THREADS) -> dic
         survey = source.survey()
         if not survey.rows:
             raise InputError(f"{file}: holds no rows")
-        metrics = _run(source, kind, survey, curation, folder, threads, clock)
-        (folder / "README.md").write_text(card.of_own_data(file, curation, metrics, folder), encoding="utf-8")
+        taken = _run(source, kind, survey, curation, folder, threads, clock)
+        (folder / "README.md").write_text(card.of_own_data(file, curation, taken, folder), encoding="utf-8")
         clock.lap("card")
-        metrics["seconds"] = clock.seconds
-        metrics["rows_per_second"] = round(metrics["source"]["rows"] / clock.seconds["all"], 1)
-        metrics["peak_memory_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        (folder / "curation.json").write_text(json.dumps(metrics, indent=2, ensure_ascii=False), encoding="utf-8")
+        metrics = CuratedFile(
+            **dict(taken),
+            seconds=clock.seconds,
+            rows_per_second=round(taken.source.rows / clock.seconds["all"], 1),
+            peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        )
+        (folder / "curation.json").write_text(metrics.model_dump_json(indent=2), encoding="utf-8")
     return metrics
 
 
@@ -89,7 +86,7 @@ class _Clock:
 
 def _run(
     source: Source, kind: Kind, survey: Survey, curation: Curation, folder: Path, threads: int, clock: _Clock
-) -> dict[str, Any]:
+) -> Taken:
     scratch = folder / "scratch"
     others, left = _beside(source, kind, survey, curation, scratch)
     clock.lap("survey")
@@ -106,20 +103,20 @@ def _run(
         emit(Event("match", done=part + 1, total=number))
     clock.lap("match")
     edges = [scratch / f"part-{part}" / "edges.parquet" for part in range(number)]
-    unfinished = sum(each["unfinished_buckets"] for each in matched)
-    metrics = curate(found, edges, unfinished, curation, folder)
+    unfinished = sum(each.unfinished_buckets for each in matched)
+    curated = curate(found, edges, unfinished, curation, folder)
     shutil.rmtree(scratch)
     clock.lap("curate")
-    about = {
-        "file": source.path.name,
-        "bytes": source.path.stat().st_size,
-        "kind": kind.name,
-        "rows": survey.rows,
-        "ids": survey.ids,
-        "others": list(others),
-        "left": left,
-    }
-    return {**metrics, "source": about, "set_aside": dict(reading.reasons.most_common()), "match": matched}
+    about = SourceFile(
+        file=source.path.name,
+        bytes=source.path.stat().st_size,
+        kind=kind.name,
+        rows=survey.rows,
+        ids=survey.ids,
+        others=tuple(others),
+        left=tuple(left),
+    )
+    return Taken(**dict(curated), source=about, set_aside=dict(reading.reasons.most_common()), match=tuple(matched))
 
 
 def _examined(reading: Shards, curation: Curation, threads: int) -> Iterator[Shard]:
@@ -138,7 +135,7 @@ def _examined(reading: Shards, curation: Curation, threads: int) -> Iterator[Sha
 
 def _examine(rows: Path, curation: Curation) -> Shard:
     examined = examine(rows, curation, rows.parent)
-    emit(Event("examine", figures={"rows": examined["rows"], "rows/s": examined["rows_per_second"]}))
+    emit(Event("examine", figures={"rows": examined.rows, "rows/s": examined.rows_per_second}))
     return Shard(rows, rows.with_name("checks.parquet"), rows.with_name("signatures.parquet"))
 
 

@@ -1,10 +1,9 @@
 """What the terminal shows of a curation: how far each step is, and at the end what was taken and why."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -12,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from tuner import progress
 from tuner.curation.reasons import REASONS
 from tuner.curation.settings import Curation
+from tuner.owndata.metrics import CuratedFile
 from tuner.progress import Event
 
 STEPS = {"read": "rows", "examine": "rows", "match": "parts", "curate": "shards"}
@@ -75,17 +75,17 @@ def watching(console: Console) -> Iterator[None]:
             yield
 
 
-def summary(metrics: Mapping[str, Any], curation: Curation, to: Path) -> str:
+def summary(metrics: CuratedFile, curation: Curation, to: Path) -> str:
     """What came in, what took how many rows, what was kept, what was masked in texts, and where it lies."""
-    about, seconds = metrics["source"], metrics["seconds"]["all"]
-    taken = {name: count for name, count in metrics["funnel"].items() if count}
+    about = metrics.source
+    taken = {name: count for name, count in metrics.funnel.items() if count}
     width = max(map(len, [*taken, "rows"]))
-    lines = [f"{'rows':{width}}  {metrics['rows']:>11,}  from {about['file']}, taken as {about['kind']}"]
+    lines = [f"{'rows':{width}}  {metrics.rows:>11,}  from {about.file}, taken as {about.kind}"]
     lines += [f"{name:{width}}  {-count:>11,}  {REASONS[name]}" for name, count in taken.items()]
-    lines.append(f"{'kept':{width}}  {metrics['kept']:>11,}  {metrics['kept'] / max(metrics['rows'], 1):.1%}")
-    if masked := curation.safety.masked(metrics):
+    lines.append(f"{'kept':{width}}  {metrics.kept:>11,}  {metrics.kept / max(metrics.rows, 1):.1%}")
+    if masked := curation.safety.masked(metrics.marks):
         lines += ["", f"masked     {masked}; curation.safety in --set or a recipe says what is masked"]
-    if aside := metrics["set_aside"]:
+    if aside := metrics.set_aside:
         reason, most = next(iter(aside.items()))
         lines += ["", f"{sum(aside.values()):,} more set aside, not curated; of {most:,}: {reason}"]
         lines.append(f"           {to / 'set_aside.jsonl'}")
@@ -93,7 +93,7 @@ def summary(metrics: Mapping[str, Any], curation: Curation, to: Path) -> str:
         [
             *lines,
             "",
-            f"{seconds:,.1f} s, {metrics['rows_per_second']:,.0f} rows/s",
+            f"{metrics.seconds['all']:,.1f} s, {metrics.rows_per_second:,.0f} rows/s",
             f"kept       {to / 'kept'}",
             f"all rows   {to / 'rows'}",
             f"card       {to / 'README.md'}",

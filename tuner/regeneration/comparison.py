@@ -3,24 +3,18 @@
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tuner.artifacts.manifest import Manifest
 from tuner.artifacts.store import Store
 from tuner.errors import DamagedArtifactError, StageError
+from tuner.evaluation.metrics import Evaluated
 from tuner.evaluation.statistics import FEWEST_ROWS
 from tuner.regeneration.contest import CHALLENGER, CHAMPION, Contest, contest, trained
+from tuner.regeneration.metrics import Compared
 from tuner.report.wording import Estimate, interval, rows_of, signed
+from tuner.splitting.metrics import Overlap
 from tuner.stage import present
-
-if TYPE_CHECKING:
-    from tuner.splitting.check import Overlap
-
-TOO_FEW = "too_few_rows"
-WON = ("first", "better")
-"""Outcomes that make the challenger the champion. The others: `not_better`, `itself` (both are one adapter),
-`another_student`, `leak` (the champion has trained on what it would be measured on) and `too_few_rows`, which moves no
-alias at all."""
 
 
 def compare(store: Store, run: str) -> Manifest:
@@ -31,10 +25,7 @@ def compare(store: Store, run: str) -> Manifest:
         run: A completed run.
 
     Returns:
-        The artifact: `verdict.txt`, and `losses.parquet` where both were measured. Metrics: `outcome`, `verdict` (a
-        line), `challenger` and, if it was measured, `champion` ({`loss`, `low`, `high`, `tokens`, `rows`}),
-        `difference` ({`difference` (the challenger's loss minus the champion's), `low`, `high`}), and `overlap` (what
-        the check for leaks found).
+        The artifact: `verdict.txt`, and `losses.parquet` where both were measured. Its metrics are `Compared`.
 
     Raises:
         DamagedArtifactError: If a file to be read is damaged.
@@ -44,27 +35,27 @@ def compare(store: Store, run: str) -> Manifest:
     sides = contest(store, run)
 
     def make(folder: Path) -> dict[str, Any]:
-        metrics = _compared(store, sides, folder)
-        (folder / "verdict.txt").write_text(f"{metrics['verdict']}\n", encoding="utf-8")
-        return metrics
+        compared = _compared(store, sides, folder)
+        (folder / "verdict.txt").write_text(f"{compared.verdict}\n", encoding="utf-8")
+        return compared.model_dump(mode="json")
 
     return store.build(sides.spec, make)
 
 
-def _compared(store: Store, sides: Contest, folder: Path) -> dict[str, Any]:
-    challenger = sides.evaluated.metrics["subjects"][sides.adapter]
-    if challenger["rows"] < FEWEST_ROWS:
-        line = f"too few rows to say: {rows_of(challenger['rows'])} held out, it takes {FEWEST_ROWS}; no alias is moved"
-        return _outcome(TOO_FEW, line, challenger)
+def _compared(store: Store, sides: Contest, folder: Path) -> Compared:
+    challenger = Evaluated.read(sides.evaluated).subjects[sides.adapter]
+    if challenger.rows < FEWEST_ROWS:
+        line = f"too few rows to say: {rows_of(challenger.rows)} held out, it takes {FEWEST_ROWS}; no alias is moved"
+        return Compared(outcome="too_few_rows", verdict=line, challenger=challenger)
     if sides.champion is None:
-        return _outcome("first", "there is no champion yet", challenger)
+        return Compared(outcome="first", verdict="there is no champion yet", challenger=challenger)
     if sides.champion.fingerprint == sides.fingerprint:
-        return _outcome("itself", "the challenger is the champion itself", challenger)
+        return Compared(outcome="itself", verdict="the challenger is the champion itself", challenger=challenger)
     champion = trained(store, sides.champion)
     students = [_title(each.identity["student"]) for each in (champion, sides.wanted.one("train", sides.adapter))]
     if students[0] != students[1]:
         line = f"the champion is an adapter of another student, {students[0]}; the challenger is one of {students[1]}"
-        return _outcome("another_student", line, challenger)
+        return Compared(outcome="another_student", verdict=line, challenger=challenger)
     validation = store.fetch(present(store, sides.wanted.one("split")), "validation.parquet")
     overlap = _overlap(store, sides, champion, validation)
     if overlap.example:
@@ -73,19 +64,8 @@ def _compared(store: Store, sides: Contest, folder: Path) -> dict[str, Any]:
             f"of the rows held out {max(overlap.exact_overlap, overlap.near_overlap):,} are in what the champion was "
             f"trained on, or near to it, such as {held} to {learned}: it cannot be measured on them"
         )
-        return _outcome("leak", line, challenger, overlap=overlap.metrics())
-    measured = _measured(store, sides, champion, validation, folder)
-    difference = Estimate(*(measured["difference"][key] for key in ("difference", "low", "high")))
-    is_better = difference.is_below_zero
-    line = (
-        f"the challenger's held-out loss is {'lower' if is_better else 'not shown to be lower'} than the champion's: "
-        f"{signed(difference)} nats per token {interval(difference)} on {rows_of(measured['challenger']['rows'])}"
-    )
-    return _outcome("better" if is_better else "not_better", line, overlap=overlap.metrics(), **measured)
-
-
-def _outcome(name: str, verdict: str, challenger: Mapping[str, Any], **found: Any) -> dict[str, Any]:
-    return {"outcome": name, "verdict": verdict, "challenger": challenger, **found}
+        return Compared(outcome="leak", verdict=line, challenger=challenger, overlap=overlap)
+    return _measured(store, sides, champion, validation, overlap, folder)
 
 
 def _title(identity: Mapping[str, str]) -> str:
@@ -93,7 +73,7 @@ def _title(identity: Mapping[str, str]) -> str:
     return " ".join(f"{key} {value[:40]}" for key, value in identity.items())
 
 
-def _overlap(store: Store, sides: Contest, champion: Manifest, validation: Path) -> "Overlap":
+def _overlap(store: Store, sides: Contest, champion: Manifest, validation: Path) -> Overlap:
     """What the held-out rows have in common with those that the champion was trained on."""
     from tuner.splitting.check import check
 
@@ -107,7 +87,9 @@ def _overlap(store: Store, sides: Contest, champion: Manifest, validation: Path)
     return check(store.fetch(data, "train.parquet"), validation, split.similarity, split.ngram)
 
 
-def _measured(store: Store, sides: Contest, champion: Manifest, validation: Path, folder: Path) -> dict[str, Any]:
+def _measured(
+    store: Store, sides: Contest, champion: Manifest, validation: Path, overlap: Overlap, folder: Path
+) -> Compared:
     """Scores both, each on the student in the precision it was trained on."""
     from tuner.evaluation.bench import Bench
     from tuner.evaluation.subjects import wearing
@@ -130,9 +112,19 @@ def _measured(store: Store, sides: Contest, champion: Manifest, validation: Path
         with wearing(bench.model, adapter) as model:
             bench.score(name, model)
     bench.write_losses(list(subjects), folder)
-    return {
-        **{name: bench.interval(name) for name in subjects},
-        "difference": bench.difference(CHALLENGER, CHAMPION),
-        "precision": sides.recipe.evaluation.precision,
-        "seconds": time.perf_counter() - began,
-    }
+    found, measured = bench.difference(CHALLENGER, CHAMPION), bench.interval(CHALLENGER)
+    difference = Estimate(found.difference, found.low, found.high)
+    is_better = difference.is_below_zero
+    return Compared(
+        outcome="better" if is_better else "not_better",
+        verdict=(
+            f"the challenger's held-out loss is {'lower' if is_better else 'not shown to be lower'} than the "
+            f"champion's: {signed(difference)} nats per token {interval(difference)} on {rows_of(measured.rows)}"
+        ),
+        challenger=measured,
+        champion=bench.interval(CHAMPION),
+        difference=found,
+        overlap=overlap,
+        precision=sides.recipe.evaluation.precision,
+        seconds=time.perf_counter() - began,
+    )

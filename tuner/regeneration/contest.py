@@ -1,5 +1,6 @@
 """Who is compared with whom: the best new adapter of a run, and the champion that it found."""
 
+import math
 from dataclasses import dataclass
 
 from tuner import regeneration, runs
@@ -9,6 +10,7 @@ from tuner.artifacts.fingerprint import Spec
 from tuner.artifacts.manifest import Manifest
 from tuner.artifacts.store import Store
 from tuner.errors import InputError
+from tuner.evaluation.metrics import Evaluated
 from tuner.recipe import Recipe
 from tuner.registry import planned
 from tuner.stage import Parts, present
@@ -74,8 +76,8 @@ def contest(store: Store, run: str) -> Contest:
     recipe = runs.recipe_of(runs.find(store, run))
     wanted = planned(recipe)
     evaluated = present(store, wanted.one("evaluate"))
-    subjects = evaluated.metrics["subjects"]
-    adapter = min(recipe.training, key=lambda name: subjects[name]["loss"])
+    losses = {name: subject.loss for name, subject in Evaluated.read(evaluated).subjects.items()}
+    adapter = min(recipe.training, key=lambda name: math.inf if (loss := losses[name]) is None else loss)
     entries = aliases.history(store, CHAMPION)
     while entries and entries[-1].run == run:
         entries.pop()

@@ -1,7 +1,6 @@
 """The decision: what a comparison does to the aliases."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from tuner import runs
 from tuner.artifacts import aliases
@@ -9,8 +8,8 @@ from tuner.artifacts.aliases import Entry
 from tuner.artifacts.manifest import Manifest
 from tuner.artifacts.store import Store
 from tuner.errors import StageError
-from tuner.regeneration.comparison import TOO_FEW, WON
 from tuner.regeneration.contest import CHALLENGER, CHAMPION, Contest, contest
+from tuner.regeneration.metrics import WON, Compared
 from tuner.runs import Run
 
 
@@ -32,12 +31,12 @@ class Decision:
     fingerprint: str
     champion: Entry | None
     promoted: bool
-    comparison: dict[str, Any]
+    comparison: Compared
 
     @property
     def line(self) -> str:
         """Who is the champion now, and why."""
-        why = self.comparison["verdict"]
+        why = self.comparison.verdict
         if self.promoted:
             return f"{self.adapter} of {self.run} is the new champion: {why}"
         if self.champion is None:
@@ -63,14 +62,15 @@ def decide(store: Store, run: str, comparison: Manifest) -> Decision:
     sides = contest(store, run)
     if sides.spec.fingerprint != comparison.fingerprint:
         raise StageError(f"{run}: the champion was changed while it was compared; run the regeneration again")
-    promoted = comparison.metrics["outcome"] in WON
+    compared = Compared.read(comparison)
+    promoted = compared.outcome in WON
     _note(store, sides)
-    if comparison.metrics["outcome"] != TOO_FEW and not _moved(store, CHALLENGER, run):
+    if compared.outcome != "too_few_rows" and not _moved(store, CHALLENGER, run):
         if promoted and not _moved(store, CHAMPION, run):
-            _move(store, CHAMPION, sides, comparison)
+            _move(store, CHAMPION, sides, compared)
         # Last: it says that the decision was carried out whole.
-        _move(store, CHALLENGER, sides, comparison)
-    return Decision(run, sides.adapter, sides.fingerprint, sides.champion, promoted, comparison.metrics)
+        _move(store, CHALLENGER, sides, compared)
+    return Decision(run, sides.adapter, sides.fingerprint, sides.champion, promoted, compared)
 
 
 def _note(store: Store, sides: Contest) -> None:
@@ -85,12 +85,12 @@ def _moved(store: Store, alias: str, run: str) -> bool:
     return any(entry.run == run for entry in aliases.history(store, alias))
 
 
-def _move(store: Store, alias: str, sides: Contest, comparison: Manifest) -> None:
+def _move(store: Store, alias: str, sides: Contest, compared: Compared) -> None:
     aliases.point(
         store,
         alias,
         run=sides.run,
         adapter=sides.adapter,
         fingerprint=sides.fingerprint,
-        why=comparison.metrics["verdict"],
+        why=compared.verdict,
     )

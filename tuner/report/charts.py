@@ -11,7 +11,8 @@ from matplotlib.ticker import MaxNLocator
 
 from tuner.report import palette
 from tuner.report.contents import BASE, Contents, Difference
-from tuner.report.wording import MINUS, Estimate, count, duration, finite, number, rate, signed, size
+from tuner.report.wording import MINUS, Estimate, count, duration, number, rate, signed, size
+from tuner.training.metrics import Trained
 
 INK, MUTED, LINE, GROUND = (tone.light for tone in (palette.INK, palette.MUTED, palette.LINE, palette.GROUND))
 
@@ -100,17 +101,17 @@ def differences(axes: Axes, contents: Contents) -> None:
 
 def training_time(axes: Axes, contents: Contents) -> None:
     """How long each adapter trained."""
-    _trained_bars(axes, contents, "seconds", duration)
+    _trained_bars(axes, contents, lambda trained: trained.seconds, duration)
 
 
 def peak_memory(axes: Axes, contents: Contents) -> None:
     """The most memory each training held."""
-    _trained_bars(axes, contents, "peak_memory_bytes", size)
+    _trained_bars(axes, contents, lambda trained: trained.peak_memory_bytes, size)
 
 
 def adapter_size(axes: Axes, contents: Contents) -> None:
     """What each adapter's weights take on disk."""
-    _trained_bars(axes, contents, "adapter_bytes", size)
+    _trained_bars(axes, contents, lambda trained: trained.adapter_bytes, size)
 
 
 def inference_speed(axes: Axes, contents: Contents) -> None:
@@ -132,24 +133,22 @@ def inference_speed(axes: Axes, contents: Contents) -> None:
 def tradeoff(axes: Axes, contents: Contents) -> None:
     """What training time bought: loss improvement over the base; marks grow with the trainable parameters."""
     colours = palette.colours_of(contents.subjects)
-    most = max((finite(metrics["trainable_parameters"]) or 1 for metrics in contents.training.values()), default=1)
+    most = max((trained.trainable_parameters for trained in contents.training.values()), default=1)
     longest = 0.0
     axes.axhline(0, color=colours[BASE], linewidth=1, linestyle=(0, (4, 3)))
     for name in contents.adapters:
-        gain, metrics = contents.difference(name, BASE).flipped(), contents.training[name]
-        seconds, parameters = finite(metrics["seconds"]), finite(metrics["trainable_parameters"])
-        if gain.value is None or seconds is None or parameters is None:
+        gain, trained = contents.difference(name, BASE).flipped(), contents.training[name]
+        if gain.value is None:
             continue
-        longest = max(longest, seconds / 60)
+        minutes, parameters = trained.seconds / 60, trained.trainable_parameters
+        longest = max(longest, minutes)
         if gain.low is not None and gain.high is not None:
-            axes.plot([seconds / 60] * 2, [gain.low, gain.high], color=colours[name], linewidth=1.6)
+            axes.plot([minutes] * 2, [gain.low, gain.high], color=colours[name], linewidth=1.6)
         area = 40 + 360 * (parameters / most) ** 0.5
-        axes.scatter(
-            [seconds / 60], [gain.value], s=area, color=colours[name], edgecolors=GROUND, linewidths=1.2, zorder=3
-        )
+        axes.scatter([minutes], [gain.value], s=area, color=colours[name], edgecolors=GROUND, linewidths=1.2, zorder=3)
         axes.annotate(
             f"{short(name)}\n{count(parameters)} parameters",
-            (seconds / 60, gain.value),
+            (minutes, gain.value),
             xytext=(6 + area**0.5 / 2, 0),
             textcoords="offset points",
             color=INK,
@@ -196,12 +195,12 @@ def _intervals(axes: Axes, entries: Sequence[tuple[str, Estimate, str]], texts: 
     bare(axes)
 
 
-def _trained_bars(axes: Axes, contents: Contents, metric: str, worded: Callable[[float | None], str]) -> None:
-    colours = palette.colours_of(contents.subjects)
-    values = {name: finite(contents.training[name].get(metric)) for name in contents.adapters}
-    known = {name: value for name, value in values.items() if value is not None}
-    texts = [worded(value) for value in known.values()]
-    _bars(axes, [short(name) for name in known], list(known.values()), [colours[name] for name in known], texts)
+def _trained_bars(
+    axes: Axes, contents: Contents, of: Callable[[Trained], float], worded: Callable[[float], str]
+) -> None:
+    colours, names = palette.colours_of(contents.subjects), contents.adapters
+    values = [of(contents.training[name]) for name in names]
+    _bars(axes, [short(name) for name in names], values, [colours[name] for name in names], [*map(worded, values)])
 
 
 def _bars(

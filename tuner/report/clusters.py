@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tuner.curation.metrics import Curated as Counted
 from tuner.report.curated import Curated, Positions, Row
 from tuner.report.why import DUPLICATES, relation
 from tuner.report.wording import count, plain
@@ -38,23 +39,23 @@ class Cluster:
     kinds: dict[str, int]
 
 
-def largest(metrics: Mapping[str, Any]) -> list[str]:
+def largest(counted: Counted) -> list[str]:
     """The names of the clusters to show, the largest first."""
-    return list(metrics.get("clusters", {}).get("largest", {}))[:SHOWN]
+    return list(counted.clusters.largest)[:SHOWN]
 
 
-def chosen(curated: Curated, metrics: Mapping[str, Any]) -> list[Cluster]:
+def chosen(curated: Curated, counted: Counted) -> list[Cluster]:
     """Looks into the largest clusters.
 
     Args:
         curated: The rows; its `members` are those of `largest`.
-        metrics: Of the stage `curate`.
+        counted: What curation counted.
 
     Returns:
         The clusters whose rows are there, the largest first.
     """
     noted = {reason: curated.noted(reason) for reason in DUPLICATES}
-    names = [name for name in largest(metrics) if name in curated.members]
+    names = [name for name in largest(counted) if name in curated.members]
     return [_cluster(name, curated, noted) for name in names]
 
 
@@ -68,24 +69,24 @@ def described(clusters: list[Cluster], rows: Mapping[int, Row]) -> list[dict[str
     return [_described(cluster, rows) for cluster in clusters]
 
 
-def summary(metrics: Mapping[str, Any]) -> str:
+def summary(counted: Counted) -> str:
     """How many clusters there are and of what sizes, in a sentence or two; and what the search left undone."""
-    found = metrics.get("clusters")
-    if not found or not found["number"]:
+    found = counted.clusters
+    if not found.number:
         said = "No two rows were called the same."
     else:
-        sizes = {int(size): clusters for size, clusters in found["sizes"].items()}
+        sizes = {int(size): clusters for size, clusters in found.sizes.items()}
         groups = (
             ("pairs", sum(n for size, n in sizes.items() if size == 2)),
             ("of 3 to 10 rows", sum(n for size, n in sizes.items() if 3 <= size <= 10)),
             ("larger", sum(n for size, n in sizes.items() if size > 10)),
         )
-        several = found["number"] > 1
-        said = f"{count(found['rows'])} rows hang together in {count(found['number'])} cluster{'s' if several else ''}"
+        several = found.number > 1
+        said = f"{count(found.rows)} rows hang together in {count(found.number)} cluster{'s' if several else ''}"
         if several:
             said += f": {', '.join(f'{count(n)} {what}' for what, n in groups if n)}; the largest has {max(sizes):,}"
         said += "."
-    if unfinished := metrics.get("unfinished_buckets"):
+    if unfinished := counted.unfinished_buckets:
         said += (
             f" In {count(unfinished)} bucket{'s' if unfinished > 1 else ''} of the search not every pair was compared, "
             "so duplicates may be left."

@@ -8,8 +8,9 @@ from typing import Any
 
 from tuner.report.contents import BASE, Contents
 from tuner.report.verdict import Verdict
-from tuner.report.wording import ABSENT, Estimate, count, duration, finite, number, percent, rate, signed, size, span
+from tuner.report.wording import ABSENT, Estimate, count, duration, number, percent, rate, signed, size, span
 from tuner.training.methods import METHODS
+from tuner.training.metrics import Trained
 
 UNTRAINED = "The base model is not trained and has no adapter."
 ITSELF = "The base model is what the adapters are compared with."
@@ -61,30 +62,27 @@ def measures(contents: Contents) -> list[Measure]:
 
     def trained(
         key: str,
-        metric: str,
+        of: Callable[[Trained], float],
         group: str,
         label: str,
         unit: str,
         worded: Callable[[float | None], str],
-        scale: float = 1,
+        of_base: float | None = None,
     ) -> Measure:
-        total = _base_parameters(contents) if metric == "total_parameters" else None
-        cells = {BASE: Cell(Estimate(total), UNTRAINED if total is None else "")}
-        for name in contents.adapters:
-            value = finite(contents.training[name].get(metric))
-            cells[name] = _cell(Estimate(value if value is None or scale == 1 else value / scale))
+        cells = {BASE: Cell(Estimate(of_base), UNTRAINED if of_base is None else "")}
+        cells |= {name: Cell(Estimate(of(contents.training[name]))) for name in contents.adapters}
         return Measure(key, group, label, unit, _alone(worded), cells)
 
     quality, cost, shape = "Quality", "Cost of training", "Size"
+    nats, rates, parameters = "nats per token", "tokens/s", "parameters"
+    memory, of_base = f"peak memory{_memory_of(contents)}", _base_parameters(contents)
     differences = {name: _cell(contents.difference(name, BASE)) for name in contents.adapters}
     better = {name: _cell(Estimate(contents.better_rows[name])) for name in contents.adapters}
     losses = {name: _cell(contents.losses[name]) for name in contents.subjects}
     itself = Cell(Estimate(None), ITSELF)
     return [
-        Measure("held_out_loss", quality, "held-out loss", "nats per token", _alone(number), losses),
-        Measure(
-            "difference_to_base", quality, "difference to base", "nats per token", signed, {BASE: itself, **differences}
-        ),
+        Measure("held_out_loss", quality, "held-out loss", nats, _alone(number), losses),
+        Measure("difference_to_base", quality, "difference to base", nats, signed, {BASE: itself, **differences}),
         Measure(
             "rows_better_than_base",
             quality,
@@ -93,17 +91,21 @@ def measures(contents: Contents) -> list[Measure]:
             _alone(lambda value: ABSENT if value is None else f"{count(value)} of {count(rows)}"),
             {BASE: itself, **better},
         ),
-        trained("train_loss", "train_loss", quality, "train loss, mean over the run", "nats per token", number),
-        trained("training_seconds", "seconds", cost, "training time", "s", duration),
-        trained("device_hours", "seconds", cost, "device-hours", "h", _hours, scale=3600),
-        trained("steps", "steps", cost, "steps", "steps", count),
-        trained("peak_memory", "peak_memory_bytes", cost, f"peak memory{_memory_of(contents)}", "bytes", size),
-        trained("training_tokens_per_second", "tokens_per_second", cost, "training tokens/s", "tokens/s", rate),
+        trained("train_loss", lambda m: m.train_loss, quality, "train loss, mean over the run", nats, number),
+        trained("training_seconds", lambda m: m.seconds, cost, "training time", "s", duration),
+        trained("device_hours", lambda m: m.seconds / 3600, cost, "device-hours", "h", _hours),
+        trained("steps", lambda m: m.steps, cost, "steps", "steps", count),
+        trained("peak_memory", lambda m: m.peak_memory_bytes, cost, memory, "bytes", size),
+        trained("training_tokens_per_second", lambda m: m.tokens_per_second, cost, "training tokens/s", rates, rate),
         *_speeds(contents),
-        trained("trainable_parameters", "trainable_parameters", shape, "trainable parameters", "parameters", count),
-        trained("total_parameters", "total_parameters", shape, "total parameters", "parameters", count),
-        trained("trainable_ratio", "trainable_ratio", shape, "trainable / total", "1", percent),
-        trained("adapter_bytes", "adapter_bytes", shape, "adapter weights on disk", "bytes", size),
+        trained(
+            "trainable_parameters", lambda m: m.trainable_parameters, shape, "trainable parameters", parameters, count
+        ),
+        trained(
+            "total_parameters", lambda m: m.total_parameters, shape, "total parameters", parameters, count, of_base
+        ),
+        trained("trainable_ratio", lambda m: m.trainable_ratio, shape, "trainable / total", "1", percent),
+        trained("adapter_bytes", lambda m: m.adapter_bytes, shape, "adapter weights on disk", "bytes", size),
     ]
 
 
@@ -154,8 +156,8 @@ def as_json(contents: Contents, verdict: Verdict) -> dict[str, Any]:
             }
             for entry in contents.speed
         ],
-        "curation": contents.curation,
-        "split": contents.split,
+        "curation": contents.curation.model_dump(mode="json"),
+        "split": contents.split.model_dump(mode="json"),
         "artifacts": [
             {"label": label, "stage": manifest.stage, "version": manifest.version, "fingerprint": manifest.fingerprint}
             for label, manifest in contents.artifacts
@@ -172,7 +174,7 @@ def as_csv(contents: Contents) -> str:
     by_key = {measure.key: measure for measure in measures(contents)}
     rows = []
     for name in contents.subjects:
-        row: dict[str, Any] = {"subject": name, "method": contents.training[name]["method"] if name != BASE else BASE}
+        row: dict[str, Any] = {"subject": name, "method": contents.training[name].method if name != BASE else BASE}
         row |= _scaled(by_key, name, _FIRST_COLUMNS)
         row["inference_tokens_per_sec"] = _speed(contents, name, False, smallest).value
         row["inference_tokens_per_sec_merged"] = _speed(contents, name, True, smallest).value
@@ -224,7 +226,7 @@ def _speeds(contents: Contents) -> list[Measure]:
             cells = {}
             for name in contents.subjects:
                 speed = _speed(contents, name, merged, batch)
-                unchanged = name == BASE or not METHODS[contents.training[name]["method"]].merges
+                unchanged = name == BASE or not METHODS[contents.training[name].method].merges
                 reason = "" if speed.value is not None else UNMERGEABLE if merged and unchanged else UNMEASURED
                 cells[name] = Cell(speed, reason)
             key = f"inference_tokens_per_second_batch_{batch}{'_merged' if merged else ''}"
@@ -242,18 +244,13 @@ def _speed(contents: Contents, subject: str, merged: bool, batch: int | None) ->
 
 def _base_parameters(contents: Contents) -> float | None:
     """What the base model counts: what every adapter's total leaves without its own; None where they disagree."""
-    left = {
-        metrics["total_parameters"] - metrics["trainable_parameters"]
-        for metrics in contents.training.values()
-        if metrics.get("total_parameters") and metrics.get("trainable_parameters")
-    }
-    return finite(left.pop()) if len(left) == 1 else None
+    left = {trained.total_parameters - trained.trainable_parameters for trained in contents.training.values()}
+    return left.pop() if len(left) == 1 else None
 
 
 def _memory_of(contents: Contents) -> str:
-    kinds = {str(metrics.get("peak_memory_of", "")) for metrics in contents.training.values()}
-    words = {"process": " (whole process)", "cuda": " (GPU)"}
-    return words.get(kinds.pop(), "") if len(kinds) == 1 else ""
+    kinds = {trained.peak_memory_of for trained in contents.training.values()}
+    return {"process": " (whole process)", "cuda": " (GPU)"}[kinds.pop()] if len(kinds) == 1 else ""
 
 
 def _cell(estimate: Estimate) -> Cell:

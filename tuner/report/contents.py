@@ -1,20 +1,24 @@
 """All that a report is made of, read once from the artifacts; everything after this only words, draws and lays out."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from tuner.artifacts import parquet as tables
 from tuner.artifacts.manifest import Manifest
+from tuner.curation.metrics import Curated as Counted
 from tuner.evaluation import BASE
+from tuner.evaluation.metrics import Evaluated
 from tuner.evaluation.statistics import FEWEST_ROWS
 from tuner.report import clusters, thresholds
 from tuner.report.curated import Curated, read
 from tuner.report.inputs import Inputs
 from tuner.report.thresholds import Score
-from tuner.report.wording import Estimate, finite
+from tuner.report.wording import Estimate
+from tuner.splitting.metrics import Divided
+from tuner.training.metrics import Trained
 
 if TYPE_CHECKING:
     from tuner.recipe import Recipe
@@ -78,7 +82,7 @@ class Contents:
 
     recipe: "Recipe"
     subjects: tuple[str, ...]
-    training: dict[str, dict[str, Any]]
+    training: dict[str, Trained]
     losses: dict[str, Estimate]
     held_out_rows: int
     held_out_tokens: int
@@ -87,8 +91,8 @@ class Contents:
     speed: tuple[Speed, ...]
     better_rows: dict[str, int]
     curves: dict[str, tuple[np.ndarray, np.ndarray]]
-    curation: dict[str, Any]
-    split: dict[str, Any]
+    curation: Counted
+    split: Divided
     curated: Curated
     scores: tuple[Score, ...]
     unscored: tuple[str, ...]
@@ -121,52 +125,51 @@ def gather(inputs: Inputs) -> Contents:
     Args:
         inputs: The artifacts and their files.
 
-    Returns:
-        The contents; numbers that are missing or not finite have become None.
+    Raises:
+        DamagedArtifactError: If the metrics of one are not those of this version of its stage.
     """
-    measured = inputs.evaluate.metrics
+    measured = Evaluated.read(inputs.evaluate)
     adapters = [name for name in inputs.recipe.training if name in inputs.training]
     subjects = (BASE, *adapters)
-    counted = measured["subjects"][BASE]
-    metrics = inputs.curate.metrics
-    curated = read(inputs.rows, clusters.largest(metrics))
-    scores, unscored = thresholds.scores(curated, metrics, inputs.recipe.curation)
+    base = measured.subjects[BASE]
+    counted = Counted.read(inputs.curate)
+    curated = read(inputs.rows, clusters.largest(counted))
+    scores, unscored = thresholds.scores(curated, counted, inputs.recipe.curation)
     return Contents(
         recipe=inputs.recipe,
         subjects=subjects,
-        training={name: inputs.training[name].metrics for name in adapters},
-        losses={name: _estimate(measured["subjects"][name], "loss") for name in subjects},
-        held_out_rows=counted["rows"],
-        held_out_tokens=counted["tokens"],
-        precision=measured["precision"],
+        training={name: Trained.read(inputs.training[name]) for name in adapters},
+        losses={
+            name: Estimate(found.loss, found.low, found.high)
+            for name in subjects
+            for found in [measured.subjects[name]]
+        },
+        held_out_rows=base.rows,
+        held_out_tokens=base.tokens,
+        precision=measured.precision,
         differences=tuple(
-            Difference(d["a"], d["b"], _estimate(d, "difference"), finite(d.get("p"))) for d in measured["differences"]
+            Difference(found.a, found.b, Estimate(found.difference, found.low, found.high), found.p)
+            for found in measured.differences
         ),
-        speed=tuple(_speed(entry) for entry in measured["speed"]),
+        speed=tuple(
+            Speed(
+                subject=found.subject,
+                merged=found.merged,
+                batch_size=found.batch_size,
+                new_tokens=found.new_tokens,
+                tokens_per_second=Estimate(found.tokens_per_second, found.low, found.high),
+            )
+            for found in measured.speed
+        ),
         better_rows=_better_rows(tables.read(inputs.losses), adapters),
         curves={name: _curve(tables.read(inputs.curves[name])) for name in adapters},
-        curation=metrics,
-        split=inputs.split.metrics,
+        curation=counted,
+        split=Divided.read(inputs.split),
         curated=curated,
         scores=scores,
         unscored=unscored,
         samples=_samples(tables.read(inputs.samples)),
         artifacts=_artifacts(inputs, adapters),
-    )
-
-
-def _estimate(entry: dict[str, Any], key: str) -> Estimate:
-    value, low, high = (finite(entry.get(name)) for name in (key, "low", "high"))
-    return Estimate(value, low, high) if low is not None and high is not None else Estimate(value)
-
-
-def _speed(entry: dict[str, Any]) -> Speed:
-    return Speed(
-        subject=entry["subject"],
-        merged=entry["merged"],
-        batch_size=entry["batch_size"],
-        new_tokens=entry["new_tokens"],
-        tokens_per_second=_estimate(entry, "tokens_per_second"),
     )
 
 

@@ -15,9 +15,9 @@ KEPT, REJECTED, LIMIT = (tone.light for tone in (palette.DATA, palette.LOST, pal
 
 def funnel_steps(contents: Contents) -> list[tuple[str, int, int]]:
     """The funnel as (label, rows left, rows taken), from all rows down to the kept; idle checks are left out."""
-    left = contents.curation["rows"]
+    left = contents.curation.rows
     steps = [("drawn", left, 0)]
-    for reason, taken in contents.curation["funnel"].items():
+    for reason, taken in contents.curation.funnel.items():
         left -= taken
         if taken:
             steps.append((plain(reason), left, taken))
@@ -43,7 +43,7 @@ def funnel(axes: Axes, contents: Contents) -> None:
         )
     axes.set_yticks(range(len(steps)), [label for label, _, _ in steps])
     axes.set_ylim(len(steps) - 0.5, -0.5)
-    axes.set_xlim(0, (contents.curation["rows"] or 1) * 1.2)
+    axes.set_xlim(0, (contents.curation.rows or 1) * 1.2)
     axes.set_xticks([])
     bare(axes)
     axes.spines["bottom"].set_visible(False)

@@ -9,6 +9,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tuner.evaluation.statistics import FEWEST_ROWS
+from tuner.metrics import Computed
 from tuner.report import browser, checks, clusters, comparison, figures, palette, variety, wording
 from tuner.report.contents import Contents
 from tuner.report.verdict import Verdict
@@ -61,35 +62,33 @@ def _glued(line: str) -> str:
 
 
 def _facts(contents: Contents) -> list[tuple[str, str]]:
-    curation, split = contents.curation, contents.split
-    leaking = variety.leaks(split)
+    counted, split = contents.curation, contents.split
     return [
-        ("rows drawn", count(curation["rows"])),
-        ("kept", f"{count(curation['kept'])} ({percent(curation['kept'] / max(1, curation['rows']))})"),
-        ("to train on", count(split["train"])),
-        ("held out", count(split["validation"])),
-        ("leaks found by the check", "not checked" if leaking is None else count(leaking)),
+        ("rows drawn", count(counted.rows)),
+        ("kept", f"{count(counted.kept)} ({percent(counted.kept / max(1, counted.rows))})"),
+        ("to train on", count(split.train)),
+        ("held out", count(split.validation)),
+        ("leaks found by the check", count(variety.leaks(split))),
     ]
 
 
 def _data(contents: Contents) -> dict[str, Any]:
     """What the page says of curation and of the split, and the rows that it shows."""
-    curated, metrics, curation = contents.curated, contents.curation, contents.recipe.curation
-    found = clusters.chosen(curated, metrics)
+    curated, counted, curation = contents.curated, contents.curation, contents.recipe.curation
+    found = clusters.chosen(curated, counted)
     chosen = browser.chosen(curated)
     wanted = {*chosen, *(row for cluster in found for row in (cluster.winner, *cluster.losers))}
     rows = curated.with_winners(wanted)
-    meanings = checks.meanings(metrics)
+    meanings = checks.meanings(counted)
     return {
-        "curation": metrics,
-        "split": contents.split,
-        "funnel": checks.funnel(metrics),
+        "curation": counted,
+        "funnel": checks.funnel(counted),
         "asides": [
             line
             for line in (
-                checks.masked(metrics, curation),
-                checks.marks(metrics, curation),
-                checks.idle(metrics, curation),
+                checks.masked(counted, curation),
+                checks.marks(counted, curation),
+                checks.idle(counted, curation),
                 checks.off(curation),
             )
             if line
@@ -97,19 +96,19 @@ def _data(contents: Contents) -> dict[str, Any]:
         "meanings": meanings,
         "scores": contents.scores,
         "unscored": contents.unscored,
-        "duplicates": clusters.summary(metrics),
+        "duplicates": clusters.summary(counted),
         "clusters": clusters.described(found, rows),
-        "diversity": variety.diversity(metrics),
-        "sampled": variety.sampled(metrics),
-        "openings": variety.openings(metrics),
+        "diversity": variety.diversity(counted.diversity),
+        "sampled": variety.sampled(counted.diversity),
+        "openings": variety.openings(counted.diversity),
         "divided": variety.divided(contents.split),
         "shown": len(rows),
         "all_rows": len(curated),
         "rows_json": browser.embeddable({"rows": browser.described(rows, rows.keys() - wanted), "meanings": meanings}),
-        "by_reason": checks.options(metrics, "reasons"),
-        "by_mark": checks.options(metrics, "marks"),
+        "by_reason": checks.options(counted.reasons),
+        "by_mark": checks.options(counted.marks),
         "most_characters": count(browser.MOST_CHARACTERS),
-        "exposed": any(metrics.get(kind, {}).get("personal_data") for kind in ("reasons", "marks"))
+        "exposed": any(counts["personal_data"] for counts in (counted.reasons, counted.marks))
         and curation.safety.personal_data != "redact",
     }
 
@@ -119,16 +118,16 @@ def _stages(contents: Contents) -> list[dict[str, Any]]:
     lines = []
     for label, group in groupby(contents.artifacts, key=lambda labelled: labelled[0]):
         made = [manifest for _, manifest in group]
-        remarks = [str(made[0].metrics[key]) for key in ("device", "dtype") if made[0].metrics.get(key)]
-        if tokens := sum(finite(manifest.metrics.get("tokens")) or 0 for manifest in made):
-            remarks.append(f"{count(tokens)} tokens")
+        computed, remark = [each for manifest in made if (each := Computed.within(manifest))], ""
+        if computed:
+            remark = f"{computed[0].device}, {computed[0].dtype}, {count(sum(each.tokens for each in computed))} tokens"
         lines.append(
             {
                 "label": label if len(made) == 1 else f"{label} ({count(len(made))} parts)",
                 "time": duration(sum(finite(manifest.provenance.get("seconds")) or 0 for manifest in made)),
                 "ended": max(_when(manifest.provenance) for manifest in made),
                 "fingerprints": [manifest.fingerprint for manifest in made],
-                "remark": ", ".join(remarks),
+                "remark": remark,
             }
         )
     return lines

@@ -1,8 +1,8 @@
 """The stage `report`: all that was measured as one page, its figures, and the numbers as JSON and CSV."""
 
 from collections.abc import Iterator
-from typing import Any
 
+from tuner.report.metrics import Reported
 from tuner.stage import Part, Parts, Stage, Work
 
 
@@ -19,7 +19,7 @@ def _parts(parts: Parts) -> Iterator[Part]:
     yield REPORT.part({"recipe": parts.recipe.model_dump(mode="json")}, reads)
 
 
-def _work(work: Work) -> dict[str, Any]:
+def _work(work: Work) -> Reported:
     from tuner.report.inputs import Inputs
     from tuner.report.write import report
 
@@ -40,4 +40,4 @@ def _work(work: Work) -> dict[str, Any]:
     return report(inputs, work.folder)
 
 
-REPORT = Stage("report", 4, _parts, _work, "Writes the report.")
+REPORT = Stage("report", 4, Reported, _parts, _work, "Writes the report.")

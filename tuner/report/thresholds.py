@@ -4,15 +4,14 @@ A limit that took no row is said to have taken none: the first run of this proje
 nothing showed it.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tuner.curation.check import Check
 from tuner.curation.check import Score as Measure
+from tuner.curation.metrics import Curated as Counted
 from tuner.curation.settings import CHECKS, Curation
 from tuner.report import histograms
 from tuner.report.curated import Curated
@@ -66,21 +65,19 @@ class _Judged:
     """What a histogram is made from."""
 
     curated: Curated
-    metrics: Mapping[str, Any]
+    counted: Counted
     curation: Curation
 
 
-def scores(
-    curated: Curated, metrics: Mapping[str, Any], curation: Curation
-) -> tuple[tuple[Score, ...], tuple[str, ...]]:
+def scores(curated: Curated, counted: Counted, curation: Curation) -> tuple[tuple[Score, ...], tuple[str, ...]]:
     """The histograms there can be, and for each there cannot be, a sentence that says why.
 
     Args:
         curated: The rows.
-        metrics: Of the stage `curate`.
+        counted: What curation counted.
         curation: The recipe's limits.
     """
-    given = _Judged(curated, metrics, curation)
+    given = _Judged(curated, counted, curation)
     off = curation.off()
     made = [
         _drawn(given, getattr(curation, name), measure, off.get(next(iter(measure.took.values()))))
@@ -188,8 +185,8 @@ def _measured(given: _Judged, column: str, title: str) -> tuple[NDArray[np.float
 
 def _took(given: _Judged, reason: str, what: str) -> str:
     """What a limit took, as a sentence that says so too where it took nothing."""
-    rejected, marked = (given.metrics.get(kind, {}).get(reason, 0) for kind in ("reasons", "marks"))
+    rejected, marked = given.counted.reasons[reason], given.counted.marks[reason]
     if marked and not rejected:
         return f"{what} marked {rows_of(marked)} and took none, since the recipe ignores it."
-    share = f" ({percent(rejected / given.metrics['rows'])})" if rejected else ""
+    share = f" ({percent(rejected / given.counted.rows)})" if rejected else ""
     return f"{what} took {rows_of(rejected)}{share}."

@@ -12,7 +12,6 @@ from tuner.report.wording import (
     Estimate,
     count,
     duration,
-    finite,
     interval,
     listed,
     number,
@@ -117,12 +116,12 @@ def _gap(difference: Estimate) -> str:
 def _cost(contents: Contents, named: list[str]) -> str:
     costs = []
     for name in named:
-        metrics = contents.training[name]
+        trained = contents.training[name]
         costs.append(
-            f"of {name}: {duration(finite(metrics['seconds']))} of training, "
-            f"{size(finite(metrics['peak_memory_bytes']))} peak memory, "
-            f"an adapter of {size(finite(metrics['adapter_bytes']))}, "
-            f"{count(finite(metrics['trainable_parameters']))} trainable parameters "
-            f"({percent(finite(metrics['trainable_ratio']))} of the model)"
+            f"of {name}: {duration(trained.seconds)} of training, "
+            f"{size(trained.peak_memory_bytes)} peak memory, "
+            f"an adapter of {size(trained.adapter_bytes)}, "
+            f"{count(trained.trainable_parameters)} trainable parameters "
+            f"({percent(trained.trainable_ratio)} of the model)"
         )
     return f"Cost {'; '.join(costs)}."

@@ -2,22 +2,19 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 from tuner.report.inputs import Inputs
+from tuner.report.metrics import Reported
 
 __all__ = ["Inputs", "report"]
 
 
-def report(inputs: Inputs, folder: Path) -> dict[str, Any]:
+def report(inputs: Inputs, folder: Path) -> Reported:
     """Writes `report.html`, `comparison.json`, `comparison.csv` and `figures/*.png`.
 
     Args:
         inputs: The artifacts and their files.
         folder: An empty folder to fill.
-
-    Returns:
-        Metrics: `verdict` (up to three lines of plain text) and `winner` (an adapter's name, or None).
     """
     # These load matplotlib, Arrow and Jinja, which a command that only plans does not wait for.
     from tuner.report import comparison, figures, page
@@ -31,4 +28,4 @@ def report(inputs: Inputs, folder: Path) -> dict[str, Any]:
     (folder / "comparison.csv").write_text(comparison.as_csv(contents), encoding="utf-8")
     figures.write_pngs(contents, folder / "figures")
     (folder / "report.html").write_text(page.render(contents, verdict), encoding="utf-8")
-    return {"verdict": list(verdict.lines), "winner": verdict.winner}
+    return Reported(verdict=verdict.lines, winner=verdict.winner)

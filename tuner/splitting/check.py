@@ -7,9 +7,7 @@ Li et al. 2008, "Efficient merging and filtering algorithms for approximate stri
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -18,35 +16,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 from tuner.curation.columns.text import normalised
+from tuner.splitting.metrics import Overlap
 
 _ROWS = 50_000
 _U64 = NDArray[np.uint64]
 _I64 = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Overlap:
-    """What two sides have in common.
-
-    Attributes:
-        exact_overlap: Validation rows whose normalised instruction is a training row's too.
-        near_overlap: Validation rows whose n-grams overlap with a training row's by the similarity or more.
-        similarity: The Jaccard similarity that counts as near.
-        ngram: Words in an n-gram.
-        pairs_compared: Pairs of rows whose shared n-grams were counted; all others share too few to be near.
-        example: The row_ids of a pair that leaks, of validation and of training.
-    """
-
-    exact_overlap: int
-    near_overlap: int
-    similarity: float
-    ngram: int
-    pairs_compared: int
-    example: tuple[str, str] | None = None
-
-    def metrics(self) -> dict[str, Any]:
-        """As the artifact's metrics hold it."""
-        return {key: value for key, value in asdict(self).items() if key != "example"}
 
 
 def check(train: Path, validation: Path, similarity: float, ngram: int) -> Overlap:
@@ -93,7 +67,14 @@ def check(train: Path, validation: Path, similarity: float, ngram: int) -> Overl
     elif (near >= 0).any():
         row = int(np.argmax(near >= 0))
         example = (held["row_id"][row], pl.concat(names)[int(near[row])])
-    return Overlap(len(doubled), int((near >= 0).sum()), similarity, ngram, compared, example)
+    return Overlap(
+        exact_overlap=len(doubled),
+        near_overlap=int((near >= 0).sum()),
+        similarity=similarity,
+        ngram=ngram,
+        pairs_compared=compared,
+        example=example,
+    )
 
 
 def _read(path: Path) -> Iterator[pl.DataFrame]:

@@ -5,14 +5,15 @@ however often and however written, nor do near ones, which hang together in clus
 seed does not train on what an earlier one held out. What was written is checked by other means than it was made.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from tuner.artifacts import parquet
+from tuner.curation.metrics import Curated
 from tuner.errors import StageError
 from tuner.splitting import writing
-from tuner.splitting.check import Overlap, check
+from tuner.splitting.check import check
+from tuner.splitting.metrics import Divided, Overlap
 from tuner.splitting.placement import NEAR_OTHER_SIDE, Placement, place
 from tuner.splitting.rows import Former
 from tuner.splitting.settings import Split
@@ -24,21 +25,15 @@ __all__ = ["MIN_ROWS", "Former", "shortage", "side", "split"]
 MIN_ROWS = 2
 
 
-def split(
-    kept: Sequence[Path], split: Split, former: Former | None, curation: Mapping[str, Any], folder: Path
-) -> dict[str, Any]:
+def split(kept: Sequence[Path], split: Split, former: Former | None, curated: Curated, folder: Path) -> Divided:
     """Writes `train.parquet`, `validation.parquet` and `left_out.parquet` from the kept rows.
 
     Args:
         kept: Files with `row_id`, `prompt`, `completion` and `messages`, at least one.
         split: The share to hold out, and what near is.
         former: An earlier split whose rows keep their sides.
-        curation: The metrics of the curation that left the rows: `rows`, `kept` and `funnel`.
+        curated: The metrics of the curation that left the rows.
         folder: Where to write.
-
-    Returns:
-        `train`, `validation` and `left_out` (rows); `former_rows` (that kept their side); `clusters` (of more than one
-        row), `clustered_rows` (in these) and `largest_cluster` (rows); `check`, as `check.Overlap` defines it.
 
     Raises:
         StageError: If either side would have fewer than 2 rows, if the former split leaks by itself, or if what was
@@ -46,7 +41,7 @@ def split(
     """
     placement = place(kept, former, split)
     if min(placement.count(TRAIN), placement.count(VALIDATION)) < MIN_ROWS:
-        raise StageError(shortage(curation, placement))
+        raise StageError(shortage(curated, placement))
     writing.write(kept, placement, folder)
     parquet.write(placement.left_out, folder / "left_out.parquet")
     paths = [folder / f"{name}.parquet" for name in SIDES]
@@ -56,31 +51,31 @@ def split(
             path.unlink()
         raise StageError(_leak(overlap))
     together = placement.cluster_sizes[placement.cluster_sizes > 1]
-    return {
-        "train": placement.count(TRAIN),
-        "validation": placement.count(VALIDATION),
-        "left_out": placement.count(LEFT_OUT),
-        "former_rows": placement.former_rows,
-        "clusters": len(together),
-        "clustered_rows": int(together.sum()),
-        "largest_cluster": int(placement.cluster_sizes.max()),
-        "check": overlap.metrics(),
-    }
+    return Divided(
+        train=placement.count(TRAIN),
+        validation=placement.count(VALIDATION),
+        left_out=placement.count(LEFT_OUT),
+        former_rows=placement.former_rows,
+        clusters=len(together),
+        clustered_rows=int(together.sum()),
+        largest_cluster=int(placement.cluster_sizes.max()),
+        check=overlap,
+    )
 
 
-def shortage(curation: Mapping[str, Any], placement: Placement) -> str:
+def shortage(curated: Curated, placement: Placement) -> str:
     """Says in one line what came in, what was kept, and why the rest fell (by first reason, most frequent first).
 
     Args:
-        curation: The metrics of curation: `rows`, `kept` and `funnel`.
+        curated: The metrics of curation.
         placement: What would be written.
     """
-    fallen = {reason: count for reason, count in curation["funnel"].items() if count}
+    fallen = {reason: count for reason, count in curated.funnel.items() if count}
     # Equal counts by name, so that the line is the same in every run.
     counts = sorted(fallen.items(), key=lambda item: (-item[1], item[0]))
     line = (
         f"split: {placement.count(TRAIN):,} rows for training and {placement.count(VALIDATION):,} for validation, at "
-        f"least {MIN_ROWS} each are needed: of {curation['rows']:,} rows {curation['kept']:,} were kept; rejected: "
+        f"least {MIN_ROWS} each are needed: of {curated.rows:,} rows {curated.kept:,} were kept; rejected: "
         f"{', '.join(f'{count:,} {reason}' for reason, count in counts) or 'none'}"
     )
     if left_out := placement.count(LEFT_OUT):

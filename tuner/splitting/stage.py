@@ -1,9 +1,10 @@
 """The stage `split`: which kept rows train, and which are held out."""
 
 from collections.abc import Iterator
-from typing import Any
 
+from tuner.curation.metrics import Curated
 from tuner.errors import InputError
+from tuner.splitting.metrics import Divided
 from tuner.stage import Part, Parts, Stage, Work
 
 
@@ -13,7 +14,7 @@ def _parts(parts: Parts) -> Iterator[Part]:
     yield SPLIT.part(settings, {"rows": parts.one("curate")}, given={"former": former} if former else {})
 
 
-def _work(work: Work) -> dict[str, Any]:
+def _work(work: Work) -> Divided:
     from tuner.splitting.split import Former, split
 
     curated = work.manifest("rows")
@@ -25,7 +26,7 @@ def _work(work: Work) -> dict[str, Any]:
         if earlier is None:
             raise InputError(f"split.former: there is no split {settings.former[:12]}... in {work.store.url}")
         former = Former(*(work.store.fetch(earlier, f"{side}.parquet") for side in ("train", "validation")))
-    return split(kept, settings, former, curated.metrics, work.folder)
+    return split(kept, settings, former, Curated.read(curated), work.folder)
 
 
-SPLIT = Stage("split", 2, _parts, _work, "Holds rows out, none of which is near to one that is trained on.")
+SPLIT = Stage("split", 2, Divided, _parts, _work, "Holds rows out, none of which is near to one that is trained on.")

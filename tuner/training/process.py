@@ -14,13 +14,14 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import tuner
 from tuner.errors import InputError, StageError
 from tuner.progress import Event, emit
 from tuner.training import devices, exits
 from tuner.training.job import METRICS, Job
+from tuner.training.metrics import Trained
 
 LOG = "train.log"
 
@@ -59,15 +60,12 @@ class TrainingFailedError(TrainingError):
     retryable = True
 
 
-def train(job: Job, timeout: float) -> dict[str, Any]:
+def train(job: Job, timeout: float) -> Trained:
     """Trains an adapter in a process of its own.
 
     Args:
         job: What to train. Its output folder gets the results, its checkpoints folder the log `train.log`.
         timeout: Seconds that this attempt may take.
-
-    Returns:
-        What was measured.
 
     Raises:
         InputError: If the recipe asks for what cannot be.
@@ -94,7 +92,7 @@ def train(job: Job, timeout: float) -> dict[str, Any]:
         finally:
             _end(child)
     if child.returncode == exits.DONE:
-        return json.loads((job.output / METRICS).read_text())
+        return Trained.model_validate_json((job.output / METRICS).read_text())
     raise _explained(child.returncode, error, job, log)
 
 

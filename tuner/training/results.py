@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
@@ -54,7 +54,7 @@ def curve(history: list[dict[str, Any]]) -> pa.Table:
     )
 
 
-def peak_memory() -> tuple[int, str]:
+def peak_memory() -> tuple[int, Literal["cuda", "process"]]:
     """The most memory this process has held.
 
     Returns:

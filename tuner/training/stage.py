@@ -1,9 +1,10 @@
 """The stage `train`: one adapter each."""
 
 from collections.abc import Iterator
-from typing import Any
 
+from tuner.splitting.metrics import Divided
 from tuner.stage import Part, Parts, Stage, Work
+from tuner.training.metrics import Trained
 
 
 def _parts(parts: Parts) -> Iterator[Part]:
@@ -14,19 +15,20 @@ def _parts(parts: Parts) -> Iterator[Part]:
         yield TRAIN.part(settings, {"data": parts.one("split")}, name)
 
 
-def _work(work: Work) -> dict[str, Any]:
+def _work(work: Work) -> Trained:
     from tuner.models import held
     from tuner.training.train import train
 
     held.release()  # the child needs the memory
     data = work.file("data", "train.parquet")
-    divided = work.manifest("data").metrics
+    divided = Divided.read(work.manifest("data"))
     return train(work.part.label, work.recipe, data, divided, work.part.fingerprint, work.folder)
 
 
 TRAIN = Stage(
     "train",
     1,
+    Trained,
     _parts,
     _work,
     "Trains adapters; a training that was killed goes on from its checkpoint.",

@@ -1,23 +1,22 @@
 """The training stage: one adapter, from the split's training rows."""
 
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tuner.errors import StageError
 from tuner.settings import settings
+from tuner.splitting.metrics import Divided
 from tuner.splitting.settings import Split
 from tuner.training import process
 from tuner.training.job import METRICS, Job
+from tuner.training.metrics import Trained
 
 if TYPE_CHECKING:
     from tuner.recipe import Recipe
 
 
-def train(
-    name: str, recipe: "Recipe", data: Path, divided: Mapping[str, Any], fingerprint: str, folder: Path
-) -> dict[str, Any]:
+def train(name: str, recipe: "Recipe", data: Path, divided: Divided, fingerprint: str, folder: Path) -> Trained:
     """Trains an adapter in a child process; an attempt that follows a crash resumes from the last checkpoint.
 
     Args:
@@ -27,9 +26,6 @@ def train(
         divided: The metrics of the split, whose `check` has to have found no leak.
         fingerprint: The artifact's; it names the checkpoints, which outlive an attempt.
         folder: Gets `adapter/` and `curve.parquet`.
-
-    Returns:
-        The metrics of the artifact.
 
     Raises:
         InputError: If the recipe asks for what cannot be.
@@ -61,25 +57,19 @@ def train(
     return metrics
 
 
-def leak(divided: Mapping[str, Any], split: Split) -> str | None:
+def leak(divided: Divided, split: Split) -> str | None:
     """Why data must not be trained on: their split leaks, or nothing proves that it does not; None if all is well.
 
     Args:
         divided: The metrics of the split.
         split: What the recipe calls near. A check with a lower similarity finds as much and more, so it will do.
     """
-    check = divided.get("check")
-    if not isinstance(check, Mapping):
-        return "the split was never checked for leaks"
-    counts = [check.get(name) for name in ("exact_overlap", "near_overlap")]
-    similarity, ngram = check.get("similarity"), check.get("ngram")
-    if not all(isinstance(count, int) for count in counts) or not isinstance(similarity, int | float):
-        return "the split's check for leaks is not complete"
-    if any(counts):
-        return f"{counts[0]:,} validation rows are equal to and {counts[1]:,} near to training rows"
-    if similarity > split.similarity or ngram != split.ngram:
+    check = divided.check
+    if check.exact_overlap or check.near_overlap:
+        return f"{check.exact_overlap:,} validation rows are equal to and {check.near_overlap:,} near to training rows"
+    if check.similarity > split.similarity or check.ngram != split.ngram:
         return (
-            f"the split was checked for leaks at similarity {similarity} of {ngram}-grams, and the recipe wants "
-            f"{split.similarity} of {split.ngram}-grams"
+            f"the split was checked for leaks at similarity {check.similarity} of {check.ngram}-grams, and the recipe "
+            f"wants {split.similarity} of {split.ngram}-grams"
         )
     return None

@@ -13,6 +13,7 @@ from tuner import interpreter, parent
 from tuner.errors import InputError
 from tuner.training import checkpoints, exits, results, student
 from tuner.training.job import METRICS, Job
+from tuner.training.metrics import Trained
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -154,8 +155,6 @@ def arguments(job: Job) -> "SFTConfig":
 
 def _leave(job: Job, trainer: Any, resumed_from: int | None) -> None:
     """Writes adapter, curve and metrics to the output folder."""
-    import json
-
     from tuner.artifacts import parquet
     from tuner.models import loading, precision
 
@@ -166,25 +165,25 @@ def _leave(job: Job, trainer: Any, resumed_from: int | None) -> None:
     memory, memory_of = results.peak_memory()
     adapter_bytes = results.save_adapter(trainer.model, trainer.processing_class, job.student, job.output / "adapter")
     parquet.write(curve, job.output / "curve.parquet")
-    metrics = {
-        "method": job.settings.name(),
-        "trainable_parameters": trainable,
-        "total_parameters": total,
-        "trainable_ratio": trainable / total,
-        "steps": trainer.state.global_step,
-        "epochs": trainer.state.epoch,
-        "train_loss": sum(losses) / len(losses),
-        "tokens": spent.tokens,
-        "seconds": spent.seconds,
-        "tokens_per_second": spent.tokens / spent.seconds,
-        "peak_memory_bytes": memory,
-        "peak_memory_of": memory_of,
-        "adapter_bytes": adapter_bytes,
-        "device": loading.device(),
-        "dtype": str(precision.training()).removeprefix("torch."),
-        "resumed_from_step": resumed_from,
-    }
-    (job.output / METRICS).write_text(json.dumps(metrics, indent=2))
+    metrics = Trained(
+        method=job.settings.name(),
+        trainable_parameters=trainable,
+        total_parameters=total,
+        trainable_ratio=trainable / total,
+        steps=trainer.state.global_step,
+        epochs=trainer.state.epoch,
+        train_loss=sum(losses) / len(losses),
+        tokens=spent.tokens,
+        seconds=spent.seconds,
+        tokens_per_second=spent.tokens / spent.seconds,
+        peak_memory_bytes=memory,
+        peak_memory_of=memory_of,
+        adapter_bytes=adapter_bytes,
+        device=loading.device(),
+        dtype=str(precision.training()).removeprefix("torch."),
+        resumed_from_step=resumed_from,
+    )
+    (job.output / METRICS).write_text(metrics.model_dump_json(indent=2))
 
 
 if __name__ == "__main__":

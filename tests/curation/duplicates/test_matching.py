@@ -64,7 +64,7 @@ class Data:
         found = [
             matching.match(self.paths, texts, Duplicates(near=self.near), number, of, settled) for number in range(of)
         ]
-        return pa.concat_tables([one.edges for one in found]), [one.metrics for one in found]
+        return pa.concat_tables([one.edges for one in found]), found
 
     def edges(self, of=1):
         return self.matched(of)[0].to_pylist()
@@ -122,7 +122,7 @@ def test_of_exact_duplicates_only_one_is_compared(tmp_path):
     data = Data(tmp_path, [row(BREAD, "one"), row(BREAD, "ONE"), row(BREAD, "one", quality=0.9)])
     table, (metrics,) = data.matched()
     assert table.num_rows == 0
-    assert metrics["compared"] == 1
+    assert metrics.compared == 1
 
 
 def test_empty_texts_are_not_alike(tmp_path):
@@ -213,8 +213,8 @@ def test_what_is_settled_is_not_matched_again_and_together_nothing_is_missed(tmp
 def test_thousands_that_share_an_instruction_take_one_comparison_each(tmp_path):
     rows = [row(BREAD, f"answer {number}") for number in range(3000)]
     table, (metrics,) = Data(tmp_path, rows, Near(on=("instruction",)), shard_rows=1000).matched()
-    assert table.num_rows == metrics["comparisons"] == 2999
-    assert metrics["unfinished_buckets"] == 0
+    assert table.num_rows == metrics.comparisons == 2999
+    assert metrics.unfinished_buckets == 0
 
 
 def test_a_bucket_too_large_to_compare_whole_is_counted_and_its_best_row_still_compared(tmp_path, monkeypatch):
@@ -228,7 +228,7 @@ def test_a_bucket_too_large_to_compare_whole_is_counted_and_its_best_row_still_c
     rows.append(row(rows[39][0] + " more", quality=0.1))
     near = Near(on=("instruction",), ngram=1, similarity=0.5)
     table, (metrics,) = Data(tmp_path, rows, near).matched()
-    assert metrics["unfinished_buckets"] > 0
+    assert metrics.unfinished_buckets > 0
     assert [(edge["a"], edge["b"]) for edge in table.to_pylist()] == [(39, 40)]
 
 
@@ -271,4 +271,4 @@ def test_the_partition_after_the_last_compares_vectors(tmp_path):
     (edge,) = found.edges.to_pylist()
     assert (edge["a"], edge["b"], edge["on"]) == (1, 3, "semantic")
     assert edge["similarity"] == pytest.approx(0.8, abs=1e-3)
-    assert found.metrics["compared"] == 3
+    assert found.compared == 3

@@ -1,7 +1,7 @@
 """The check `safety`: toxicity, personal data, and the harmful words of the project's first run."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tuner.curation.check import Check, Example
 
@@ -61,13 +61,13 @@ class Safety(Check):
         """The reasons for which texts are masked and no row is rejected."""
         return tuple(reason for reason, action in self.actions.items() if action == "redact")
 
-    def masked(self, metrics: Mapping[str, Any]) -> str:
+    def masked(self, marks: Mapping[str, int]) -> str:
         """What was masked in how many rows, such as `personal data in 12 rows`; empty if nothing was.
 
         Args:
-            metrics: Of the stage `curate`.
+            marks: Rows by reason, as `tuner.curation.metrics.Curated` has them.
         """
-        found = {reason: metrics.get("marks", {}).get(reason, 0) for reason in self.masking}
+        found = {reason: marks.get(reason, 0) for reason in self.masking}
         return " and ".join(
             f"{_MASKED[reason]} in {rows:,} {'row' if rows == 1 else 'rows'}" for reason, rows in found.items() if rows
         )

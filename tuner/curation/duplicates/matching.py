@@ -8,7 +8,6 @@ clusters.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -39,23 +38,27 @@ _S32 = np.uint64(32)
 
 
 @dataclass(frozen=True)
-class Matched:
+class Found:
     """What a partition gave.
 
     Attributes:
         edges: With the schema `EDGES`, by `on` and then by `a` and `b`.
-        metrics: `compared` rows, `candidates` (those that share a band with another, or all where vectors are
-            compared), `comparisons` of texts or vectors, `edges`, and `unfinished_buckets`: where that is not 0, some
-            near duplicates may have been left.
+        compared: As of `tuner.curation.metrics.Matched`, and so are the others.
+        candidates: Rows.
+        comparisons: Pairs.
+        unfinished_buckets: Buckets.
     """
 
     edges: pa.Table
-    metrics: dict[str, Any]
+    compared: int
+    candidates: int
+    comparisons: int
+    unfinished_buckets: int
 
 
 def match(
     paths: Sequence[Path], texts: Texts, duplicates: Duplicates, partition: int, of: int, settled: int = 0
-) -> Matched:
+) -> Found:
     """Finds the near duplicates that share a band of one partition, or the semantic ones.
 
     Rows that fail a check take no part, and of rows with one key only one does, since their texts are the same.
@@ -85,7 +88,7 @@ def match(
         vectors = embedding.read(paths, positions)
         a, b, cosine, comparisons = embedding.close(vectors, duplicates.semantic.similarity, fresh)
         edges = _edges(positions, a, b, "semantic", cosine)
-        return _matched([edges], positions.size, positions.size, comparisons, 0)
+        return Found(edges, positions.size, positions.size, comparisons, 0)
     if partition >= of or duplicates.near is None:
         raise ValueError(f"there is no partition {partition} of {of}")
     return _near(paths, texts, duplicates.near, positions, fresh, rows.sizes, slice(partition, None, of))
@@ -93,7 +96,7 @@ def match(
 
 def _near(
     paths: Sequence[Path], texts: Texts, near: Near, positions: I64, fresh: int, sizes: Sequence[int], share: slice
-) -> Matched:
+) -> Found:
     bands = range(signatures.banding(near.similarity).bands)[share]
     buckets = {on: [_buckets(band[positions], fresh) for band in signatures.read(paths, on, bands)] for on in near.on}
     # By rank; their sets of phrases lie in the order of the positions.
@@ -110,21 +113,7 @@ def _near(
         edges.append(_edges(there, a, b, on, similar))
         comparisons, unfinished = comparisons + compared, unfinished + left
     candidates = np.unique(np.concatenate(list(members.values()))).size
-    return _matched(edges, positions.size, candidates, comparisons, unfinished)
-
-
-def _matched(edges: list[pa.Table], compared: int, candidates: int, comparisons: int, unfinished: int) -> Matched:
-    table = pa.concat_tables(edges)
-    return Matched(
-        table,
-        {
-            "compared": compared,
-            "candidates": candidates,
-            "comparisons": comparisons,
-            "edges": table.num_rows,
-            "unfinished_buckets": unfinished,
-        },
-    )
+    return Found(pa.concat_tables(edges), positions.size, candidates, comparisons, unfinished)
 
 
 def _edges(positions: I64, a: I64, b: I64, on: str, similarity: F64) -> pa.Table:

@@ -54,6 +54,21 @@ class Completion:
     finish: Literal["stop", "length"]
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What the manifest says of how rows were drawn.
+
+    Attributes:
+        engine: The engine's name.
+        device: What computes, such as `cuda`.
+        dtype: The number format, such as `bfloat16`.
+    """
+
+    engine: str
+    device: str
+    dtype: str
+
+
 class Engine(Protocol):
     """Completes prompts with a model."""
 
@@ -72,8 +87,8 @@ class Engine(Protocol):
         """
         ...
 
-    def facts(self) -> dict[str, str]:
-        """What the manifest says of how rows were drawn, such as device and number format."""
+    def facts(self) -> Facts:
+        """What the manifest says of how rows were drawn."""
         ...
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ import torch
 from transformers import GenerationConfig
 
 from tuner.generation import seeds
-from tuner.generation.engines import Completion, Request
+from tuner.generation.engines import Completion, Facts, Request
 from tuner.generation.sampling import RowSampler
 from tuner.models import loading, precision
 from tuner.settings import Settings
@@ -62,13 +62,9 @@ class TransformersEngine:
                 batch = [alike[i] for i in order[start : start + self._slots]]
                 yield from zip(batch, self._batch(batch, on_tokens), strict=True)
 
-    def facts(self) -> dict[str, str]:
+    def facts(self) -> Facts:
         """As of `Engine.facts`."""
-        return {
-            "engine": "transformers",
-            "device": self._model.device.type,
-            "dtype": str(self._model.dtype).removeprefix("torch."),
-        }
+        return Facts("transformers", self._model.device.type, str(self._model.dtype).removeprefix("torch."))
 
     def close(self) -> None:
         """As of `Engine.close`."""

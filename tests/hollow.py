@@ -1,0 +1,23 @@
+"""Metrics that say nothing, for artifacts that are made up."""
+
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+from tuner.metrics import Metrics
+
+Kind = TypeVar("Kind", bound=Metrics)
+
+
+def hollow(kind: type[Kind], /, **figures: Any) -> Kind:
+    """Metrics of a kind: the figures given, and all others zero, empty or None."""
+    return kind(**{name: _nothing(field.annotation) for name, field in kind.model_fields.items()} | figures)
+
+
+def _nothing(annotation: Any) -> Any:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if type(None) in arguments:
+        return None
+    if origin is Literal:
+        return arguments[0]
+    if origin is None and issubclass(annotation, Metrics):
+        return hollow(annotation)
+    return (origin or annotation)()
