@@ -55,7 +55,7 @@ def make(stage: str, fingerprint: str, recipe: Mapping[str, Any], label: str = "
 
 
 def _task(stage: str) -> Task[..., Any]:
-    @task(name=stage, task_run_name=f"{stage} {{label}}", **OPTIONS)
+    @task(name=stage, task_run_name=lambda: f"{stage} {task_run.get_parameters()['label']}".strip(), **OPTIONS)
     def run(fingerprint: str, recipe: dict[str, Any], label: str = "") -> Result:
         return make(stage, fingerprint, recipe, label)
 

@@ -26,6 +26,7 @@ class FlakyServer(http.server.ThreadingHTTPServer):
         stubborn: Requests whose method and path match this pattern fail in the first way, so often.
         failed: How many requests failed in which way.
         passed: How many did not.
+        asked: Method and path of every request.
     """
 
     daemon_threads = True
@@ -37,6 +38,7 @@ class FlakyServer(http.server.ThreadingHTTPServer):
         self.stubborn: dict[str, int] = {}
         self.failed: Counter[str] = Counter()
         self.passed = 0
+        self.asked: list[str] = []
         self._dice = random.Random(seed)
         self._lock = threading.Lock()
 
@@ -47,6 +49,7 @@ class FlakyServer(http.server.ThreadingHTTPServer):
     def fate(self, command: str, path: str) -> str | None:
         """How a request is to fail, or None."""
         with self._lock:
+            self.asked.append(f"{command} {path}")
             way = self._dice.choice(WAYS) if self._dice.random() < self.share else None
             for text, left in self.stubborn.items():
                 if left and re.search(text, f"{command} {path}"):

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import s3_environment
+from tests.flaky import flaky
 from tests.hollow import hollow
 from tuner import forecast, loading, planning
 from tuner.artifacts.fingerprint import Spec
 from tuner.artifacts.store import Store
-from tuner.errors import InputError
+from tuner.errors import DamagedArtifactError, InputError
 from tuner.registry import NAMES, STAGES, planned
 
 RECIPE = """\
@@ -253,3 +255,42 @@ def test_steps_are_found_by_their_labels(store: Store) -> None:
         InputError, match=r"^generate: the recipe has no shard 9; it has shard 1, shard 2, shard 3, shard 4"
     ):
         planning.some(recipe, store, "generate", ["shard 9"])
+
+
+def test_on_s3_a_plan_of_what_is_there_costs_a_listing_a_stage(
+    s3_url: str, s3_endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, store = loading.parse(RECIPE), Store(s3_url)
+    for part in planned(recipe):
+        made = hollow(STAGES[part.stage].metrics).model_dump(mode="json")
+        store.build(part, lambda folder, made=made: (folder / "file").write_text("x") and made)
+    assert planning.plan(recipe, store).complete  # this machine reads what it has not seen yet
+    with flaky(s3_endpoint, seed=0) as proxy:
+        proxy.share = 0.0
+        s3_environment(monkeypatch, proxy.url)
+        again = planning.plan(recipe, Store(s3_url))
+    assert again.complete
+    assert len(proxy.asked) == len(NAMES)
+    assert all("list-type=2" in asked for asked in proxy.asked)
+
+
+def test_a_manifest_that_was_made_anew_is_read_anew(s3_url: str) -> None:
+    recipe, store = loading.parse(RECIPE), Store(s3_url)
+    (part,) = planned(recipe).of("split")
+
+    made = hollow(STAGES["split"].metrics).model_dump(mode="json")
+    first = store.build(part, lambda folder: made)
+    assert list(store.look_up("split", [part.fingerprint]).values()) == [first]
+    store.invalidate(DamagedArtifactError("split", part.fingerprint, "for a test"))
+    assert store.look_up("split", [part.fingerprint]) == {}
+    second = store.build(part, lambda folder: made)
+    assert second.attempt != first.attempt
+    (found,) = store.look_up("split", [part.fingerprint]).values()
+    assert found == second
+
+
+def test_until_a_stage_means_it_and_what_it_is_made_from(store: Store) -> None:
+    recipe = loading.parse(RECIPE)
+    assert list(planning.plan(recipe, store, "examine").steps) == ["generate", "examine"]
+    assert list(planning.plan(recipe, store, "train").steps) == list(NAMES[: NAMES.index("train") + 1])
+    assert list(planning.plan(recipe, store).steps) == list(NAMES)

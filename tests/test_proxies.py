@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -23,6 +24,8 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
     for name in ("no_proxy", "NO_PROXY"):  # has both undone that the code sets
         monkeypatch.setenv(name, "")
+    # urllib keeps the proxies that it found when it was first asked.
+    monkeypatch.setattr(urllib.request, "_opener", None)
 
 
 class Healthy(BaseHTTPRequestHandler):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -211,4 +210,4 @@ print(any("count" in line for line in tables["stages"]()))
 def test_a_wrong_setting_is_told_in_a_line_that_names_its_key(project: Path, tmp_path: Path) -> None:
     code = "from tuner import loading; loading.load('quickstart', ['training.lora={method: ia3, lerning_rate: 1}'])"
     said = python(project, code, TUNER_HOME=str(tmp_path)).stderr.splitlines()[-1]
-    assert re.search(r"training\\.lora\\.(ia3\\.)?lerning_rate", said), said
+    assert "training.lora.lerning_rate" in said, said

@@ -39,5 +39,5 @@ def test_pools(recipe: Path, tuner: Tuner, finished: Finished, up: Up, second_wo
     assert shown["train lora"] == shown["generate shard 1 to shard 3"] == "Completed"
     name = run_name(loading.load(str(recipe)))
     names = {run["name"] for run in call(f"{up.url}/flow_runs/filter", {})}
-    sent = ("shard 1 to shard 3", "lora r2", "prompt_tuning 4 tokens", "evaluate")
+    sent = ("generate shard 1 to shard 3", "train lora", "train prompt_tuning", "evaluate")
     assert {f"{name}: {each}" for each in sent} <= names
