@@ -92,6 +92,14 @@ def test_a_regeneration_may_be_had_weekly_and_garbage_is_collected_nightly(
     assert given["active"] is active
 
 
+def test_the_image_holds_every_package() -> None:
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]["include"]
+    sent = (ROOT / ".dockerignore").read_text().splitlines()
+    for package in (pattern.removesuffix("*") for pattern in packages):
+        assert f"\nCOPY {package} {package}\n" in DOCKERFILE
+        assert f"!{package}" in sent
+
+
 def test_the_image_is_pinned_and_runs_as_nobody_in_particular() -> None:
     assert re.match(r"FROM python:\d+\.\d+\.\d+-", DOCKERFILE)
     assert "--constraint requirements.lock" in DOCKERFILE
