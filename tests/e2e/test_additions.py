@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.deployments.processes import COVERAGE
 from tests.e2e.words import RECIPE
 
 pytestmark = pytest.mark.e2e
@@ -134,9 +135,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def python(project: Path, code: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     place = {"PYTHONPATH": str(project), "TUNER_ENGINE": "rhyme"}
+    # What the copy covers is not the project's.
+    inherited = {name: value for name, value in os.environ.items() if name != COVERAGE}
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
-        env={**os.environ, **place, **environment},
+        env={**inherited, **place, **environment},
         cwd=project,
         capture_output=True,
         text=True,
