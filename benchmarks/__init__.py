@@ -1,1 +1,3 @@
-"""What is measured, and against what. Ratios come from one run, side by side, so that a noisy machine cancels out."""
+"""Benchmarks against baselines. Ratios come from alternating measurements in one run, so machine noise cancels."""
+
+"""Benchmarks against baselines. Ratios come from alternating measurements in one run, so machine noise cancels."""

@@ -1,4 +1,4 @@
-"""`make bench`: runs the quickstart unless it is there, then prints every figure with its goal."""
+"""`make bench`: runs the quickstart unless it is cached, then prints every figure with its goal."""
 
 import os
 import subprocess
@@ -9,26 +9,24 @@ from deployments.environment import environment
 
 
 def _operations() -> None:
-    """Prints what the orchestration costs."""
-    # Before `environment`: servers and workers are to find what a person's shell would tell them.
-    found = operations.measure()
+    """Prints the overhead of the orchestration."""
+    # Before `environment`, so that servers and workers get the variables of a user's shell.
+    results = operations.measure()
     whole = f"{operations.PIPELINE_SECONDS:.0f}"
     print(
         f"orchestration's share of {whole} s of work: S / (S + {whole}), S measured on {operations.TASKS} tasks of 1 s"
     )
-    for name, goal, where in (
+    for name, goal, mode in (
         ("first", 3, "local, its server's first start included"),
         ("alone", 3, "local, a later start included"),
         ("local", 3, "local, while tuner up runs"),
         ("pools", 8, "pools, a worker each"),
     ):
-        print(
-            f"{'  ' + where:44}{operations.share(found[name]):8.1f} %      goal: {goal} %    (S = {found[name]:.1f} s)"
-        )
+        print(f"{'  ' + mode:44}{operations.share(results[name]):8.1f} %  goal: {goal} %  (S = {results[name]:.1f} s)")
     paced = f"two adapters of {operations.TRAINING_SECONDS:.0f} s, two workers"
-    print(f"{paced:40}{found['adapters']:8.2f}        goal: 1.9 times as fast as one worker")
-    print(f"{'trigger to the first task':40}{found['trigger']:8.2f} s      goal: under 15 s")
-    print(f"{'cached pipeline through a deployment':40}{found['cached']:8.2f} s      goal: under 25 s")
+    print(f"{paced:40}{results['adapters']:8.2f}        goal: 1.9 times as fast as one worker")
+    print(f"{'trigger to the first task':40}{results['trigger']:8.2f} s      goal: under 15 s")
+    print(f"{'cached pipeline through a deployment':40}{results['cached']:8.2f} s      goal: under 25 s")
     steps = newcomer.measure()
     print(f"{'clone to the run in the UI':40}{sum(steps.values()):8.0f} s      goal: under 600 s, without the download")
     print(f"  {', '.join(f'{name} {seconds:.0f} s' for name, seconds in steps.items())}")

@@ -1,7 +1,7 @@
-"""Our engine against bare `generate`: the same prompts, batch and number of steps, in turns.
+"""Our engine against bare `generate`, alternating: the same prompts, batch size and number of steps.
 
-Both draw instructions from the quickstart's generator. Speed is slots a second (rows times steps, finished rows
-included), since sampled rows of the two differ in length.
+Both generate instructions with the quickstart's generator. Speed is slots per second (rows times steps, including
+finished rows), since sampled rows differ in length.
 """
 
 import statistics
@@ -22,7 +22,7 @@ ROUNDS = 5
 
 
 def measure() -> dict[str, float]:
-    """Slots a second of both, medians, and their ratio."""
+    """Median slots per second of both, and the median ratio."""
     model_name = loading.load("quickstart").models.generator
     engine = TransformersEngine(model_name, ROWS)
     tokenizer, model = load_tokenizer(model_name), load_model(model_name, precision.inference())
@@ -45,7 +45,7 @@ def measure() -> dict[str, float]:
         output = model.generate(**inputs, do_sample=True, temperature=1.0, top_p=0.95, top_k=0, max_new_tokens=TOKENS)
         return ROWS * (output.shape[1] - inputs["input_ids"].shape[1]) / (time.perf_counter() - clock)
 
-    ours(0), bare(0)  # the first call pays for what is set up once
+    ours(0), bare(0)  # warm-up
     speeds = [(ours(turn), bare(turn)) for turn in range(1, ROUNDS + 1)]
     return {
         "ours": statistics.median(speed for speed, _ in speeds),

@@ -1,6 +1,6 @@
-"""From clone to a run in the UI, as the README's three commands do it: `git clone`, `make up`, `make run`.
+"""Time from clone to a run in the UI with the README's three commands: `git clone`, `make up`, `make run`.
 
-Everything but the download is timed: packages are those of this environment, the model's wheel lies in pip's cache.
+Downloads are not timed: packages are those of this environment, and the model's wheel is in pip's cache.
 """
 
 import os
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def measure() -> dict[str, float]:
-    """Seconds of every step: `clone`, `model`, `up`, and `run`, at whose end the UI shows it as completed."""
+    """Seconds of each step: `clone`, `model`, `up` and `run`, after which the UI shows the run as completed."""
     with tempfile.TemporaryDirectory() as folder:
         clone, home = Path(folder, "clone"), Path(folder, "home")
         environment = {

@@ -1,7 +1,7 @@
-"""What the orchestration costs: paced work, whose pure time is known, through flows, deployments and workers.
+"""Overhead of the orchestration: work of known duration is run through flows, deployments and workers.
 
-Every stage sleeps (`benchmarks/paced`), so what a run takes beyond that is the price of Prefect, of its server and of
-the code around it. Servers and workers are those of `tuner up`.
+Every stage sleeps (`benchmarks/paced`), so the rest of a run's time is the overhead of Prefect, its server and the code
+around them. Servers and workers are those of `tuner up`.
 """
 
 import json
@@ -27,8 +27,8 @@ ROOT = Path(__file__).parents[1]
 ROUNDS = 3
 SHARDS = 8
 TASKS = 2 * SHARDS + 7
-"""Of a pipeline: shards drawn and examined, match, curate, split, two adapters, evaluate, report; as many as 600 s of
-tasks of 26 s each."""
+"""Tasks of a pipeline: generate and examine per shard, match, curate, split, two adapters, evaluate, report; 600 s of
+work are then 26 s per task."""
 
 PIPELINE_SECONDS = 600.0
 TRAINING_SECONDS = 60.0
@@ -41,19 +41,19 @@ from tuner.settings import settings
 text = loading.read("quickstart")
 recipe = loading.parse(text, {overrides}, "quickstart")
 plan = planning.plan(recipe, Store(settings().store))
-launch.run(launch.Asked(text, tuple({overrides}), None, "generate", "report"), recipe, plan)
+launch.run(launch.RunRequest(text, tuple({overrides}), None, "generate", "report"), recipe, plan)
 """
-"""`tuner run` without what it shows on a terminal, which would need real figures."""
+"""`tuner run` without its terminal output, which would need real metrics."""
 
 _seeds = count(1)
 
 
 class Place:
-    """A home and a store of its own, for processes whose work is paced.
+    """A separate home and store for processes with paced work.
 
     Args:
-        folder: Made for it.
-        variables: More of their environment.
+        folder: A folder to create.
+        variables: Additional environment variables.
     """
 
     def __init__(self, folder: Path, **variables: str) -> None:
@@ -71,16 +71,16 @@ class Place:
         }
 
     def pace(self, other: float = 0.0, **seconds: float) -> None:
-        """Says how many seconds the stages take from now on."""
+        """Sets the duration of the stages in seconds."""
         self.pace_file.write_text(json.dumps({"other": other, **seconds}))
 
     @contextmanager
     def up(self) -> Iterator[str]:
-        """`tuner up`, by its API's URL, its worker warm: it has run something."""
+        """Runs `tuner up` with a warmed-up worker; yields its API's URL."""
         processes = Processes(self.folder)
         process, url = start_up(processes, **self.environment)
         try:
-            _through(url, fresh(), until_stage="generate")
+            _run_deployed(url, fresh(), until_stage="generate")
             yield url
         finally:
             process.send_signal(signal.SIGINT)
@@ -93,17 +93,17 @@ def measure() -> dict[str, float]:
     figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         place = Place(Path(folder, "alone"))
-        figures["first"] = _here(place)
-        figures["alone"] = _median(lambda: _here(place))
+        figures["first"] = _local_overhead(place)
+        figures["alone"] = _median(lambda: _local_overhead(place))
         place = Place(Path(folder, "local"))
         with place.up() as url:
-            figures["local"] = _median(lambda: _here(place))
-            rounds = [_trigger_and_again(url) for _ in range(ROUNDS)]
+            figures["local"] = _median(lambda: _local_overhead(place))
+            rounds = [_trigger_and_cached(url) for _ in range(ROUNDS)]
             figures["trigger"] = statistics.median(first for first, _ in rounds)
             figures["cached"] = statistics.median(whole for _, whole in rounds)
         place = Place(Path(folder, "pools"), TUNER_PLACEMENT="pools", TUNER_GPU_SLOTS="2")
         with place.up() as url:
-            figures["pools"] = _median(lambda: _beyond(place, lambda overrides: _through(url, overrides)))
+            figures["pools"] = _median(lambda: _overhead(place, lambda overrides: _run_deployed(url, overrides)))
             one = _median(lambda: _training(place, url))
             with _another_worker(place, url):
                 figures["adapters"] = one / _median(lambda: _training(place, url))
@@ -111,12 +111,12 @@ def measure() -> dict[str, float]:
 
 
 def share(overhead: float) -> float:
-    """What part of a pipeline with so much work is overhead, in percent."""
+    """The overhead's share of a pipeline of `PIPELINE_SECONDS`, in percent."""
     return 100 * overhead / (overhead + PIPELINE_SECONDS)
 
 
 def fresh() -> list[str]:
-    """Overrides of a recipe that was never run."""
+    """Overrides that make a recipe without cached artifacts."""
     return [f"generation.rows={SHARDS * 24}", f"seed={next(_seeds)}"]
 
 
@@ -124,18 +124,18 @@ def _median(measured: Callable[[], float]) -> float:
     return statistics.median(measured() for _ in range(ROUNDS))
 
 
-def _here(place: Place) -> float:
-    """Seconds beyond the work, in a process that computes everything itself, its start included."""
+def _local_overhead(place: Place) -> float:
+    """Overhead in seconds of a local run, including the start of its process."""
 
     def run(overrides: list[str]) -> None:
         command = [sys.executable, "-c", LOCAL.format(overrides=overrides)]
         subprocess.run(command, env={**os.environ, **place.environment}, check=True)
 
-    return _beyond(place, run)
+    return _overhead(place, run)
 
 
-def _beyond(place: Place, run: Callable[[list[str]], Any]) -> float:
-    """Seconds of a pipeline beyond its work: a second for each task."""
+def _overhead(place: Place, run: Callable[[list[str]], Any]) -> float:
+    """Overhead in seconds of a pipeline whose tasks take one second each."""
     place.pace(1.0)
     clock = time.perf_counter()
     run(fresh())
@@ -143,29 +143,29 @@ def _beyond(place: Place, run: Callable[[list[str]], Any]) -> float:
     return time.perf_counter() - clock - TASKS
 
 
-def _through(url: str, overrides: list[str], **parameters: Any) -> dict[str, Any]:
-    """Triggers the pipeline as the UI does and waits for its end; the flow run."""
+def _run_deployed(url: str, overrides: list[str], **parameters: Any) -> dict[str, Any]:
+    """Triggers the pipeline as the UI does and waits for its end; returns the flow run."""
     run = wait(url, trigger(url, "pipeline", {"overrides": overrides, **parameters}), 600)
     if run["state_type"] != "COMPLETED":
         raise RuntimeError(run["state"]["message"])
     return run
 
 
-def _trigger_and_again(url: str) -> tuple[float, float]:
-    """Seconds from the trigger to the first task at work, and from the trigger to the end once all is cached."""
+def _trigger_and_cached(url: str) -> tuple[float, float]:
+    """Seconds from the trigger to the start of the first task, and those of a second run in which all is cached."""
     overrides = fresh()
     clock = datetime.now(UTC)
-    tasks = _tasks(url, _through(url, overrides)["id"], TASKS)
+    tasks = _tasks(url, _run_deployed(url, overrides)["id"], TASKS)
     first = min(_moment(task["start_time"]) for task in tasks)
     again = datetime.now(UTC)
-    end = _moment(_through(url, overrides)["end_time"])
+    end = _moment(_run_deployed(url, overrides)["end_time"])
     return (first - clock).total_seconds(), (end - again).total_seconds()
 
 
 def _training(place: Place, url: str) -> float:
-    """Seconds in which workers train both adapters, from their being sent until both are there."""
+    """Seconds that workers take to train both adapters, from sending the first until both are complete."""
     place.pace(train=TRAINING_SECONDS)
-    tasks = _tasks(url, _through(url, fresh(), until_stage="train")["id"])
+    tasks = _tasks(url, _run_deployed(url, fresh(), until_stage="train")["id"])
     sent = [task for task in tasks if task["name"].startswith("train")]
     place.pace()
     begun = min(_moment(task["start_time"]) for task in sent)
@@ -187,7 +187,7 @@ def _another_worker(place: Place, url: str) -> Iterator[None]:
 
 
 def _tasks(url: str, flow_run: str, number: int = 1) -> list[dict[str, Any]]:
-    """At least so many task runs of a flow run that has ended; the server hears of the last ones later."""
+    """The task runs of an ended flow run, at least `number`; waits, since the server gets the last ones later."""
     end = time.monotonic() + 60
     while time.monotonic() < end:
         tasks = call(f"{url}/task_runs/filter", {"flow_runs": {"id": {"any_": [flow_run]}}})

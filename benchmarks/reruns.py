@@ -1,4 +1,4 @@
-"""Seconds from the shell: `tuner --help`, `tuner plan`, and the quickstart run again when all of it is there."""
+"""Duration of shell commands: `tuner --help`, `tuner plan`, and a fully cached run of the quickstart."""
 
 import statistics
 import subprocess

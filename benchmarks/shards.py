@@ -1,10 +1,10 @@
-"""2,000 shards through child flows, against the server of docker-compose.yml: what the orchestration of one costs.
+"""Orchestration overhead per shard: 2,000 shards through child flows, with the server of docker-compose.yml.
 
     make bench-shards [SHARDS=2000]
 
-Postgres, Redis, the Prefect server, its background services and SeaweedFS run as processes of this machine, retention
-on. Drawing is simulated (a shard is a file of some bytes), so that all that is measured is the way there: planning,
-tasks, states, the store.
+Postgres, Redis, the Prefect server, its background services and SeaweedFS run as processes of this machine, with
+retention on. Generation is simulated (a shard is a file of a few bytes), so only planning, tasks, states and the
+store are measured.
 """
 
 import os
@@ -28,7 +28,7 @@ VACUUM_SECONDS = 20
 
 
 class Probe(threading.Thread):
-    """Asks the server once a second for what its start page shows, and keeps how long it took."""
+    """Requests the data of the server's start page once a second, and records the response times."""
 
     def __init__(self, url: str) -> None:
         super().__init__(daemon=True)
@@ -37,25 +37,25 @@ class Probe(threading.Thread):
         self.ended = threading.Event()
 
     def run(self) -> None:
-        """Until `ended` is set."""
+        """Runs until `ended` is set."""
         while not self.ended.wait(1):
             clock = time.perf_counter()
             call(f"{self.url}/flow_runs/filter", {"limit": 50, "sort": "START_TIME_DESC"}, AUTH)
             self.seconds.append(time.perf_counter() - clock)
 
 
-def ask(stack: Stack, sql: str) -> str:
-    """What Postgres answers to a query."""
-    its = stack.config["services"]["postgres"]["environment"]
-    reach = ["--host", "127.0.0.1", "--port", str(stack.ports["postgres"]), "--username", its["POSTGRES_USER"]]
-    command = [POSTGRES[-1] / "psql", *reach, "--no-align", "--tuples-only", "--command", sql, its["POSTGRES_DB"]]
-    environment = {**os.environ, "PGPASSWORD": its["POSTGRES_PASSWORD"]}
-    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()
+def query(stack: Stack, sql: str) -> str:
+    """The output of a query on Postgres."""
+    env = stack.config["services"]["postgres"]["environment"]
+    options = ["--host", "127.0.0.1", "--port", str(stack.ports["postgres"]), "--username", env["POSTGRES_USER"]]
+    command = [POSTGRES[-1] / "psql", *options, "--no-align", "--tuples-only", "--command", sql, env["POSTGRES_DB"]]
+    variables = {**os.environ, "PGPASSWORD": env["POSTGRES_PASSWORD"]}
+    return subprocess.run(command, env=variables, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def megabytes(stack: Stack) -> float:
     """The size of the database."""
-    return int(ask(stack, "select pg_database_size(current_database())")) / 1e6
+    return int(query(stack, "select pg_database_size(current_database())")) / 1e6
 
 
 def measure(shards: int) -> None:
@@ -79,25 +79,25 @@ def measure(shards: int) -> None:
                 after = megabytes(stack)
                 _print(turn, shards, seconds, lag, after - before, probe.seconds)
                 before = after
-            _forget(stack)
+            _check_retention(stack)
         finally:
             stack.end()
 
 
 def _settled(stack: Stack) -> float:
-    """Waits until the server has written down every task run that it was told of; seconds."""
+    """Waits until the server has saved all task run states; returns the seconds."""
     clock = last = time.perf_counter()
     known = ""
     while time.perf_counter() - last < 5:
         time.sleep(0.5)
-        if (found := ask(stack, "select count(*) from task_run_state")) != known:
-            known, last = found, time.perf_counter()
+        if (count := query(stack, "select count(*) from task_run_state")) != known:
+            known, last = count, time.perf_counter()
     return last - clock
 
 
 def _print(turn: str, shards: int, seconds: float, lag: float, grown: float, answers: list[float]) -> None:
     print(f"{shards:,} shards {turn}: {seconds:.0f} s, {1000 * seconds / shards:.0f} ms a shard")
-    print(f"  the server had written down all of it {lag:.0f} s later")
+    print(f"  the server had saved all states {lag:.0f} s later")
     print(f"  the database grew by {grown:.1f} MB, {1000 * grown / shards:.1f} kB a shard")
     tail = statistics.quantiles(answers, n=20)[-1]
     middle, worst = statistics.median(answers), max(answers)
@@ -106,20 +106,20 @@ def _print(turn: str, shards: int, seconds: float, lag: float, grown: float, ans
     )
 
 
-def _forget(stack: Stack) -> None:
-    """Lets the runs be older than the retention period, and waits for the server to forget them."""
+def _check_retention(stack: Stack) -> None:
+    """Makes the runs older than the retention period, and waits until the server has deleted them."""
     ended = "select count(*) from flow_run where end_time is not null"
     counts = f"select ({ended}) || ' flow runs, ' || (select count(*) from task_run) || ' task runs'"
-    print(f"retention: {ask(stack, counts)}; aged by 91 days", flush=True)
-    ask(stack, "update flow_run set end_time = end_time - interval '91 days'")
+    print(f"retention: {query(stack, counts)}; aged by 91 days", flush=True)
+    query(stack, "update flow_run set end_time = end_time - interval '91 days'")
     clock = time.perf_counter()
-    until(lambda: ask(stack, ended) == "0", "the server forgets", 900)
-    left = ask(stack, counts)
-    print(f"  forgotten within {time.perf_counter() - clock:.0f} s (looked for each {VACUUM_SECONDS} s); left: {left}")
+    until(lambda: query(stack, ended) == "0", "the server deletes old runs", 900)
+    left = query(stack, counts)
+    print(f"  deleted within {time.perf_counter() - clock:.0f} s (checked every {VACUUM_SECONDS} s); left: {left}")
 
 
 def draw(shards: int) -> None:
-    """Runs the pipeline until `generate`, with shards that cost nothing."""
+    """Runs the pipeline until `generate`, with simulated shards."""
     import pyarrow as pa
 
     from deployments.environment import environment

@@ -1,7 +1,7 @@
-"""Our training against TRL's plain trainer at its best, and against padding to a maximum length.
+"""Our training against TRL's plain trainer with its best settings, and against padding to a maximum length.
 
-Each variant trains the quickstart's LoRA on the quickstart's own rows, in a process of its own, in turns. Speed is
-non-pad tokens a second in the training loop.
+Each variant trains the quickstart's LoRA on the quickstart's rows in a separate process; the variants alternate. Speed
+is non-pad tokens per second in the training loop.
 """
 
 import json
@@ -21,13 +21,13 @@ from tuner.training.job import METRICS, Job
 ROUNDS = 3
 
 ORIGINAL_LENGTH = 2048
-"""What the recipe `original` pads to."""
+"""The length to which the recipe `original` pads."""
 
 VARIANTS = ("ours", "plain", "padded", "original")
 
 
 def measure() -> dict[str, float]:
-    """Tokens a second of every variant, medians, and ours against each."""
+    """Median tokens per second of every variant, and the ratio of ours to each."""
     speeds = [{name: _child(name) for name in VARIANTS} for _ in range(ROUNDS)]
     medians = {name: statistics.median(speed[name] for speed in speeds) for name in VARIANTS}
     ratios = {
@@ -47,7 +47,7 @@ def _job(folder: Path) -> Job:
     store = Store(settings().store)
     split = store.find("split", planned(recipe).one("split").fingerprint)
     if split is None:
-        raise SystemExit("run the quickstart first: its rows are what is trained on")
+        raise SystemExit("run the quickstart first: training uses its rows")
     return Job(
         adapter="lora",
         settings=recipe.training["lora"],
@@ -72,7 +72,7 @@ def _plain(job: Job, **options: Any) -> float:
 
     from tuner.models import loading as models
     from tuner.models import precision
-    from tuner.training import methods, student, worker
+    from tuner.training import student, worker
 
     tokenizer = student.tokenizer_of(job.student, job.generator)
     model = models.load_model(job.student, precision.training())
@@ -84,7 +84,7 @@ def _plain(job: Job, **options: Any) -> float:
     counted = 0
 
     class Counting(SFTTrainer):
-        """Counts non-pad tokens, as ours does."""
+        """Counts non-pad tokens, as our trainer does."""
 
         def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
             nonlocal counted
@@ -96,7 +96,7 @@ def _plain(job: Job, **options: Any) -> float:
         args=arguments,
         train_dataset=worker.rows_of(job.data),
         processing_class=tokenizer,
-        peft_config=methods.peft_config(job.settings, model, ""),
+        peft_config=job.settings.peft_config(model, ""),
     )
     seconds = trainer.train().metrics["train_runtime"]
     return counted / seconds
@@ -115,7 +115,7 @@ if __name__ == "__main__":
             case "padded":
                 speed = _plain(job, pad_to_multiple_of=job.settings.max_length)
             case _:
-                # One step over the longest row, which flatters it; a batch of four would take more than 24 GB.
+                # One step on the longest row, which favours it; a batch of four would need more than 24 GB.
                 speed = _plain(
                     job,
                     pad_to_multiple_of=ORIGINAL_LENGTH,

@@ -1,1 +1,1 @@
-"""The command `tuner`: what a person types and sees. The top layer; nothing imports it."""
+"""The command `tuner`: the command-line interface. The top layer; nothing imports it."""

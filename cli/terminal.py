@@ -1,4 +1,4 @@
-"""What every command of `tuner` prints with."""
+"""Printing to the terminal, for all commands of `tuner`."""
 
 import json
 import os
@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-# What is printed holds names and paths of people: `[x]` and `:cat:` in them are no markup.
+# No markup: names and paths of the user may contain `[x]` or `:cat:`.
 out = Console(soft_wrap=True, markup=False, emoji=False)
 
-FOLDED = 40
-"""Columns of a terminal that a table leaves to its last column, however narrow the terminal is."""
+LAST_COLUMN_WIDTH = 40
+"""The least width of a table's last column, however narrow the terminal is."""
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -25,14 +25,14 @@ _verbose = False
 
 
 def be_verbose() -> None:
-    """Has Prefect's logs shown, and errors with their stack trace."""
+    """Turns on Prefect's logs and the stack traces of errors."""
     global _verbose
     _verbose = True
     os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "INFO"  # read when Prefect is imported
 
 
 def is_verbose() -> bool:
-    """Whether more is wanted on the terminal than progress and one line for an error."""
+    """Whether logs and stack traces are turned on."""
     return _verbose
 
 
@@ -42,12 +42,11 @@ def print_json(data: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Prints rows below the names of their columns. Nothing is cut: not a name on a terminal, in a pipe no text at all.
+    """Prints a table without truncating any text.
 
     Args:
-        columns: Their names.
-        rows: Texts without line breaks. On a terminal the last column folds into the width that is left; in a pipe
-            every row is one line.
+        columns: The names of the columns.
+        rows: Texts without line breaks. On a terminal the last column wraps; in a pipe every row is one line.
     """
     table = Table(box=None, pad_edge=False)
     for column in columns[:-1]:
@@ -56,7 +55,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*map(Text, row))
     last = max(cell_len(row[-1]) for row in (columns, *rows))
-    whole = sum(max(map(cell_len, cells)) + 2 for cells in zip(columns, *rows, strict=True)) - 2
-    least = whole - max(0, last - FOLDED)
-    table.width = max(least, min(whole, out.width)) if out.is_terminal else whole
+    full_width = sum(max(map(cell_len, cells)) + 2 for cells in zip(columns, *rows, strict=True)) - 2
+    least = full_width - max(0, last - LAST_COLUMN_WIDTH)
+    table.width = max(least, min(full_width, out.width)) if out.is_terminal else full_width
     out.print(table)

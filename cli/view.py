@@ -1,4 +1,4 @@
-"""The live view in the terminal: every stage, how far it is, how fast, how long still."""
+"""The live view in the terminal: progress, speed and time left of every stage."""
 
 import time
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ MARKS = {"waiting": ("·", "dim"), "running": ("▶", "cyan"), "done": ("✓", "
 
 @dataclass
 class Row:
-    """One stage, or one adapter's training, of the view."""
+    """A row of the view: one stage, or one adapter's training."""
 
     stage: str
     labels: list[str]
@@ -35,22 +35,22 @@ class Row:
 
     @property
     def share(self) -> float:
-        """How much of it is done, 0 to 1."""
+        """The fraction done, 0 to 1."""
         return sum(self.shares.values()) / len(self.labels)
 
     @property
     def state(self) -> str:
-        """Waiting, running, done or cached."""
+        """The row's state: `waiting`, `running`, `done` or `cached`."""
         if len(self.states) == len(self.labels) and "running" not in self.states.values():
             return "cached" if set(self.states.values()) == {"cached"} else "done"
         return "running" if self.started is not None else "waiting"
 
 
 class View:
-    """Listens to progress and draws it.
+    """A table that shows progress events.
 
     Args:
-        plan: What is to be run.
+        plan: The plan to run.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -58,39 +58,38 @@ class View:
         self._rows: list[Row] = []
         for stage, steps in plan.steps.items():
             labels = [step.spec.label for step in steps]
-            groups = [labels] if STAGES[stage].divided else [[label] for label in labels]
+            groups = [labels] if STAGES[stage].sharded else [[label] for label in labels]
             self._rows += [Row(stage, group) for group in groups]
 
-    def hear(self, event: progress.Event) -> None:
-        """Takes in one event."""
+    def handle(self, event: progress.Event) -> None:
+        """Updates the view by one event."""
         for row in self._rows:
             if row.stage == event.stage:
                 label = event.label if event.label in row.labels else row.labels[0] if len(row.labels) == 1 else None
-                if label is None or (label != event.label and not STAGES[row.stage].divided and row.labels[0]):
+                if label is None or (label != event.label and not STAGES[row.stage].sharded and row.labels[0]):
                     continue
-                self._note(row, label, event)
+                self._update(row, label, event)
 
-    def _note(self, row: Row, label: str, event: progress.Event) -> None:
+    def _update(self, row: Row, label: str, event: progress.Event) -> None:
         row.states[label] = event.state
         row.shares[label] = 1.0 if event.state != "running" else event.done / event.total if event.total else 0.0
         if event.figures:
             row.figures = event.figures
         if event.state == "running" and row.started is None:
             row.started = time.monotonic()
-        if row.started is not None:  # what was there before is no work
+        if row.started is not None:  # cached artifacts do not count towards the pace
             row.left = row.pace.left(row.share)
         if row.state in ("done", "cached") and row.ended is None:
             row.ended = time.monotonic()
 
     def __rich__(self) -> RenderableType:
-        """The table as it stands now."""
-        # Fits a terminal of 80 columns with the longest names and figures there are.
+        """The current table; with the longest names and figures it fits 80 columns."""
         table = Table.grid(padding=(0, 2))
         for _ in range(5):
             table.add_column(no_wrap=True)
         for row in self._rows:
             mark, style = MARKS[row.state]
-            name = row.stage if STAGES[row.stage].divided else f"{row.stage} {row.labels[0]}".strip()
+            name = row.stage if STAGES[row.stage].sharded else f"{row.stage} {row.labels[0]}".strip()
             bar = ProgressBar(total=1.0, completed=row.share, width=8, complete_style=style, finished_style=style)
             figures = "  ".join(text for text in (self._count(row), self._speed(row)) if text)
             table.add_row(Text(mark, style), Text(name), bar, figures, self._time(row))
@@ -122,25 +121,25 @@ class View:
 
 @contextmanager
 def watching(plan: Plan, console: Console) -> Iterator[None]:
-    """Shows the run's progress for the duration of a block; plain lines without a terminal, and between logs."""
+    """Shows progress for the duration of a block; as plain lines if verbose or without a terminal."""
     if console.is_terminal and not is_verbose():
         view = View(plan)
-        with progress.listening(view.hear), Live(view, console=console, refresh_per_second=4) as live:
-            interruption.on_leave(live.stop)  # shows the cursor again, and begins a new line
+        with progress.listening(view.handle), Live(view, console=console, refresh_per_second=4) as live:
+            interruption.before_last_line(live.stop)  # restores the cursor and starts a new line
             yield
         return
 
-    said: set[tuple[str, str, str]] = set()
+    printed: set[tuple[str, str, str]] = set()
     lines = progress.Lines()
 
-    def say(event: progress.Event) -> None:
+    def print_event(event: progress.Event) -> None:
         key = (event.stage, event.label, event.state)
-        who = f"{event.stage} {event.label}".strip()
-        if key not in said:
-            said.add(key)
-            console.print(who, event.state, highlight=False)
+        name = f"{event.stage} {event.label}".strip()
+        if key not in printed:
+            printed.add(key)
+            console.print(name, event.state, highlight=False)
         if line := lines.of(event):
-            console.print(f"{who}: {line}", highlight=False, markup=False)
+            console.print(f"{name}: {line}", highlight=False, markup=False)
 
-    with progress.listening(say):
+    with progress.listening(print_event):
         yield

@@ -1,1 +1,1 @@
-"""Where flows run: deployments, the local server and worker, container files."""
+"""Prefect deployments, work pools, the local server and workers, and container files."""

@@ -1,6 +1,6 @@
-"""Whether the background services of the Prefect server run, by the sign of life that they give in Redis.
+"""The health check of the Prefect server's background services, which send heartbeats to Redis.
 
-They listen on no port, so this is their health check: `python -m deployments.alive` ends with 0 or 1.
+They listen on no port, so this is used instead: `python -m deployments.alive` exits with 0 if they run, else 1.
 """
 
 import asyncio
@@ -9,14 +9,14 @@ import sys
 from docket import Docket
 from prefect.settings import get_current_settings
 
-# The web server has a worker too, but only the services evaluate triggers.
-DUTY = "evaluate_proactive_triggers_periodic"
+# The web server has a Docket worker too, but only the services evaluate triggers.
+SERVICE_TASK = "evaluate_proactive_triggers_periodic"
 
 
 async def alive() -> bool:
-    """Whether a worker with the services' duties has been heard of in the last ten seconds."""
+    """Whether a worker of the services has sent a heartbeat in the last ten seconds."""
     async with Docket(name="prefect", url=get_current_settings().server.docket.url) as docket:
-        return any(DUTY in worker.tasks for worker in await docket.workers())
+        return any(SERVICE_TASK in worker.tasks for worker in await docket.workers())
 
 
 if __name__ == "__main__":

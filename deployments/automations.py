@@ -1,7 +1,7 @@
-"""Automations as code: a dead run is marked crashed; failures and new champions are told to a notification block.
+"""Automations as code: dead runs are marked as crashed; failures and new champions are sent to a notification block.
 
-Idempotent by name: registering again brings each up to date, and what a person switched off stays off. They watch the
-flow runs of this project's deployments, which carry its tag, and nobody else's on the same server.
+Registering is idempotent by name: it updates each automation, and one that was switched off stays off. They watch only
+the flow runs of this project's deployments, by their tag, and no others on the same server.
 """
 
 from datetime import timedelta
@@ -18,45 +18,45 @@ from flows.placement import TAG
 from tuner.errors import InputError
 
 SILENCE = timedelta(seconds=90)
-"""Three heartbeats: a run that sends none for so long is dead."""
+"""Three heartbeat intervals: a run without a heartbeat for this long is considered dead."""
 
 RUNS = ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"})
-OURS = ResourceSpecification({"prefect.resource.id": f"prefect.tag.{TAG}", "prefect.resource.role": "tag"})
+OWN_TAG = ResourceSpecification({"prefect.resource.id": f"prefect.tag.{TAG}", "prefect.resource.role": "tag"})
 
 
 def register(client: SyncPrefectClient) -> None:
     """Creates or updates the automations.
 
     Raises:
-        InputError: If the notification block that the environment names is not there.
+        InputError: If the notification block that the environment names does not exist.
     """
     for automation in (crash_silent_runs(), *_notifications(client)):
-        there = client.read_automations_by_name(automation.name)
-        if not there:
+        existing = client.read_automations_by_name(automation.name)
+        if not existing:
             client.create_automation(automation)
             continue
-        # An update sends only what is set, and the server does not know the defaults of the rest.
-        plain = automation.model_dump(exclude={"owner_resource"}) | {"enabled": there[0].enabled}
-        client.update_automation(there[0].id, AutomationCore.model_validate(plain))
+        # An update sends only the fields that are set, and the server does not fill in the defaults of the rest.
+        plain = automation.model_dump(exclude={"owner_resource"}) | {"enabled": existing[0].enabled}
+        client.update_automation(existing[0].id, AutomationCore.model_validate(plain))
 
 
 def crash_silent_runs() -> AutomationCore:
-    """Marks a flow run as crashed that was killed together with whatever could have reported it."""
-    ends = ("Completed", "Failed", "Cancelled", "Crashed", "Suspended", "AwaitingRetry", "AwaitingConcurrencySlot")
-    # A process begins within seconds of being taken by its worker; an image that is pulled, or a node that is added for
-    # a job, may take its minutes.
-    begins = {"prefect.flow-run.Pending"} if cluster().pool_type == "process" else set()
+    """Marks a flow run as crashed if it was killed together with the process that would have reported it."""
+    finals = ("Completed", "Failed", "Cancelled", "Crashed", "Suspended", "AwaitingRetry", "AwaitingConcurrencySlot")
+    # A process starts within seconds of being picked up by its worker; pulling an image, or adding a node for a
+    # job, may take minutes.
+    start_events = {"prefect.flow-run.Pending"} if cluster().pool_type == "process" else set()
     return AutomationCore(
         name="tuner: mark runs without heartbeat as crashed",
         description=f"A flow run that has sent no heartbeat for {SILENCE.seconds} seconds was killed.",
         trigger=EventTrigger(
             posture=Posture.Proactive,
             match=RUNS,
-            match_related=OURS,
+            match_related=OWN_TAG,
             for_each={"prefect.resource.id"},
-            # A run that is killed in its first second has sent no heartbeat yet.
-            after={"prefect.flow-run.Running", "prefect.flow-run.heartbeat", *begins},
-            expect={"prefect.flow-run.heartbeat", *(f"prefect.flow-run.{end}" for end in ends)},
+            # A run killed in its first second has not sent a heartbeat.
+            after={"prefect.flow-run.Running", "prefect.flow-run.heartbeat", *start_events},
+            expect={"prefect.flow-run.heartbeat", *(f"prefect.flow-run.{event}" for event in finals)},
             threshold=1,
             within=SILENCE,
         ),
@@ -65,22 +65,22 @@ def crash_silent_runs() -> AutomationCore:
                 name="Crashed",
                 state=StateType.CRASHED,
                 force=False,
-                message="No heartbeat: the process or its machine died. Run it again; what is complete is kept.",
+                message="No heartbeat: the process or its machine died. Run it again; completed work is kept.",
             )
         ],
     )
 
 
 def _notifications(client: SyncPrefectClient) -> list[AutomationCore]:
-    named = cluster().notify_block
-    if named is None:
+    block_name = cluster().notify_block
+    if block_name is None:
         return []
-    kind, name = named.split("/")
+    type_slug, name = block_name.split("/")
     try:
-        block = client.read_block_document_by_name(name, kind).id
+        block = client.read_block_document_by_name(name, type_slug).id
     except ObjectNotFound:
         raise InputError(
-            f"TUNER_NOTIFY_BLOCK={named}: the server has no such block; make it first, in the UI under Blocks"
+            f"TUNER_NOTIFY_BLOCK={block_name}: the server has no such block; create it first, in the UI under Blocks"
         ) from None
     return [
         AutomationCore(
@@ -88,7 +88,7 @@ def _notifications(client: SyncPrefectClient) -> list[AutomationCore]:
             description="A flow run failed or crashed.",
             trigger=EventTrigger(
                 match=RUNS,
-                match_related=OURS,
+                match_related=OWN_TAG,
                 for_each={"prefect.resource.id"},
                 expect={"prefect.flow-run.Failed", "prefect.flow-run.Crashed"},
             ),

@@ -1,9 +1,9 @@
-"""A module run as a child process that ends with its parent, even if that one was killed: see `tuner.parent`.
+"""Runs a module as a child process that ends with its parent, even if the parent is killed: see `tuner.parent`.
 
     python -m deployments.child MODULE ARGUMENT...
 
-runs it as `python -m MODULE ARGUMENT...` would, until standard input is closed, of which only the parent has the other
-end: then it is asked to end, and made to.
+runs it like `python -m MODULE ARGUMENT...`, until its standard input closes, whose other end only the parent has. Then
+it gets SIGTERM, and is ended by force if it does not stop.
 """
 
 import os
@@ -15,7 +15,7 @@ import time
 from tuner import parent
 
 PATIENCE_SECONDS = 15.0
-"""How long a child that is asked to end may take."""
+"""How long a child may take to end after SIGTERM."""
 
 ORPHANED = 1
 
@@ -25,8 +25,8 @@ def as_child(python: str, module: str, *arguments: str) -> list[str]:
 
     Args:
         python: The interpreter.
-        module: Its name.
-        arguments: Its arguments.
+        module: The module's name.
+        arguments: The module's arguments.
     """
     return [python, "-m", "deployments.child", module, *arguments]
 

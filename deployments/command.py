@@ -1,4 +1,4 @@
-"""What is run as a command: what a person has to mend is one line on standard error, and an exit code."""
+"""Runs commands: an error for the user is one line on standard error, and an exit code."""
 
 import sys
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from tuner.errors import TunerError
 
 
 def command(*steps: Callable[[], None]) -> None:
-    """Runs steps one after another, and leaves with an exit code if one of them fails."""
+    """Runs steps one after another, and exits with an exit code if one of them fails."""
     try:
         for step in steps:
             step()

@@ -1,22 +1,22 @@
-"""Who may ask a server that wants no password: programs, and the server's own pages.
+"""Access control of a server without a password: programs and the server's own pages may use it.
 
-A browser sends to 127.0.0.1 what any page tells it to, and a page whose DNS name is bound anew to 127.0.0.1 even reads
-the answers. But it says under which name it asks (`Host`), and for whom (`Origin`, or `Sec-Fetch-Site` where a page
-merely shows something of another site): what a page cannot choose.
+Any web page can make a browser send requests to 127.0.0.1, and after DNS rebinding (the page's name now resolves to
+127.0.0.1) it can even read the responses. But the browser states the requested name (`Host`) and the requesting site
+(`Origin`, or `Sec-Fetch-Site` for embedded content and links), which a page cannot forge.
 """
 
 from collections.abc import Collection, Mapping
 
 SHOWN = ("document", "image")
-"""What other sites may show: a page to which their link leads, and a figure. Neither does anything, nor can be read."""
+"""What other sites may request: a page, by a link, and a figure. Neither changes anything or can be read by them."""
 
 
 def refusal(headers: Mapping[str, str], own: Collection[str]) -> str | None:
-    """Why a request is not answered; None if it is.
+    """Why a request is refused; None if it is allowed.
 
     Args:
-        headers: Of the request, their names in lower case.
-        own: The server's own addresses, `name:port` each, as a browser would name them.
+        headers: The request's headers, with names in lower case.
+        own: The server's own addresses, each `name:port`, as in a browser's address bar.
     """
     host = headers.get("host", "").lower()
     if not {host, f"{host}:80"} & {*own}:
@@ -30,7 +30,7 @@ def refusal(headers: Mapping[str, str], own: Collection[str]) -> str | None:
 
 
 def addresses(host: str, port: int) -> set[str]:
-    """What a server on loopback is called.
+    """The addresses of a server on loopback.
 
     Args:
         host: The address that it listens on.

@@ -1,4 +1,4 @@
-"""What a cluster needs before its first run, made once and safe to repeat: the bucket, then all that is registered."""
+"""Prepares a cluster for its first run, idempotently: creates the bucket, then registers everything with the server."""
 
 from deployments.command import command
 from deployments.register import register
@@ -7,10 +7,10 @@ from tuner.settings import settings
 
 
 def bucket() -> None:
-    """Makes the store's bucket if it is not there; a store in a folder needs none.
+    """Creates the store's bucket if it does not exist; a store in a folder needs none.
 
     Raises:
-        InputError: If the bucket can be neither found nor made.
+        InputError: If the bucket can be neither found nor created.
     """
     store = settings().store
     if not store.startswith("s3://"):
@@ -27,7 +27,7 @@ def bucket() -> None:
         except FileNotFoundError:
             files.mkdir(name)
     except (OSError, BotoCoreError, ClientError) as error:
-        raise InputError(f"TUNER_STORE={store}: the bucket {name} can be neither found nor made ({error})") from None
+        raise InputError(f"TUNER_STORE={store}: the bucket {name} can be neither found nor created ({error})") from None
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The global concurrency limit `gpu`: how many tasks may use a GPU at once, on all workers together."""
+"""The global concurrency limit `gpu`: the number of tasks that may use a GPU at once, on all workers together."""
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
@@ -10,7 +10,7 @@ NAME = "gpu"
 
 
 def register(client: SyncPrefectClient) -> None:
-    """Creates the limit; one that is there stays as it is, since a person may have changed it."""
+    """Creates the limit; an existing one is not changed, since a user may have set it."""
     try:
         client.read_global_concurrency_limit_by_name(NAME)
     except ObjectNotFound:

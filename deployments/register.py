@@ -1,8 +1,7 @@
-"""Makes what the server that `PREFECT_API_URL` names has to know: pools, limit, automations, deployments.
+"""Registers pools, limit, automations and deployments with the server at `PREFECT_API_URL`.
 
-Safe to repeat, and kind to what a person changed in the UI: a schedule that was switched on, a pool that was paused, a
-limit that was raised, an automation that was switched off stay so. That is why it goes through the client and not
-through `prefect deploy`.
+It is idempotent and keeps changes made in the UI: a schedule that was switched on, a pool that was paused, a limit that
+was raised, an automation that was switched off. That is why it uses the client instead of `prefect deploy`.
 """
 
 from importlib import import_module
@@ -23,7 +22,7 @@ def register() -> None:
     """Creates or updates everything.
 
     Raises:
-        InputError: If a setting does not fit what the server has.
+        InputError: If a setting conflicts with the state of the server.
     """
     with get_client(sync_client=True) as client:
         pools.register(client)
@@ -34,29 +33,29 @@ def register() -> None:
         _deployment(each, new=each["name"] not in known).apply()
 
 
-def _deployment(named: dict[str, Any], new: bool) -> RunnerDeployment:
-    module, name = named["entrypoint"].rsplit(".", 1)
+def _deployment(spec: dict[str, Any], new: bool) -> RunnerDeployment:
+    module, name = spec["entrypoint"].rsplit(".", 1)
     flow: Flow[..., object] = getattr(import_module(module), name)
     schedules: list[DeploymentScheduleCreate | DeploymentScheduleUpdate] = [
         DeploymentScheduleCreate(
             schedule=CronSchedule(cron=schedule["cron"], timezone=schedule["timezone"]), active=schedule["active"]
         )
-        for schedule in named.get("schedules", [])
+        for schedule in spec.get("schedules", [])
     ]
     deployment = RunnerDeployment(
-        name=named["name"],
-        version=named["version"],
+        name=spec["name"],
+        version=spec["version"],
         flow_name=flow.name,
-        entrypoint=named["entrypoint"],
-        description=named["description"],
-        tags=named["tags"],
-        work_pool_name=named["work_pool"]["name"],
+        entrypoint=spec["entrypoint"],
+        description=spec["description"],
+        tags=spec["tags"],
+        work_pool_name=spec["work_pool"]["name"],
     )
     if new:
         deployment.schedules = schedules
     deployment._set_defaults_from_flow(flow)
     for field in deployment._parameter_openapi_schema.properties.values():
-        # The form sends a default back as it is, and the server takes the null of an empty number for a wrong one.
+        # The UI's form sends defaults back, and the server rejects the null of an empty number.
         if "default" in field and field["default"] is None:
             del field["default"]
     return deployment

@@ -1,7 +1,7 @@
-"""Serves the store's reports over HTTP, so that the links in the Prefect UI open.
+"""Serves the store's reports over HTTP, for the links in the Prefect UI.
 
-`/` lists the runs; `/FINGERPRINT` is the report of that name, `/FINGERPRINT/figures/NAME.png` a picture of it. There is
-no password; whom `deployments.guard` lets pass is answered, under the address that `TUNER_REPORTS` names or loopback's.
+`/` lists the runs; `/FINGERPRINT` is a report, `/FINGERPRINT/figures/NAME.png` one of its figures. There is no
+password; requests are checked by `deployments.guard`, for the address in `TUNER_REPORTS` and those of loopback.
 """
 
 import argparse
@@ -22,12 +22,12 @@ from tuner.settings import settings
 
 
 class Reports(BaseHTTPRequestHandler):
-    """Answers GET only, with what is in the store at that moment."""
+    """Answers GET requests from the current contents of the store."""
 
     server_version = "tuner"
 
     def do_GET(self) -> None:
-        """The list of runs, one report, or a picture of it."""
+        """Sends the list of runs, a report, or one of its figures."""
         if refused := guard.refusal({name.lower(): value for name, value in self.headers.items()}, self._own()):
             self.send_error(HTTPStatus.FORBIDDEN, refused)
             return
@@ -37,10 +37,10 @@ class Reports(BaseHTTPRequestHandler):
             status = HTTPStatus.OK if body else HTTPStatus.NOT_FOUND
         except TunerError as error:
             status, body = HTTPStatus.INTERNAL_SERVER_ERROR, html.escape(str(error)).encode()
-        picture = file.endswith(".png") and status == HTTPStatus.OK
-        body = body or b"There is no such report."
+        is_image = file.endswith(".png") and status == HTTPStatus.OK
+        body = body or b"No such report."
         self.send_response(status)
-        self.send_header("Content-Type", "image/png" if picture else "text/html; charset=utf-8")
+        self.send_header("Content-Type", "image/png" if is_image else "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -51,11 +51,11 @@ class Reports(BaseHTTPRequestHandler):
         }
 
     def log_message(self, format: str, *args: object) -> None:
-        """Keeps quiet: nobody reads who read what."""
+        """Logs nothing."""
 
 
 def _file(name: str, file: str) -> bytes | None:
-    """A file of a report that a browser shows, or None if there is no such report or file."""
+    """An HTML or PNG file of a report; None if there is no such report or file."""
     store = Store(settings().store)
     manifest = store.find("report", name) if re.fullmatch("[0-9a-f]{64}", name) else None
     shown = [each.name for each in manifest.files if each.name.endswith((".html", ".png"))] if manifest else []
@@ -67,13 +67,13 @@ def _index() -> str:
     lines = []
     for name in reversed(store.run_names()):
         record = runs.find(store, name)
-        made = next((entry for entry in record["artifacts"] if entry["stage"] == "report"), None)
-        title = f'<a href="/{made["fingerprint"]}">{html.escape(name)}</a>' if made else html.escape(name)
-        told = runs.told(store, record)
-        took = f", took {duration(told.seconds)}" if told.seconds is not None else ""
-        when = f"{record['state']}, started {moment(told.started)} UTC{took}"
-        lines.append(f"<li>{title} {when}<br>{html.escape(told.outcome)}</li>")
-    listed = f"<ul>{''.join(lines)}</ul>" if lines else "<p>There is no run yet.</p>"
+        report = next((entry for entry in record["artifacts"] if entry["stage"] == "report"), None)
+        title = f'<a href="/{report["fingerprint"]}">{html.escape(name)}</a>' if report else html.escape(name)
+        summary = runs.summarize(store, record)
+        took = f", took {duration(summary.seconds)}" if summary.seconds is not None else ""
+        when = f"{record['state']}, started {moment(summary.started)} UTC{took}"
+        lines.append(f"<li>{title} {when}<br>{html.escape(summary.outcome)}</li>")
+    listed = f"<ul>{''.join(lines)}</ul>" if lines else "<p>No runs yet.</p>"
     return f"<!doctype html><title>Reports</title><h1>Reports in {html.escape(store.url)}</h1>{listed}"
 
 
@@ -81,7 +81,7 @@ def serve(host: str, port: int) -> None:
     """Serves until interrupted.
 
     Raises:
-        InputError: If the reports are to be served on anything but loopback, and nobody says under which address.
+        InputError: If the host is not loopback and `TUNER_REPORTS` is not set.
     """
     with ThreadingHTTPServer((host, port), Reports) as server:
         if not ipaddress.ip_address(server.socket.getsockname()[0]).is_loopback and not settings().reports:
@@ -96,5 +96,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
     parser.add_argument("--port", type=int, default=4201)
-    given = parser.parse_args()
-    command(lambda: serve(given.host, given.port))
+    arguments = parser.parse_args()
+    command(lambda: serve(arguments.host, arguments.port))

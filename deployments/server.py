@@ -1,13 +1,13 @@
-"""Prefect's own server, made fit for SQLite and for the machine of a person who also browses; `tuner up` starts it.
+"""Prefect's server with access control on loopback and fixes for SQLite; `tuner up` starts it.
 
     python -m deployments.server --host 127.0.0.1 --port 4200
 
-On loopback it answers whom `deployments.guard` lets pass; anywhere else it wants a password.
+On loopback, requests are checked by `deployments.guard`; on any other address a password is required.
 
-Its transactions are those of `deployments.sqlite`, and its garbage is collected beside its event loop: SQLAlchemy
-leaves the cursor of a statement that failed to the garbage collector, and whoever frees a cursor waits for its
-connection. That may be waiting itself, for up to a minute (Prefect's `busy_timeout`), for another one to commit. Freed
-on the event loop, through which every commit goes, the cursor stops the whole server for that minute.
+Transactions are those of `deployments.sqlite`, and garbage is collected in a separate thread, not on the event loop:
+SQLAlchemy leaves the cursor of a failed statement to the garbage collector, and freeing it waits for its connection,
+which may itself wait up to a minute (Prefect's `busy_timeout`) for another connection to commit. Freed on the event
+loop, which every commit needs, the cursor would block the whole server for that minute.
 """
 
 import argparse
@@ -30,16 +30,16 @@ from tuner.errors import InputError
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-SETTLED_SECONDS = 60.0
-"""After so long all that the server consists of is loaded. It is left out of later collections, each of which would
-otherwise stop the server for the second that it takes to look through it."""
+STARTUP_SECONDS = 60.0
+"""After this time the server is fully loaded. Its objects are then excluded from later collections, each of which would
+otherwise block the server for about a second."""
 
 
 def listen(host: str, port: int) -> socket.socket:
     """Listens on a port.
 
     Raises:
-        InputError: If that cannot be.
+        InputError: If the address cannot be used.
     """
     try:
         return socket.create_server((host, port))
@@ -48,13 +48,13 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(listening: socket.socket) -> None:
-    """Serves Prefect's API and UI on a socket that listens, until this process is ended.
+    """Serves Prefect's API and UI on a listening socket, until this process ends.
 
     Raises:
-        InputError: If it listens on anything but loopback, and no password is set.
+        InputError: If the address is not loopback and no password is set.
     """
     host, port = listening.getsockname()
-    # The UI asks the server that it comes from, under the name by which it was opened.
+    # The UI uses the API of the server that it is loaded from, under the same name.
     os.environ.setdefault("PREFECT_UI_API_URL", "/api")
     os.environ.setdefault("PREFECT_SERVER_CORS_ALLOWED_ORIGINS", f"http://{host}:{port}")
     from prefect.settings import get_current_settings
@@ -64,29 +64,29 @@ def serve(listening: socket.socket) -> None:
     password = settings.api.auth_string
     if not loopback and not (password and password.get_secret_value()):
         raise InputError(
-            f"--host {host}: whoever reaches this server may run its flows; "
+            f"--host {host}: anyone who can reach this server can run its flows; "
             "set a password, PREFECT_SERVER_API_AUTH_STRING=user:password, or serve on 127.0.0.1"
         )
-    import uvicorn  # and Prefect's server: seconds, which importers may not want
+    import uvicorn  # slow to import, like Prefect's server
     from prefect.server.api.server import create_app
 
     from deployments.sqlite import begin_immediately
 
-    collect_beside()
+    collect_in_thread()
     begin_immediately()
     app: ASGIApp = create_app(final=True)
     if loopback:
         app = guarded(app, guard.addresses(host, port))
-    with suppress(KeyboardInterrupt):  # uvicorn's own last word, after it has ended well
+    with suppress(KeyboardInterrupt):  # uvicorn raises it after a clean shutdown
         uvicorn.Server(uvicorn.Config(app, log_level=settings.logging_level.lower())).run(sockets=[listening])
 
 
 def guarded(app: "ASGIApp", own: set[str]) -> "ASGIApp":
-    """An application that answers only what `guard` lets pass, websockets too.
+    """Wraps an application so that it answers only requests that `guard` allows, websockets too.
 
     Args:
         app: The application.
-        own: Its addresses, `name:port` each.
+        own: The server's own addresses, each `name:port`.
     """
     from starlette.responses import PlainTextResponse
 
@@ -95,36 +95,36 @@ def guarded(app: "ASGIApp", own: set[str]) -> "ASGIApp":
         if scope["type"] == "lifespan" or not (refused := guard.refusal(headers, own)):
             await app(scope, receive, send)
         elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008, "reason": refused})  # to the browser it is a 403
+            await send({"type": "websocket.close", "code": 1008, "reason": refused})  # a 403 to the browser
         else:
             await PlainTextResponse(f"{refused}\n", HTTPStatus.FORBIDDEN)(scope, receive, send)
 
     return answer
 
 
-def collect_beside(seconds: float = 1.0) -> None:
-    """Has the garbage of this process collected in a thread of its own from now on.
+def collect_in_thread(seconds: float = 1.0) -> None:
+    """Disables automatic garbage collection in this process and collects in a separate thread instead.
 
     Args:
-        seconds: Between two collections of what is young; every sixtieth is of everything.
+        seconds: The interval between collections of young objects; every sixtieth collection is a full one.
     """
     gc.disable()
     threading.Thread(target=_collect, args=(seconds,), name="garbage", daemon=True).start()
 
 
 def _collect(seconds: float) -> None:
-    settled = time.monotonic() + SETTLED_SECONDS
-    for turn in count(1):
+    freeze_at = time.monotonic() + STARTUP_SECONDS
+    for number in count(1):
         time.sleep(seconds)
-        gc.collect(2 if turn % 60 == 0 else 1)
-        if time.monotonic() > settled:
+        gc.collect(2 if number % 60 == 0 else 1)
+        if time.monotonic() > freeze_at:
             gc.freeze()
-            settled = math.inf
+            freeze_at = math.inf
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
     parser.add_argument("--port", type=int, default=4200)
-    given = parser.parse_args()
-    command(lambda: serve(listen(given.host, given.port)))
+    arguments = parser.parse_args()
+    command(lambda: serve(listen(arguments.host, arguments.port)))

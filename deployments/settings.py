@@ -1,4 +1,4 @@
-"""How the cluster is laid out: settings from the environment (`TUNER_*`) that only registration reads."""
+"""Settings of the cluster from the environment (`TUNER_*`), which only registration reads."""
 
 from functools import lru_cache
 from typing import Literal
@@ -17,11 +17,11 @@ class Cluster(BaseSettings):
     """Read from the environment; an empty variable counts as unset.
 
     Attributes:
-        pool_type: What the workers of both pools start for a flow run: a process, a container, a Kubernetes job.
-        gpu_slots: How many tasks may use a GPU at once, on all workers together.
-        image: What containers and jobs run.
+        pool_type: What workers start for a flow run: a process, a container or a Kubernetes job.
+        gpu_slots: The number of tasks that may use a GPU at once, on all workers together.
+        image: The image of containers and jobs.
         network: The Docker network that containers join; by default the worker chooses.
-        notify_block: The notification block that is told of failures and new champions, as `<type>/<name>`.
+        notify_block: The block that sends notifications of failures and new champions, as `<type>/<name>`.
     """
 
     model_config = SettingsConfigDict(env_prefix="TUNER_", env_ignore_empty=True)
@@ -43,6 +43,6 @@ def cluster() -> Cluster:
     try:
         return Cluster()
     except ValidationError as error:
-        # The value is not repeated: a webhook's address, given in place of a block's name, is a secret.
+        # The value is not printed: a webhook's URL, set by mistake instead of a block's name, is a secret.
         first = error.errors()[0]
         raise InputError(f"TUNER_{str(first['loc'][0]).upper()}: {first['msg']}") from None

@@ -1,8 +1,8 @@
-"""The deployments that ship here, and why a worker of this project refuses to run what does not.
+"""The deployments that ship with this package, and the check that a worker runs no others.
 
-Whoever may ask the server may make a deployment there whose pull step or entrypoint is any code at all, or give one of
-ours a command or an environment of another. What a worker runs is therefore taken from here; what the server says
-besides is only compared with it, so that nobody waits for what is not done.
+Anyone with access to the server can create a deployment whose pull step or entrypoint is arbitrary code, or change the
+command or environment of one of ours. A worker therefore takes what it runs from here; what the server says is only
+compared with it, so that a flow run which differs fails with a reason.
 """
 
 from functools import cache
@@ -21,15 +21,15 @@ from tuner.registry import STAGES
 @cache
 def listed() -> list[dict[str, Any]]:
     """The deployments: those of `prefect.yaml`, and one for each stage."""
-    named = yaml.safe_load((resources.files("deployments") / "prefect.yaml").read_text())["deployments"]
-    like = named[0]
-    return named + [
+    deployments = yaml.safe_load((resources.files("deployments") / "prefect.yaml").read_text())["deployments"]
+    first = deployments[0]
+    return deployments + [
         {
             "name": stage.flow,
-            "version": like["version"],
+            "version": first["version"],
             "description": stage.does,
             "entrypoint": f"flows.stages.{stage.name}",
-            "tags": like["tags"],
+            "tags": first["tags"],
             "work_pool": {"name": "gpu" if stage.gpu else "cpu"},
         }
         for stage in STAGES.values()
@@ -38,31 +38,31 @@ def listed() -> list[dict[str, Any]]:
 
 @cache
 def job_template(pool: str) -> dict[str, Any]:
-    """The base job template of a pool whose workers start processes."""
+    """The base job template of a pool with process workers."""
     return template(pool, Cluster(pool_type="process"))
 
 
 def refusal(run: FlowRun, deployment: DeploymentResponse | None, pool: WorkPool) -> str | None:
-    """Why a process worker does not run a flow run; None if it does.
+    """Why a process worker refuses a flow run; None if it runs it.
 
     Args:
         run: The flow run.
         deployment: Its deployment, if it has one.
-        pool: The work pool that it comes from.
+        pool: Its work pool.
     """
     if deployment is None:
         return "the flow run has no deployment; this worker runs only the deployments that ship with it"
-    foreign = f"deployment {deployment.name}: this worker runs only what ships with it, and not"
+    prefix = f"deployment {deployment.name}: this worker runs only what ships with it, not"
     if deployment.entrypoint not in {each["entrypoint"] for each in listed()}:
-        return f"{foreign} the entrypoint {deployment.entrypoint}"
+        return f"{prefix} the entrypoint {deployment.entrypoint}"
     if deployment.pull_steps:
-        return f"{foreign} the pull step {', '.join(step for each in deployment.pull_steps for step in each)}"
+        return f"{prefix} the pull step {', '.join(step for each in deployment.pull_steps for step in each)}"
     if deployment.storage_document_id:
-        return f"{foreign} code from a storage block"
+        return f"{prefix} code from a storage block"
     if variables := {**deployment.job_variables, **(run.job_variables or {})}:
         return (
             f"job variables ({', '.join(variables)}): this worker takes none from the server; "
-            "set what a run is to know in the worker's environment"
+            "set them in the worker's environment instead"
         )
     if pool.name not in POOLS or pool.base_job_template != job_template(pool.name):
         return (

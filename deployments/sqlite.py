@@ -1,8 +1,8 @@
-"""The server's database on SQLite, every transaction of which takes its turn to write as it begins.
+"""The server's SQLite configuration, in which every transaction takes the write lock when it begins.
 
-Prefect's transactions read before they write, and SQLite refuses such a one the lock, without waiting, if another has
-written in between: the server answers 503. Its UI then says "Unknown error", a client waits for seconds and asks again.
-A transaction that begins with the lock waits for its turn; Prefect has the ones that it found in trouble do so.
+Prefect's transactions read before they write, and if another connection has written in between, SQLite refuses the lock
+without waiting: the server answers 503, its UI shows "Unknown error", and clients retry after seconds. A transaction
+that begins with the lock waits for it instead; Prefect does this for some of its transactions, here all do.
 """
 
 from collections.abc import AsyncGenerator
@@ -16,16 +16,16 @@ from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
 
 
 class Immediate(AioSqliteConfiguration):
-    """SQLite whose transactions begin with the lock."""
+    """SQLite with `BEGIN IMMEDIATE` for all transactions."""
 
     @asynccontextmanager
     async def begin_transaction(
         self, session: AsyncSession, with_for_update: bool = True
     ) -> AsyncGenerator[AsyncSessionTransaction, None]:
-        """Begins a transaction as one that is to write, whatever its caller asks for."""
+        """Begins a write transaction, whatever the caller requests."""
         async with super().begin_transaction(session, with_for_update=True) as transaction:
             await session.connection()  # takes the lock
-            # What reads in a session of its own meanwhile would inherit the mode, and wait for this very transaction.
+            # A session opened meanwhile would inherit the mode, and wait for this very transaction.
             token = SQLITE_BEGIN_MODE.set(None)
             try:
                 yield transaction
@@ -34,7 +34,7 @@ class Immediate(AioSqliteConfiguration):
 
 
 def begin_immediately() -> None:
-    """Has the server of this process use it, if it is on SQLite; call it before the server is made."""
+    """Makes this process's server use `Immediate` if it is on SQLite; call it before creating the server."""
     url = PREFECT_API_DATABASE_CONNECTION_URL.value()
     if get_dialect(url).name == "sqlite":
         MODELS_DEPENDENCIES["database_config"] = Immediate(connection_url=url)

@@ -1,4 +1,4 @@
-"""The Prefect server of one process alone, which `tuner run` starts where it finds no other; it ends with that process.
+"""A temporary Prefect server, which `tuner run` starts if there is no other; it ends with the process that started it.
 
     python -m deployments.temporary FD
 
@@ -19,15 +19,15 @@ from deployments.server import serve
 
 
 class TemporaryServer:
-    """A server on 127.0.0.1 that lives as long as this process, and goes on starting while this one does other things.
+    """A server on 127.0.0.1 that lives as long as this process, and starts in the background.
 
-    Create it before Prefect is imported: what Prefect still has to tell at the end of the process is told first.
+    Create it before Prefect is imported: exit handlers run in reverse order, so Prefect sends its last messages first.
 
     Args:
-        log: The file to which it logs.
+        log: The server's log file.
 
     Attributes:
-        url: Of its API.
+        url: The URL of its API.
     """
 
     def __init__(self, log: Path) -> None:
@@ -41,13 +41,13 @@ class TemporaryServer:
                 stderr=file,
                 pass_fds=[listening.fileno()],
                 start_new_session=True,
-                # As Prefect marks its own temporary server: no UI, and no services that look for work.
+                # As for Prefect's own temporary server: no UI, and no services that look for work.
                 env={**os.environ, "PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"},
             )
         atexit.register(self._end)
 
     def wait(self) -> None:
-        """Waits until it answers.
+        """Waits until the server answers.
 
         Raises:
             StageError: If it does not start.

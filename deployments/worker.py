@@ -1,10 +1,10 @@
-"""A process worker that runs only the deployments that ship here.
+"""A process worker that runs only the deployments that ship with this package.
 
     python -m deployments.worker --pool cpu --limit 1
 
-is `prefect worker start --type process` with the same options. Entrypoint, command and environment of a flow run come
-from `deployments.shipped` and never from the server; a flow run that wants others fails, and says so. Each ends with
-its worker, even if that one is killed.
+works like `prefect worker start --type process` with the same options. Entrypoint, command and environment of a flow
+run come from `deployments.shipped` and never from the server; a flow run with others fails with a reason. Flow runs end
+with their worker, even if it is killed.
 """
 
 import sys
@@ -25,11 +25,11 @@ from deployments import shipped
 from deployments.child import as_child
 
 TYPE = "shipped"
-"""Under which the command finds the class; to the server it is a process worker."""
+"""The type under which the Prefect CLI finds the class; to the server it is a process worker."""
 
 
 class NoHooks:
-    """Runs no hook after a cancellation or a crash: the flows that ship have none, and others are not loaded here."""
+    """Skips cancellation and crash hooks: the shipped flows have none, and no other flow is loaded here."""
 
     async def run_cancellation_hooks(self, flow_run: FlowRun, state: State) -> None:
         """Does nothing."""
@@ -39,7 +39,7 @@ class NoHooks:
 
 
 class ShippedWorker(ProcessWorker):
-    """Takes from the server which flow to run, and with which parameters, and nothing else."""
+    """Takes only the flow's name and its parameters from the server."""
 
     @classmethod
     def __dispatch_key__(cls) -> str:
@@ -51,12 +51,12 @@ class ShippedWorker(ProcessWorker):
         configuration: ProcessJobConfiguration,
         task_status: anyio.abc.TaskStatus[Any] | None = None,
     ) -> ProcessWorkerResult:
-        """Runs a flow run in a process of its own, or has it fail.
+        """Runs a flow run in a child process, or fails it if it is refused.
 
         Args:
             flow_run: The flow run.
-            configuration: What the server would have; it is made anew.
-            task_status: Is told the process, as soon as there is one, or the refusal.
+            configuration: The server's configuration, which is ignored.
+            task_status: Gets the id of the process as soon as it has started, or the refusal.
         """
         status = task_status or anyio.TASK_STATUS_IGNORED
         identifier = flow_run.deployment_id
@@ -68,30 +68,32 @@ class ShippedWorker(ProcessWorker):
             status.started(PermissionError(refused))
             return ProcessWorkerResult(status_code=0, identifier="refused")
         flow = await self.client.read_flow(flow_run.flow_id)
-        own = ProcessJobConfiguration(env=shipped.job_template(self.work_pool.name)["job_configuration"]["env"])
-        own.prepare_for_flow_run(flow_run, deployment, flow, self.work_pool, self.name, self.backend_id)
+        safe_configuration = ProcessJobConfiguration(
+            env=shipped.job_template(self.work_pool.name)["job_configuration"]["env"]
+        )
+        safe_configuration.prepare_for_flow_run(flow_run, deployment, flow, self.work_pool, self.name, self.backend_id)
         with TemporaryDirectory(suffix="prefect") as folder:
             async with FlowRunExecutorContext() as context:
                 starter = EngineCommandStarter(
                     command=command_to_string(as_child(sys.executable, "prefect.engine")),
                     entrypoint=deployment.entrypoint,
                     cwd=Path(folder),
-                    env=own.env,
+                    env=safe_configuration.env,
                     control_channel=context.control_channel,
                     isolate_process_group=True,
                     env_overrides_settings=True,
                 )
                 executor = context.create_executor(flow_run, starter, propose_submitting=False, hook_runner=NoHooks())
-                return await _executed(executor, status)
+                return await _execute(executor, status)
 
 
-async def _executed(executor: FlowRunExecutor, status: anyio.abc.TaskStatus[int]) -> ProcessWorkerResult:
+async def _execute(executor: FlowRunExecutor, status: anyio.abc.TaskStatus[int]) -> ProcessWorkerResult:
     results: list[ProcessWorkerResult] = []
 
     async def execute(*, task_status: anyio.abc.TaskStatus[Any]) -> None:
-        ended = await executor.submit(task_status=task_status)
-        if ended and ended.status_code is not None:
-            results.append(ProcessWorkerResult(status_code=ended.status_code, identifier=str(ended.handle.pid)))
+        result = await executor.submit(task_status=task_status)
+        if result and result.status_code is not None:
+            results.append(ProcessWorkerResult(status_code=result.status_code, identifier=str(result.handle.pid)))
 
     async with anyio.create_task_group() as group:
         handle = await group.start(execute)

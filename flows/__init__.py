@@ -2,4 +2,4 @@
 
 from tuner import interpreter
 
-interpreter.spare_libraries()  # whoever imports a flow, such as Prefect's engine on a worker, is a process that runs it
+interpreter.relax_garbage_collection()  # a process that imports a flow, such as a worker, runs it

@@ -1,4 +1,4 @@
-"""What a flow run is called: as a person called it, else by the run in the store and what is done for it."""
+"""Names of flow runs: the name that a user typed, else the run's name in the store and what the flow does for it."""
 
 from collections.abc import Callable
 from functools import cache
@@ -13,31 +13,31 @@ from tuner.recipe import Recipe
 from tuner.registry import run_name
 
 
-def named(said: Callable[[Recipe, dict[str, Any]], str]) -> Callable[[], str]:
-    """What names a flow run: the name of the run that it belongs to, and what is said of its recipe and parameters."""
+def flow_run_namer(describe: Callable[[Recipe, dict[str, Any]], str]) -> Callable[[], str]:
+    """A function that names a flow run `<run>: <description>`, the description made from recipe and parameters."""
 
     def name() -> str:
-        given, current = flow_run.get_parameters(), flow_run.get_name()
+        parameters, current = flow_run.get_parameters(), flow_run.get_name()
         if current and not _is_generated(current):
             return current
         try:
-            handed = planning.handed.get()
-            recipe = handed[0] if handed else _recipe(given)
-            return f"{given.get('name') or run_name(recipe)}: {said(recipe, given)}"
+            prepared = planning.prepared.get()
+            recipe = prepared[0] if prepared else _recipe(parameters)
+            return f"{parameters.get('name') or run_name(recipe)}: {describe(recipe, parameters)}"
         except InputError:
-            # The flow says what is wrong; what is raised here would be a crash without a word in the run's state.
+            # The flow itself reports the error; raised here, it would be a crash without a message in the run's state.
             return "refused"
 
     return name
 
 
-def _recipe(given: dict[str, Any]) -> Recipe:
-    fields = {key: given.get(key) for key in ("rows", "seed", "epochs", "quality")}
-    return form.chosen(given["recipe"], given["recipe_yaml"], given["overrides"], **fields)
+def _recipe(parameters: dict[str, Any]) -> Recipe:
+    fields = {key: parameters.get(key) for key in ("rows", "seed", "epochs", "quality")}
+    return form.recipe_from_form(parameters["recipe"], parameters["recipe_yaml"], parameters["overrides"], **fields)
 
 
 def _is_generated(name: str) -> bool:
-    """Whether Prefect drew a name: two words of its list, or two capitalised ones of its UI's (`Tasty-Squid`)."""
+    """Whether Prefect made up a name: two words of its list, or two capitalised words of its UI's (`Tasty-Squid`)."""
     words = name.split("-")
     return len(words) == 2 and (_words().issuperset(words) or all(word.isalpha() and word.istitle() for word in words))
 

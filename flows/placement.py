@@ -1,7 +1,7 @@
-"""Where the steps of a stage are computed: here, on workers of the pools, or on a Ray cluster. `TUNER_PLACEMENT` says.
+"""Where the steps of a stage run: in this process, on workers of the pools, or on a Ray cluster (`TUNER_PLACEMENT`).
 
-A stage of very many shards is computed by child flows in any case: the server and its UI bear about 500 tasks in a
-flow run well.
+A stage of very many shards always runs as child flows: the server and its UI handle up to about 500 tasks in a flow
+run well.
 """
 
 import logging
@@ -33,47 +33,46 @@ from tuner.planning import Step
 from tuner.recipe import Recipe
 from tuner.registry import STAGES
 from tuner.settings import settings
-from tuner.stage import spanned
+from tuner.stage import label_range
 from tuner.training import devices
 
 TAG = "tuner"
-"""Of every flow run of this project: by it the server's automations know whose run is silent."""
+"""The tag of every flow run of this project, by which the server's automations select them."""
 
 GROUP_SHARDS = 8
-"""Shards that one worker gets at once: enough that loading the model weighs little, few enough to share out."""
+"""Shards in one flow run of a worker: enough to amortise loading the model, few enough to balance the load."""
 
 MOST_TASKS = 500
 CHILD_TASKS = 250
-WAITING = 32
-"""Threads that wait for workers, each for one adapter or group of shards."""
+REMOTE_GROUPS = 32
+"""Flow runs on workers that a flow waits for at once, a thread for each."""
 
+LOCAL_TASKS = 4
+"""CPU tasks that a flow runs at once while its workers run the GPU tasks."""
 
-HERE = 4
-"""Light tasks that a flow computes at once while its workers compute the heavy ones."""
-
-EVERY = 10_000
-"""Tasks that a flow hands to a Ray cluster at once, which has a queue of its own."""
+RAY_TASKS = 10_000
+"""Tasks that a flow submits to a Ray cluster at once; the cluster queues them itself."""
 
 
 def lanes() -> dict[str, int]:
-    """How many groups of steps compute at once: on the GPUs, and beside them on the CPU.
+    """How many groups of steps run at once in each lane: on the GPUs, and on the CPU.
 
-    Where no GPU is in sight, everything shares the CPU.
+    Without a visible GPU, everything runs in the CPU lane.
     """
     match settings().placement:
         case "ray":
-            return {"gpu": EVERY, "cpu": EVERY}
+            return {"gpu": RAY_TASKS, "cpu": RAY_TASKS}
         case "pools":
-            return {"gpu": WAITING, "cpu": HERE}
+            return {"gpu": REMOTE_GROUPS, "cpu": LOCAL_TASKS}
         case _:
             return {"gpu": settings().workers, "cpu": 1} if devices.visible() else {"cpu": settings().workers}
 
 
-def runner() -> TaskRunner[PrefectFuture[Any]]:
+def task_runner() -> TaskRunner[PrefectFuture[Any]]:
     """The task runner of every flow.
 
     Raises:
-        InputError: If Ray is asked for and not installed.
+        InputError: If Ray is configured but not installed.
     """
     placement = settings().placement
     if placement != "ray":
@@ -86,51 +85,55 @@ def runner() -> TaskRunner[PrefectFuture[Any]]:
         ) from None
     return ray.RayTaskRunner(
         address=os.environ.get("RAY_ADDRESS"),
-        init_kwargs={"runtime_env": {"env_vars": _passed()}, "log_to_driver": False, "logging_level": logging.WARNING},
+        init_kwargs={
+            "runtime_env": {"env_vars": _worker_environment()},
+            "log_to_driver": False,
+            "logging_level": logging.WARNING,
+        },
     )
 
 
-def _passed() -> dict[str, str]:
-    """What Ray's workers have to know. Secrets are not passed: they stand in the environment of `ray start`."""
-    passed = {key: value for key, value in os.environ.items() if key.startswith("TUNER_") and key != "TUNER_HOME"}
+def _worker_environment() -> dict[str, str]:
+    """The environment of Ray's workers, without secrets: workers inherit those from `ray start`."""
+    variables = {key: value for key, value in os.environ.items() if key.startswith("TUNER_") and key != "TUNER_HOME"}
     return {
-        **passed,
-        # A worker that does not know the server would start one of its own.
+        **variables,
+        # Without it a worker would start a server of its own.
         "PREFECT_API_URL": os.environ.get("PREFECT_API_URL", ""),
-        "TUNER_STORE": Store(settings().store).url,  # it works in another folder
-        # Ray would set one thread, and sums in another order are not the same bits.
+        "TUNER_STORE": Store(settings().store).url,  # absolute: the worker has another working directory
+        # Ray would set one thread; sums in another order differ in their last bits.
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(os.cpu_count())),
     }
 
 
 def groups(stage: str, steps: Sequence[Step], recipe: dict[str, Any]) -> list[Group]:
-    """The groups in which the steps of a stage are computed, wherever settings say.
+    """The groups in which the steps of a stage run, placed as the settings say.
 
     Args:
         stage: The stage.
-        steps: What of it is wanted, there or missing.
+        steps: The stage's steps, cached or missing.
         recipe: The recipe as plain data.
     """
-    sent: list[Group] = []
+    remote: list[Group] = []
     if settings().placement == "pools" and STAGES[stage].gpu:
-        size = GROUP_SHARDS if STAGES[stage].divided else 1
+        size = GROUP_SHARDS if STAGES[stage].sharded else 1
         missing = [step for step in steps if step.manifest is None]
-        sent = [_sent(stage, some, recipe) for some in _split(missing, size)]
+        remote = [_remote_group(stage, chunk, recipe) for chunk in _chunks(missing, size)]
         steps = [step for step in steps if step.manifest]
     if len(steps) > MOST_TASKS:
-        return [*(_child(stage, some, recipe) for some in _split(steps, CHILD_TASKS)), *sent]
-    return [*here(stage, steps, recipe), *sent]
+        return [*(_child_group(stage, chunk, recipe) for chunk in _chunks(steps, CHILD_TASKS)), *remote]
+    return [*local_groups(stage, steps, recipe), *remote]
 
 
-def here(stage: str, steps: Sequence[Step], recipe: dict[str, Any]) -> list[Group]:
-    """The steps of a stage, each as a task of the flow that runs."""
-    return [Group((step,), _lane(stage), partial(_submitted, stage, step, recipe)) for step in steps]
+def local_groups(stage: str, steps: Sequence[Step], recipe: dict[str, Any]) -> list[Group]:
+    """The steps of a stage, each as a task of the current flow run."""
+    return [Group((step,), _lane(stage), partial(_submit, stage, step, recipe)) for step in steps]
 
 
-def _submitted(stage: str, step: Step, recipe: dict[str, Any]) -> PrefectFuture[Any]:
-    # A flow's tag is not its tasks': the server would be asked for the limits of that tag before each of them.
+def _submit(stage: str, step: Step, recipe: dict[str, Any]) -> PrefectFuture[Any]:
+    # Tasks do not inherit the flow's tag: Prefect would ask the server for that tag's limits before each of them.
     with TagsContext(current_tags=set()), _resources(stage):
-        # The store holds the truth: what it lacks is computed, whatever Prefect remembers.
+        # The store decides: what is missing there is computed, even if Prefect has cached a result.
         task = TASKS[stage].with_options(refresh_cache=step.manifest is None)
         return task.submit(step.spec.fingerprint, recipe, step.spec.label)
 
@@ -139,26 +142,26 @@ def _lane(stage: str) -> str:
     return "gpu" if STAGES[stage].gpu and "gpu" in lanes() else "cpu"
 
 
-def compared(spec: Spec, run: str, *, here: bool = False) -> PrefectFuture[Any]:
-    """Begins to compare a run's best adapter with the champion.
+def submit_comparison(spec: Spec, run: str, *, local: bool = False) -> PrefectFuture[Any]:
+    """Starts the comparison of a run's best adapter with the champion.
 
     Args:
         spec: The artifact that holds the comparison.
         run: The run's name.
-        here: Whether it is this process that is to compute it, wherever other work is placed.
+        local: Whether to run it in this process whatever the placement.
     """
     missing = Store(settings().store).find(spec.stage, spec.fingerprint) is None
-    if missing and not here and settings().placement == "pools":
+    if missing and not local and settings().placement == "pools":
         return send.submit("compare", {"run": run}, [(spec.stage, spec.fingerprint)], f"compare: {run}")
     with _resources(spec.stage):
         return compare.with_options(refresh_cache=missing).submit(spec.fingerprint, run)
 
 
-def _split(steps: Sequence[Step], size: int) -> list[tuple[Step, ...]]:
+def _chunks(steps: Sequence[Step], size: int) -> list[tuple[Step, ...]]:
     return [tuple(steps[start : start + size]) for start in range(0, len(steps), size)]
 
 
-def _sent(stage: str, steps: tuple[Step, ...], recipe: dict[str, Any]) -> Group:
+def _remote_group(stage: str, steps: tuple[Step, ...], recipe: dict[str, Any]) -> Group:
     labels = [step.spec.label for step in steps]
 
     def begin() -> PrefectFuture[Any]:
@@ -166,14 +169,14 @@ def _sent(stage: str, steps: tuple[Step, ...], recipe: dict[str, Any]) -> Group:
             STAGES[stage].flow,
             {"recipe_yaml": loading.text(Recipe.model_validate(recipe)), "parts": labels},
             [(stage, step.spec.fingerprint) for step in steps],
-            f"{stage} {spanned(labels)}".strip(),
+            f"{stage} {label_range(labels)}".strip(),
         )
 
     return Group(steps, _lane(stage), begin)
 
 
-def _child(stage: str, steps: tuple[Step, ...], recipe: dict[str, Any]) -> Group:
-    from flows.stages import FLOWS  # which are placed by this module
+def _child_group(stage: str, steps: tuple[Step, ...], recipe: dict[str, Any]) -> Group:
+    from flows.stages import FLOWS  # a circular import: the flows use this module
 
     def run() -> None:
         with tags(TAG):
@@ -182,12 +185,12 @@ def _child(stage: str, steps: tuple[Step, ...], recipe: dict[str, Any]) -> Group
 
     def begin() -> Future[None]:
         child: Future[None] = Future()
-        context = copy_context()  # by it Prefect knows whose child the flow run is
+        context = copy_context()  # Prefect takes the parent flow run from it
 
         def compute() -> None:
             try:
                 child.set_result(context.run(run))
-            except Exception as error:  # noqa: BLE001 - raised by whoever asks for the result
+            except Exception as error:  # noqa: BLE001 - raised again by `result`
                 child.set_exception(error)
 
         Thread(target=compute, name=f"{stage} {steps[0].spec.label}", daemon=True).start()
@@ -197,13 +200,13 @@ def _child(stage: str, steps: tuple[Step, ...], recipe: dict[str, Any]) -> Group
 
 
 def _resources(stage: str) -> AbstractContextManager[Any]:
-    """What a step takes of a Ray cluster: one GPU where it has a use for one and the cluster has any."""
+    """What a step reserves on a Ray cluster: one GPU if it uses one and the cluster has any."""
     if settings().placement != "ray":
         return nullcontext()
     import ray
     from prefect_ray.context import remote_options
 
     gpus = 1 if stage in ON_GPU and settings().device != "cpu" and ray.cluster_resources().get("GPU") else 0
-    # A process keeps its libraries for the next task, and its model if it draws shards. One that evaluates is ended, to
-    # free the memory of the GPU.
+    # A worker process is reused, so that libraries and the generator stay loaded; after an evaluation it is ended, to
+    # free the GPU's memory.
     return remote_options(num_gpus=gpus, max_calls=1 if stage in ("evaluate", "compare") else 0)

@@ -1,7 +1,6 @@
-"""Runs a plan as the graph that it is: a step begins as soon as what it reads is there.
+"""Runs a plan as a graph: a step starts as soon as its inputs exist.
 
-A lane bounds how many groups of steps compute at once on one kind of device, so that work for the CPU does not wait for
-a GPU that is busy.
+A lane limits how many groups of steps run at once on one kind of device, so that CPU work does not wait for a busy GPU.
 """
 
 from collections import Counter, deque
@@ -14,10 +13,10 @@ from tuner.planning import Step
 
 
 class Running(Protocol):
-    """Work that was begun, as a future of Prefect's is."""
+    """Work in progress: a future, such as Prefect's."""
 
     def add_done_callback(self, fn: Callable[[Any], None]) -> None:
-        """Has a function called, from any thread, once the work has ended."""
+        """Calls a function, from any thread, once the work has ended."""
 
     def result(self) -> Any:
         """What the work returned; raises what it raised."""
@@ -25,12 +24,12 @@ class Running(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Steps that are begun together.
+    """Steps that start together.
 
     Attributes:
         steps: The steps.
-        lane: Which lane they take.
-        begin: Begins to compute them.
+        lane: The lane in which they run.
+        begin: Starts them.
     """
 
     steps: tuple[Step, ...]
@@ -38,63 +37,63 @@ class Group:
     begin: Callable[[], Running]
 
     @property
-    def made(self) -> frozenset[str]:
-        """The fingerprints of what it makes."""
+    def outputs(self) -> frozenset[str]:
+        """The fingerprints of the artifacts that it makes."""
         return frozenset(step.spec.fingerprint for step in self.steps)
 
     @property
-    def reads(self) -> frozenset[str]:
-        """The fingerprints of what it reads and does not make itself."""
-        read = {part.fingerprint for step in self.steps for parts in step.spec.reads.values() for part in parts}
-        return frozenset(read) - self.made
+    def inputs(self) -> frozenset[str]:
+        """The fingerprints of the artifacts that it reads and does not make itself."""
+        inputs = {part.fingerprint for step in self.steps for parts in step.spec.reads.values() for part in parts}
+        return frozenset(inputs) - self.outputs
 
 
 def run(groups: Iterable[Group], lanes: Mapping[str, int], done: Callable[[Group], None]) -> None:
-    """Runs groups, each behind those whose steps it reads.
+    """Runs groups in the order of their dependencies.
 
     Args:
-        groups: Of all steps of a plan. What a group reads and none of them makes has to be there.
-        lanes: How many groups of each lane compute at once.
-        done: Called in this thread for each group that has ended well.
+        groups: The groups of all steps of a plan. An input that none of them makes must exist in the store.
+        lanes: How many groups of each lane run at once.
+        done: Called in this thread for each group that succeeded.
 
     Raises:
-        Exception: What the first group that failed raised. No further group is begun then, and those that compute are
-            waited for, so that what they make is kept.
+        Exception: The error of the first group that failed. No further group is started then, and the running ones
+            are waited for, so that their artifacts are kept.
     """
     groups = list(groups)
-    makers = {fingerprint: group for group in groups for fingerprint in group.made}
-    waits_for = {group: {makers[each] for each in group.reads if each in makers} for group in groups}
-    followers: dict[Group, list[Group]] = {group: [] for group in groups}
-    for group, before in waits_for.items():
-        for each in before:
-            followers[each].append(group)
+    makers = {fingerprint: group for group in groups for fingerprint in group.outputs}
+    dependencies = {group: {makers[each] for each in group.inputs if each in makers} for group in groups}
+    dependents: dict[Group, list[Group]] = {group: [] for group in groups}
+    for group, needed in dependencies.items():
+        for dependency in needed:
+            dependents[dependency].append(group)
     ready: dict[str, deque[Group]] = {lane: deque() for lane in lanes}
     for group in groups:
-        if not waits_for[group]:
+        if not dependencies[group]:
             ready[group.lane].append(group)
     ended: SimpleQueue[tuple[Group, Running]] = SimpleQueue()
-    computing: Counter[str] = Counter()
+    running_in: Counter[str] = Counter()
     failure: Exception | None = None
     while True:
-        for lane, waiting in ready.items():
-            while waiting and computing[lane] < lanes[lane] and failure is None:
-                group = waiting.popleft()
-                computing[lane] += 1
+        for lane, queue in ready.items():
+            while queue and running_in[lane] < lanes[lane] and failure is None:
+                group = queue.popleft()
+                running_in[lane] += 1
                 running = group.begin()
                 running.add_done_callback(lambda _, ends=(group, running): ended.put(ends))
-        if not computing.total():
+        if not running_in.total():
             break
         group, running = ended.get()
-        computing[group.lane] -= 1
+        running_in[group.lane] -= 1
         try:
             running.result()
-        except Exception as error:  # noqa: BLE001 - raised below, when what computes has ended
+        except Exception as error:  # noqa: BLE001 - raised below, once the running groups have ended
             failure = failure or error
             continue
         done(group)
-        for follower in followers[group]:
-            waits_for[follower].discard(group)
-            if not waits_for[follower]:
-                ready[follower.lane].append(follower)
+        for dependent in dependents[group]:
+            dependencies[dependent].discard(group)
+            if not dependencies[dependent]:
+                ready[dependent.lane].append(dependent)
     if failure is not None:
         raise failure

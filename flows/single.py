@@ -1,4 +1,4 @@
-"""What the flows of a single stage share: their steps are computed here, whoever asked for them."""
+"""Runs the steps of a single stage in this process: the common part of the flows in `flows.stages`."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from tuner.registry import planned
 from tuner.report.metrics import Reported
 from tuner.runs import Run
 from tuner.settings import settings
-from tuner.stage import present
+from tuner.stage import require_artifact
 
 
 def run(stage: str, recipe: Recipe, labels: Sequence[str] = ()) -> list[str]:
@@ -21,33 +21,33 @@ def run(stage: str, recipe: Recipe, labels: Sequence[str] = ()) -> list[str]:
     Args:
         stage: The stage.
         recipe: The recipe.
-        labels: Which of the stage's steps; by default all.
+        labels: The labels of the steps to run; by default all.
 
     Returns:
         The fingerprints of the artifacts.
 
     Raises:
-        InputError: If a label names no step, or the store cannot be used.
-        StageError: If a step fails, or what it reads is missing.
+        InputError: If a label matches no step, or the store cannot be used.
+        StageError: If a step fails, or one of its inputs is missing.
     """
     store = Store(settings().store)
-    chosen = planning.some(recipe, store, stage, labels)
-    with Run.referring(store, recipe, stage), stoppable(None):
+    steps = planning.stage_steps(recipe, store, stage, labels)
+    with Run.ensure_recorded(store, recipe, stage), stoppable(None):
         scheduling.run(
-            placement.here(stage, chosen, recipe.model_dump(mode="json")), placement.lanes(), lambda group: None
+            placement.local_groups(stage, steps, recipe.model_dump(mode="json")), placement.lanes(), lambda group: None
         )
     show(recipe, store, stage)
-    return [step.spec.fingerprint for step in chosen]
+    return [step.spec.fingerprint for step in steps]
 
 
 def show(recipe: Recipe, store: Store, until: str) -> str:
-    """Posts the verdict and where the report lies, if a run got as far: cached too, for whoever opens it looks.
+    """Posts the verdict and the report's address in the flow run, cached or not, if the run includes the report.
 
     Returns:
-        The verdict's first line, or which stage was the last.
+        The verdict's first line, or the last stage of the run.
     """
     if until != "report":
         return f"complete up to {until}"
-    report = present(store, planned(recipe).one("report"))
+    report = require_artifact(store, planned(recipe).one("report"))
     display.verdict(store, report)
     return Reported.read(report).verdict[0]

@@ -1,4 +1,4 @@
-"""A flow for each stage: it computes artifacts of that stage alone, for whoever asks, a person or a larger pipeline."""
+"""A flow for each stage, which makes artifacts of that stage alone, for a user or as part of a larger pipeline."""
 
 from typing import Any
 
@@ -6,51 +6,53 @@ from prefect import flow
 from prefect.flows import Flow
 
 from flows import single
-from flows.form import RecipeName, chosen
-from flows.naming import named
-from flows.placement import runner
-from flows.refusing import refusing
+from flows.form import RecipeName, recipe_from_form
+from flows.input_errors import fail_on_input_error
+from flows.naming import flow_run_namer
+from flows.placement import task_runner
 from tuner.registry import STAGES
-from tuner.stage import Stage, spanned
+from tuner.stage import Stage, label_range
 
 
 def _flow(stage: Stage) -> Flow[..., Any]:
     @flow(
         name=stage.flow,
         description=stage.does,
-        flow_run_name=named(lambda recipe, given: f"{stage.name} {spanned(given['parts'])}".strip()),
-        task_runner=runner(),
+        flow_run_name=flow_run_namer(
+            lambda recipe, parameters: f"{stage.name} {label_range(parameters['parts'])}".strip()
+        ),
+        task_runner=task_runner(),
         persist_result=False,
     )
-    @refusing
+    @fail_on_input_error
     def run(
         recipe: RecipeName = "quickstart",
         recipe_yaml: str = "",
         overrides: tuple[str, ...] = (),
         parts: tuple[str, ...] = (),
     ) -> list[str]:
-        """Computes artifacts of one stage, those that are missing; what they are made from has to be there.
+        """Makes the missing artifacts of one stage; the artifacts that they are made from must exist.
 
         Args:
             recipe: A shipped recipe.
-            recipe_yaml: The YAML text of a recipe of your own; it goes before the shipped one.
+            recipe_yaml: The YAML text of your own recipe; overrides the shipped one.
             overrides: Settings to change, such as `generation.rows=192`.
-            parts: Which, as the plan calls them, such as `shard 3` or `lora`; by default all.
+            parts: The artifacts to make, by their labels in the plan, such as `shard 3` or `lora`; by default all.
 
         Returns:
-            Their fingerprints.
+            The fingerprints of the artifacts.
         """
-        return single.run(stage.name, chosen(recipe, recipe_yaml, overrides), parts)
+        return single.run(stage.name, recipe_from_form(recipe, recipe_yaml, overrides), parts)
 
     return run
 
 
 FLOWS: dict[str, Flow[..., Any]] = {name: _flow(stage) for name, stage in STAGES.items()}
-"""By the name of the stage."""
+"""The flow of each stage, by the stage's name."""
 
 
 def __getattr__(name: str) -> Flow[..., Any]:
-    """A stage's flow by the stage's name, which is how an entrypoint names it: `flows.stages.generate`."""
+    """The flow of a stage as a module attribute, for entrypoints such as `flows.stages.generate`."""
     try:
         return FLOWS[name]
     except KeyError:

@@ -1,4 +1,4 @@
-"""How a flow run ends when a worker stops it: at once, with its children, and with nothing half-written."""
+"""Ends a flow run that its worker stops (SIGTERM): at once, with its children, without partial artifacts."""
 
 import signal
 import threading
@@ -14,24 +14,24 @@ STOPPED = 128 + signal.SIGTERM
 
 @contextmanager
 def stoppable(run: Run | None) -> Iterator[None]:
-    """For the duration of a block, SIGTERM ends this process, its children and the flow runs it waits for.
+    """While the block runs, SIGTERM ends this process, its children and the flow runs that it waits for.
 
-    A thread that computes, or waits for a child that trains, cannot be interrupted in any other way. What is complete
-    is kept, a training's checkpoint too.
+    A thread that computes, or waits for a training process, cannot be interrupted otherwise. Completed artifacts and
+    training checkpoints are kept.
 
     Args:
-        run: Is recorded as interrupted, if there is one.
+        run: The run to record as interrupted, if any.
     """
-    if threading.current_thread() is not threading.main_thread():  # it may set no handler
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set a handler
         yield
         return
 
     def stop(*_: object) -> None:
-        interruption.end(STOPPED, partial(run.end, "interrupted") if run else None)
+        interruption.terminate(STOPPED, partial(run.end, "interrupted") if run else None)
 
-    # Prefect has put a handler of its own before the command line's, which waits for threads.
-    former = signal.signal(signal.SIGTERM, interruption.handler() or stop)
+    # Prefect has replaced the command line's handler by one that waits for threads.
+    previous = signal.signal(signal.SIGTERM, interruption.handler() or stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, former)
+        signal.signal(signal.SIGTERM, previous)

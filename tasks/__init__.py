@@ -1,1 +1,1 @@
-"""Prefect tasks: thin, one module a stage. What they do lies in `tuner`."""
+"""Prefect tasks: thin wrappers around the work, which is in `tuner`."""

@@ -19,7 +19,7 @@ def compare(fingerprint: str, run: str) -> dict[str, Any]:
     """Compares a run's best adapter with the champion.
 
     Args:
-        fingerprint: The artifact's name, which is the cache key.
+        fingerprint: The artifact's fingerprint, which is the cache key.
         run: The run's name.
 
     Returns:
@@ -30,7 +30,7 @@ def compare(fingerprint: str, run: str) -> dict[str, Any]:
         with slot("compare"), display.shown("compare", ""):
             manifest = comparison.compare(store, run)
     except DamagedArtifactError as damaged:
-        # The next regeneration makes it again.
+        # The next regeneration makes the artifact again.
         store.invalidate(damaged)
         raise
     display.table(manifest, "")

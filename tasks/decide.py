@@ -1,4 +1,4 @@
-"""The task that moves the aliases, shows the decision and tells whoever listens."""
+"""The task that moves the aliases, shows the decision and emits an event."""
 
 from dataclasses import asdict
 
@@ -14,22 +14,22 @@ from tuner.regeneration import decision
 from tuner.settings import settings
 
 
-# What was decided stands in the store, and deciding again moves nothing; a remembered result would say less.
+# Not cached: the decision is in the store, and deciding again moves nothing.
 @task(name="decide", task_run_name="decide: {run}", **(OPTIONS | {"cache_policy": NO_CACHE, "persist_result": False}))
 def decide(run: str, comparison: str) -> str:
-    """Moves the aliases as a comparison says.
+    """Moves the aliases according to a comparison.
 
     Args:
         run: The run that was compared.
         comparison: The fingerprint of the comparison.
 
     Returns:
-        The decision in a line.
+        The decision in one line.
     """
     store = Store(settings().store)
     compared = store.find("compare", comparison)
     if compared is None:
-        raise StageError(f"compare {comparison[:12]}... is missing in the store; compare first")
+        raise StageError(f"compare {comparison[:12]}... is missing in the store; run the comparison first")
     decided = decision.decide(store, run, compared)
     display.decision(decided)
     emit_event(

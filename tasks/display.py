@@ -1,4 +1,4 @@
-"""What a person sees of a stage in the Prefect UI: progress, a table, a line."""
+"""Prefect UI artifacts of a stage: its progress, a table of metrics, the verdict."""
 
 import math
 import time
@@ -27,12 +27,12 @@ from tuner.report.wording import ABSENT, Estimate, count, interval, number, plai
 from tuner.settings import settings
 
 EVERY_SECONDS = 5.0
-"""Each update is a call to the API and a row in its database."""
+"""Minimum seconds between updates; each is an API call and a row in the database."""
 
 
 @contextmanager
 def shown(stage: str, label: str) -> Iterator[None]:
-    """Shows the progress of one artifact's making, throttled, for the duration of a block."""
+    """Shows the progress of making one artifact, throttled, for the duration of a block."""
     identifier: UUID | None = None
     last = time.monotonic()
     lines, log = progress.Lines(), get_run_logger()
@@ -69,20 +69,21 @@ def table(manifest: Manifest, label: str) -> None:
 
 
 def figures(metrics: Mapping[str, Any], of: str = "") -> Iterator[tuple[str, str]]:
-    """Metrics as pairs of a name and a text: one for each figure of a group, but for those of a group that are 0.
+    """Metrics as pairs of a name and a text, one for each figure; zeros in a group are left out.
 
     Args:
-        metrics: A stage's; groups of figures are mappings, or lists of mappings that say by their texts what they are.
-        of: The group that they belong to.
+        metrics: A stage's metrics. Groups of figures are mappings, or lists of mappings, which are named by their
+            string values.
+        of: The name of the group that they belong to.
     """
     for key, value in metrics.items():
         name = f"{of}, {plain(key)}" if of else plain(key)
         if isinstance(value, Mapping):
-            yield from figures({each: found for each, found in value.items() if found not in (0, {}, [])}, name)
+            yield from figures({part: figure for part, figure in value.items() if figure not in (0, {}, [])}, name)
         elif isinstance(value, list) and all(isinstance(each, Mapping) for each in value):
             for each in value:
-                texts = [found for found in each.values() if isinstance(found, str)]
-                rest = {part: found for part, found in each.items() if not isinstance(found, str)}
+                texts = [text for text in each.values() if isinstance(text, str)]
+                rest = {part: figure for part, figure in each.items() if not isinstance(figure, str)}
                 yield from figures(rest, f"{name} {' to '.join(texts)}".strip())
         elif isinstance(value, list):
             yield name, ", ".join(str(each) for each in value)
@@ -91,47 +92,47 @@ def figures(metrics: Mapping[str, Any], of: str = "") -> Iterator[tuple[str, str
 
 
 def verdict(store: Store, manifest: Manifest) -> None:
-    """Posts the verdict, where the report lies, and its pictures where something serves them."""
+    """Posts the verdict with a link to the report, and the report's figures if they are server over HTTP."""
     lines = Reported.read(manifest).verdict
     uri = store.uri(manifest, "report.html")
-    served = settings().reports.rstrip("/")
-    link = f"{served}/{manifest.fingerprint}" if served else f"file://{uri}" if store.is_local else uri
-    # A page cannot open a file or an object of a store: its address has to be there to be copied.
-    text = "\n\n".join([f"**{lines[0]}**", *lines[1:], f"[{'Open the report' if served else uri}]({link})"])
+    server = settings().reports.rstrip("/")
+    link = f"{server}/{manifest.fingerprint}" if server else f"file://{uri}" if store.is_local else uri
+    # A browser page cannot open a file or an S3 object, so the text shows the address for copying.
+    text = "\n\n".join([f"**{lines[0]}**", *lines[1:], f"[{'Open the report' if server else uri}]({link})"])
     create_markdown_artifact(text, key="report", description="The verdict")
-    for file in manifest.files if served else ():
+    for file in manifest.files if server else ():
         if file.name.endswith(".png"):
             name = Path(file.name).stem
-            url = f"{served}/{manifest.fingerprint}/{file.name}"
+            url = f"{server}/{manifest.fingerprint}/{file.name}"
             create_image_artifact(url, key=_key("figure", name), description=name.replace("_", " "))
 
 
 def decision(decided: Decision) -> None:
-    """Posts who is the champion now, and the figures behind it."""
+    """Posts the resulting champion, and the figures of the comparison."""
     compared = decided.comparison
     lines = [f"**{decided.line}**", "", "| | run | adapter | held-out loss | 95 % interval |", "|---|---|---|---|---|"]
     sides: list[tuple[str, str, str, Loss | None]]
     sides = [("challenger", decided.run, decided.adapter, compared.challenger)]
     if champion := decided.champion:
         sides.append(("champion", champion.run, champion.adapter, compared.champion))
-    for side, run, adapter, found in sides:
-        loss = Estimate(found.loss, found.low, found.high) if found else Estimate(None)
+    for side, run, adapter, measured in sides:
+        loss = Estimate(measured.loss, measured.low, measured.high) if measured else Estimate(None)
         lines.append(f"| {side} | {run} | {adapter} | {number(loss.value)} | {span(loss)} |")
-    if found := compared.difference:
-        difference = Estimate(found.difference, found.low, found.high)
+    if result := compared.difference:
+        difference = Estimate(result.difference, result.low, result.high)
         lines += ["", f"Challenger minus champion: {signed(difference)} {interval(difference)} nats per token."]
-    measured = compared.challenger
-    lines += ["", f"Measured on {count(measured.tokens)} tokens of {count(measured.rows)} held-out rows."]
-    create_markdown_artifact("\n".join(lines), key="decision", description="Who is the champion, and why")
+    challenger = compared.challenger
+    lines += ["", f"Measured on {count(challenger.tokens)} tokens of {count(challenger.rows)} held-out rows."]
+    create_markdown_artifact("\n".join(lines), key="decision", description="The champion, and the reason")
 
 
 def _key(stage: str, label: str) -> str:
-    """Artifact keys hold lower-case letters, digits and dashes."""
+    """An artifact key, which may contain only lower-case letters, digits and dashes."""
     return "-".join("".join(c if c.isascii() and c.isalnum() else " " for c in f"{stage} {label}".lower()).split())
 
 
 def _figure(value: Any) -> str:
-    """A figure with as many digits as say something."""
+    """A figure with a sensible number of digits."""
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: ABSENT}[value]
     if isinstance(value, int):

@@ -1,4 +1,4 @@
-"""What a task returns: a small reference to an artifact, never data."""
+"""The return value of a task: a small reference to an artifact, never data."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from tuner.artifacts.store import Store
 
 
 class Reference(BaseModel):
-    """Points at an artifact in the store.
+    """A reference to an artifact in the store.
 
     Attributes:
         stage: The stage that made it.
-        label: Which of the stage's artifacts.
-        fingerprint: Its name.
-        uri: Where its files lie.
-        rows: Rows it holds, where it holds rows.
+        label: The artifact's label within the stage.
+        fingerprint: Its fingerprint.
+        uri: The location of its files.
+        rows: Number of rows; None if it has no tables.
     """
 
     stage: str

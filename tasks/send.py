@@ -1,4 +1,4 @@
-"""The task that sends steps to a worker of a pool, as a flow run of a deployment, and waits for it."""
+"""The task that runs a deployment on a worker pool and waits for the flow run."""
 
 import time
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.deployments import run_deployment
 from prefect.states import Cancelling
 
-from tasks.policy import RETRIES, RETRY_DELAY_SECONDS, tried_again
+from tasks.policy import RETRIES, RETRY_DELAY_SECONDS, should_retry
 from tuner import hashing, interruption
 from tuner.artifacts.store import Store
 from tuner.errors import StageError
@@ -22,11 +22,11 @@ from tuner.settings import settings
 
 POLL_SECONDS = 2.0
 
-_waited_for: set[UUID] = set()
+_pending: set[UUID] = set()
 
 
 class WorkerLostError(StageError):
-    """The flow run was lost with its worker, or cancelled by another pipeline that shared it."""
+    """The flow run crashed with its worker, or was cancelled by another pipeline that shared it."""
 
     retryable = True
 
@@ -37,16 +37,16 @@ class WorkerLostError(StageError):
     persist_result=False,
     retries=RETRIES,
     retry_delay_seconds=RETRY_DELAY_SECONDS,
-    retry_condition_fn=tried_again,
+    retry_condition_fn=should_retry,
 )
 def send(deployment: str, parameters: dict[str, Any], wanted: Sequence[tuple[str, str]], label: str) -> None:
-    """Has artifacts made by a worker. Pipelines that want the same artifacts share one flow run.
+    """Makes artifacts on a worker. Pipelines that need the same artifacts share one flow run.
 
     Args:
-        deployment: The deployment's name, which is its flow's too.
+        deployment: The name of the deployment, which is also its flow's.
         parameters: Its parameters.
-        wanted: Stage and fingerprint of every artifact that is to be there afterwards.
-        label: What the task run is called.
+        wanted: Stage and fingerprint of every artifact to be made.
+        label: The name of the task run.
 
     Raises:
         StageError: If the flow run failed.
@@ -55,25 +55,25 @@ def send(deployment: str, parameters: dict[str, Any], wanted: Sequence[tuple[str
     store = Store(settings().store)
     key = hashing.of_text(repr(sorted(wanted)))
     for attempt in count():
-        # The server answers a key that it knows with the flow run it made for it, whoever asked.
+        # For a known idempotency key the server returns the existing flow run, even one started by another pipeline.
         run = run_deployment(
             f"{deployment}/{deployment}", parameters=parameters, timeout=0, idempotency_key=f"{key}-{attempt}"
         )
         assert isinstance(run, FlowRun)
         former = run.state is not None and run.state.is_final()
-        state = _ended(run.id).state
+        state = _wait(run.id).state
         if all(store.find(stage, fingerprint) for stage, fingerprint in wanted):
             return
-        if former:  # an earlier attempt's; what it made is gone, or it never made it
+        if former:  # it had ended before, and its artifacts are missing or were removed
             continue
-        said = (state and state.message) or "no reason given"
+        reason = (state and state.message) or "no reason given"
         if state and state.type == StateType.FAILED:
-            raise StageError(f"{label}: {said}")
-        raise WorkerLostError(f"{label}: its flow run {run.name} ended as {state and state.name}: {said}")
+            raise StageError(f"{label}: {reason}")
+        raise WorkerLostError(f"{label}: its flow run {run.name} ended as {state and state.name}: {reason}")
 
 
-def _ended(identifier: UUID) -> FlowRun:
-    _waited_for.add(identifier)
+def _wait(identifier: UUID) -> FlowRun:
+    _pending.add(identifier)
     try:
         with get_client(sync_client=True) as client:
             while True:
@@ -82,14 +82,14 @@ def _ended(identifier: UUID) -> FlowRun:
                     return run
                 time.sleep(POLL_SECONDS)
     finally:
-        _waited_for.discard(identifier)
+        _pending.discard(identifier)
 
 
 def cancel_all() -> None:
-    """Cancels every flow run that this process waits for. A server that is gone is told nothing."""
+    """Cancels every flow run that this process waits for, unless the server is unreachable."""
     with suppress(httpx.TransportError), get_client(sync_client=True) as client:
-        for identifier in list(_waited_for):
+        for identifier in list(_pending):
             client.set_flow_run_state(identifier, Cancelling())
 
 
-interruption.on_end(cancel_all)
+interruption.on_termination(cancel_all)

@@ -1,8 +1,8 @@
 """GPU slots: a global concurrency limit that a task takes while it computes.
 
-Taken inside the task's body, since what a task run holds by its tags it also holds while it waits for a retry. The
-lease runs out by itself when the process that holds it is killed. A server that is being restarted is waited for when a
-slot is taken; Prefect's own client gives up at once where its first request finds nobody.
+It is taken inside the task's body, since a limit by tags is lease also while a task run waits for a retry. The lease
+expires by itself if the process that holds it is killed. Taking a slot waits for a server that is being restarted;
+Prefect's client gives up at once if its first request fails.
 """
 
 import time
@@ -19,44 +19,44 @@ from tuner.settings import settings
 from tuner.training import devices
 
 LIMIT = "gpu"
-"""The limit's name. Where the server has none of that name, nothing is held back."""
+"""The limit's name. If the server has no such limit, tasks do not wait."""
 
 ON_GPU = {stage.name for stage in STAGES.values() if stage.gpu} | {"compare"}
-"""The stages that compute on a GPU where there is one."""
+"""The stages that use a GPU if there is one."""
 
 LEASE_SECONDS = 60.0
-"""The shortest that the server takes; it is renewed while the holder lives."""
+"""The minimum that the server allows; the lease is renewed while its process lives."""
 
 PATIENCE_SECONDS = 240.0
-"""How long a server that does not answer is waited for; `deployments.environment` makes other requests as patient."""
+"""How long to wait for a server that does not answer; `deployments.environment` sets the same for other requests."""
 
 
 @contextmanager
 def slot(stage: str) -> Iterator[None]:
-    """Holds a slot for the duration of a block, if the stage computes on a device that others want too."""
+    """Holds a slot for the duration of a block, if the stage uses a GPU that others may use too."""
     placement = settings().placement
-    wanted = bool(devices.visible()) if placement == "local" else placement == "pools"  # Ray counts its GPUs itself
-    if stage not in ON_GPU or not wanted:
+    needed = bool(devices.visible()) if placement == "local" else placement == "pools"  # Ray schedules its GPUs itself
+    if stage not in ON_GPU or not needed:
         yield
         return
-    held = _taken()
+    lease = _acquire()
     try:
         yield
     finally:
         try:
-            held.close()
+            lease.close()
         except httpx.TransportError:
-            # What was computed is whole all the same.
-            get_run_logger().warning(f"The server does not answer; the GPU slot is free in {LEASE_SECONDS:.0f} s")
+            # The result is complete nevertheless.
+            get_run_logger().warning(f"The server does not answer; the GPU slot is released in {LEASE_SECONDS:.0f} s")
 
 
-def _taken() -> ExitStack:
+def _acquire() -> ExitStack:
     end = time.monotonic() + PATIENCE_SECONDS
     while True:
-        held = ExitStack()
+        lease = ExitStack()
         try:
-            held.enter_context(concurrency(LIMIT, occupy=1, lease_duration=LEASE_SECONDS))
-            return held
+            lease.enter_context(concurrency(LIMIT, occupy=1, lease_duration=LEASE_SECONDS))
+            return lease
         except ConcurrencySlotAcquisitionError as error:
             if not isinstance(error.__cause__, httpx.TransportError) or time.monotonic() > end:
                 raise

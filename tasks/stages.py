@@ -1,4 +1,4 @@
-"""The tasks of the stages: each makes an artifact, shows it and returns a reference to it."""
+"""The tasks of the stages: each makes an artifact, shows its metrics and returns a reference to it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from prefect.states import Completed
 from prefect.tasks import Task
 
 from tasks import display
-from tasks.policy import OPTIONS, RETRIES, passes_next_time
+from tasks.policy import OPTIONS, RETRIES, is_transient
 from tasks.reference import reference
 from tasks.slots import slot
 from tuner.artifacts.store import Store
@@ -24,32 +24,32 @@ Result = dict[str, Any] | State[dict[str, Any]]
 
 
 def make(stage: str, fingerprint: str, recipe: Mapping[str, Any], label: str = "") -> Result:
-    """Makes one artifact of a recipe and posts its figures.
+    """Makes one artifact of a recipe and posts its metrics.
 
     Args:
         stage: The stage.
-        fingerprint: The artifact's.
+        fingerprint: The artifact's fingerprint.
         recipe: The recipe as plain data.
-        label: Which of the stage's artifacts.
+        label: The artifact's label within the stage.
 
     Returns:
-        A reference; in a state that says `Cached` where the artifact was there already, made by whomever.
+        A reference; in a state named `Cached` if the artifact was in the store already.
     """
     store = Store(settings().store, patient=False)
-    found = store.find(stage, fingerprint)
-    if found and not store.problem(found):
-        # Prefect remembers results by machine; what another worker made is in the store.
-        return Completed(name="Cached", message="it was in the store", data=reference(store, found, label))
+    manifest = store.find(stage, fingerprint)
+    if manifest and not store.problem(manifest):
+        # Prefect caches results per machine; artifacts of other workers are in the store.
+        return Completed(name="Cached", message="it was in the store already", data=reference(store, manifest, label))
     try:
         with slot(stage), display.shown(stage, label):
-            chosen = Recipe.model_validate(recipe)
-            manifest = STAGES[stage].make(chosen, planned(chosen).one(stage, label), store)
+            parsed = Recipe.model_validate(recipe)
+            manifest = STAGES[stage].make(parsed, planned(parsed).one(stage, label), store)
     except TunerError as error:
-        if not passes_next_time(error) or task_run.run_count > RETRIES:
-            # One line a person can read, before Prefect's own with its traceback; of a retry its warning says as much.
+        if not is_transient(error) or task_run.run_count > RETRIES:
+            # One readable line before Prefect's own traceback; a retry logs its cause as a warning instead.
             get_run_logger().error(str(error))
         raise
-    if stage != "report":  # its verdict is shown by the flow, made or cached
+    if stage != "report":  # the flow shows its verdict, also if it is cached
         display.table(manifest, label)
     return reference(store, manifest, label)
 

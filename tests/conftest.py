@@ -1,4 +1,4 @@
-"""What every test stands on: a home and a store of its own, and stores of both kinds."""
+"""Fixtures of all tests: a home and a store per test, and stores of both kinds."""
 
 import http.server
 import os
@@ -24,45 +24,47 @@ from tuner import settings as settings_module
 from tuner.models import precision
 from tuner.settings import settings
 
-interpreter.spare_libraries()  # the test modules import all there are
+interpreter.relax_garbage_collection()  # test modules import all libraries
 
-# The same examples in every run: what fails, failed before. The first one of a test may pay for compiling or importing.
+# The same examples in every run. No deadline: a test's first example may include compiling or importing.
 hypothesis_settings.register_profile("suite", deadline=None, derandomize=True, max_examples=40)
 hypothesis_settings.load_profile("suite")
 
 
 MODELS = Path(os.environ.get("TUNER_HOME") or "~/.tuner").expanduser().absolute() / "models"
-"""What this machine has converted; only end-to-end tests see it."""
+"""The models that this machine has converted, for end-to-end tests only."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--screenshots FOLDER`: tests of the UI tell their story of a real model and leave pictures of it."""
-    parser.addoption("--screenshots", metavar="FOLDER", help="where tests of the UI leave pictures, for the docs")
+    """Adds `--screenshots FOLDER`: tests of the UI then use a real model and save pictures."""
+    parser.addoption(
+        "--screenshots", metavar="FOLDER", help="folder for the pictures that tests of the UI take for the docs"
+    )
 
 
 class ByFolder(LoadScopeScheduling):
-    """Gives a process of pytest-xdist whole files, and the whole of a folder whose tests share what it starts."""
+    """Assigns whole files to a pytest-xdist process, and whole folders if their tests share processes."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = Path(nodeid.split("::")[0])
-        shares = path.parent.parent.name == "e2e" or path.parent.name == "deployments"
-        return str(path.parent if shares else path)
+        shared = path.parent.parent.name == "e2e" or path.parent.name == "deployments"
+        return str(path.parent if shared else path)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFolder:
-    """Replaces the schedulers of pytest-xdist, whose groups this version of pytest does not know."""
+    """Replaces the schedulers of pytest-xdist, whose groups this version of pytest does not support."""
     return ByFolder(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sorts what takes longest to the front: end-to-end tests, and of these the folders."""
+    """Puts the slowest tests first: end-to-end tests, and among them those in folders."""
     items.sort(key=lambda item: (item.get_closest_marker("e2e") is None, item.path.parent.name == "e2e"))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Adds to a failure what the processes that run have logged last."""
+    """Adds the ends of the running processes' logs to a failure."""
     report = yield
     if report.failed:
         folders = [processes.folder for processes in Processes.running]
@@ -73,22 +75,22 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.fixture(scope="session")
 def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that all processes of these tests share."""
+    """A folder shared by all pytest-xdist processes."""
     return _common(tmp_path_factory)
 
 
 def _common(factory: pytest.TempPathFactory) -> Path:
-    own = factory.getbasetemp()
-    common = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "common"
+    base = factory.getbasetemp()
+    common = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "common"
     common.mkdir(exist_ok=True)
     return common
 
 
 @contextmanager
 def once(folder: Path) -> Iterator[bool]:
-    """Whether a block is the first to make a folder, which only it has to fill; all others wait until it has.
+    """Makes a shared folder once: yields True in the first process, which has to fill it, while all others wait.
 
-    What the first one leaves behind is made anew by the next if the block fails.
+    If the block fails, the next process makes the folder again.
     """
     with FileLock(f"{folder}.lock"):
         done = folder / "done"
@@ -101,7 +103,7 @@ def once(folder: Path) -> Iterator[bool]:
 
 @pytest.fixture(scope="session")
 def warm(common: Path) -> Warm:
-    """Where processes are forked off that have the model libraries imported."""
+    """The process that forks others with the model libraries already imported."""
     folder = common / "warm"
     with once(folder) as first:
         return Warm.serve(Processes(folder)) if first else Warm(folder)
@@ -109,7 +111,7 @@ def warm(common: Path) -> Warm:
 
 @pytest.fixture(scope="session")
 def database(common: Path) -> Path:
-    """The SQLite database of a new Prefect server, for its home: filling an empty one takes a server ten seconds."""
+    """The database file of a new Prefect server: creating its tables takes a server ten seconds."""
     folder = common / "database"
     with once(folder) as first:
         if first:
@@ -120,49 +122,51 @@ def database(common: Path) -> Path:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Ends what the processes of these tests share, when the last of them is done; keeps what each has covered."""
+    """Saves the coverage of each pytest-xdist process, and ends shared processes when the last of them is done."""
     if (measuring := sys.modules.get("coverage")) and (current := measuring.Coverage.current()):
-        current.save()  # a process of pytest-xdist is killed if a thread of some library lets it linger
+        current.save()  # a pytest-xdist process is killed if a library's thread keeps it alive
     if "PYTEST_XDIST_WORKER" not in os.environ:
         end_all(_common(session.config._tmp_path_factory))
 
 
-def with_models(home: Path) -> None:
-    """Makes a home that sees the models of this machine."""
+def make_home(home: Path) -> None:
+    """Makes a home with the models of this machine."""
     MODELS.mkdir(parents=True, exist_ok=True)
     home.mkdir()
     (home / "models").symlink_to(MODELS)
 
 
-def _forget() -> None:
+def _clear_caches() -> None:
     settings_module.settings.cache_clear()
     precision.inference.cache_clear()
 
 
 @pytest.fixture(autouse=True)
-def own_places(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A home and a store below `tmp_path`; only end-to-end tests see the models that this machine has converted."""
+def own_home_and_store(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Sets a home and a store below `tmp_path`; only the home of end-to-end tests has the models of this machine."""
     home = tmp_path / "home"
     if request.node.get_closest_marker("e2e"):
-        with_models(home)
+        make_home(home)
     else:
         home.mkdir()
     monkeypatch.setenv("TUNER_HOME", str(home))
     monkeypatch.setenv("TUNER_STORE", str(tmp_path / "store"))
-    _forget()
+    _clear_caches()
     yield
-    _forget()
+    _clear_caches()
 
 
 @pytest.fixture
 def float32(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """float32 on the CPU."""
+    """Computes in float32 on the CPU."""
     monkeypatch.setenv("TUNER_DEVICE", "cpu")
     monkeypatch.setenv("TUNER_DTYPE", "float32")
-    _forget()
+    _clear_caches()
     yield
     monkeypatch.undo()
-    _forget()
+    _clear_caches()
 
 
 @pytest.fixture(scope="session")
@@ -174,7 +178,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def s3_environment(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
-    """Points whatever speaks S3 at an endpoint, with credentials that it accepts."""
+    """Points S3 clients at an endpoint, with credentials that it accepts."""
     from tuner.artifacts.s3 import Brief, Patient
 
     for key, value in {
@@ -187,11 +191,11 @@ def s3_environment(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
         monkeypatch.setenv(key, value)
     for kind in (Brief, Patient):
         monkeypatch.setattr(kind, "retries", 1)
-    _forget_connections()
+    _clear_connections()
 
 
-def _forget_connections() -> None:
-    """File systems are shared by their arguments and remember the endpoint of an earlier test."""
+def _clear_connections() -> None:
+    """Clears s3fs's cache of file systems, which keep the endpoint of an earlier test."""
     import s3fs
 
     from tuner.artifacts.s3 import Brief, Patient
@@ -206,14 +210,14 @@ def s3_endpoint() -> Iterator[str]:
     from moto.s3.responses import S3Response
     from moto.server import ThreadedMotoServer
 
-    # S3 judges `If-None-Match` and writes in one step, moto in two, between which another writer fits.
-    alone, put = threading.Lock(), S3Response.put_object
+    # S3 checks `If-None-Match` and writes atomically; moto does not, so writes are serialised here.
+    lock, put = threading.Lock(), S3Response.put_object
 
-    def put_alone(request: S3Response) -> Any:
-        with alone:
+    def put_atomically(request: S3Response) -> Any:
+        with lock:
             return put(request)
 
-    S3Response.put_object = put_alone
+    S3Response.put_object = put_atomically
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -224,7 +228,7 @@ def s3_endpoint() -> Iterator[str]:
 
 @pytest.fixture
 def s3_url(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A bucket of its own, as a store."""
+    """The URL of a store in a new bucket."""
     import s3fs
 
     s3_environment(monkeypatch, s3_endpoint)
@@ -233,12 +237,12 @@ def s3_url(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("TUNER_STORE", f"s3://{bucket}/prefix")
     settings.cache_clear()
     yield f"s3://{bucket}/prefix"
-    _forget_connections()
+    _clear_connections()
 
 
 @pytest.fixture(params=["folder", "s3"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A store of each kind."""
+    """The URL of a store, once in a folder and once on S3."""
     if request.param == "folder":
         return str(tmp_path / "store")
     return str(request.getfixturevalue("s3_url"))
@@ -268,7 +272,7 @@ class Refusing(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def refusing_s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An S3 endpoint that knows none of our credentials, in the environment too."""
+    """An S3 endpoint that refuses all credentials; the environment points to it."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -282,16 +286,16 @@ def refusing_s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 @pytest.fixture
 def tmpfs(tmp_path: Path) -> Iterator[Callable[[str], Path | None]]:
-    """Mounts a disk of a size such as `1m`, or resizes it; None where nothing may be mounted."""
+    """A function that mounts or resizes a disk of a size such as `1m`; it returns None if mounting is not allowed."""
     folder = tmp_path / "disk"
     folder.mkdir()
 
-    def sized(size: str) -> Path | None:
+    def mount(size: str) -> Path | None:
         options = f"remount,size={size}" if folder.is_mount() else f"size={size}"
         command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-        done = shutil.which("mount") is not None and subprocess.run(command, capture_output=True).returncode == 0
-        return folder if done else None
+        mounted = shutil.which("mount") is not None and subprocess.run(command, capture_output=True).returncode == 0
+        return folder if mounted else None
 
-    yield sized
+    yield mount
     if folder.is_mount():
         subprocess.run(["umount", "--lazy", str(folder)], check=True, capture_output=True)

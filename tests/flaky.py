@@ -1,4 +1,4 @@
-"""An S3 that fails: a proxy before a real one that refuses a share of all requests, by dice with a seed."""
+"""A proxy in front of an S3 server that makes a share of all requests fail, by a seeded random generator."""
 
 import http.client
 import http.server
@@ -14,19 +14,19 @@ BUSY = (
     b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>ServiceUnavailable</Code>'
     b"<Message>Please try again.</Message></Error>"
 )
-WAYS = ("503", "cut before", "cut after", "cut within")
-"""A refusal; no answer at all; work done, but the answer lost; half an answer."""
+FAILURES = ("503", "cut before", "cut after", "cut within")
+"""A refusal; no answer; the request carried out, but the answer lost; half an answer."""
 
 
 class FlakyServer(http.server.ThreadingHTTPServer):
-    """Passes requests on, most of the time.
+    """Forwards most requests, and makes the others fail.
 
     Attributes:
-        share: The share of requests that fail.
-        stubborn: Requests whose method and path match this pattern fail in the first way, so often.
-        failed: How many requests failed in which way.
-        passed: How many did not.
-        asked: Method and path of every request.
+        failure_rate: The share of requests that fail.
+        forced: How many more requests to refuse, by a pattern of method and path.
+        failed: Number of failed requests, by the kind of failure.
+        passed: Number of requests that did not fail.
+        requests: Method and path of every request.
     """
 
     daemon_threads = True
@@ -34,11 +34,11 @@ class FlakyServer(http.server.ThreadingHTTPServer):
     def __init__(self, target: str, seed: int) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.target = urlsplit(target)
-        self.share = 0.2
-        self.stubborn: dict[str, int] = {}
+        self.failure_rate = 0.2
+        self.forced: dict[str, int] = {}
         self.failed: Counter[str] = Counter()
         self.passed = 0
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self._dice = random.Random(seed)
         self._lock = threading.Lock()
 
@@ -46,23 +46,23 @@ class FlakyServer(http.server.ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
 
-    def fate(self, command: str, path: str) -> str | None:
-        """How a request is to fail, or None."""
+    def failure(self, command: str, path: str) -> str | None:
+        """The kind of failure of a request, or None."""
         with self._lock:
-            self.asked.append(f"{command} {path}")
-            way = self._dice.choice(WAYS) if self._dice.random() < self.share else None
-            for text, left in self.stubborn.items():
-                if left and re.search(text, f"{command} {path}"):
-                    self.stubborn[text] -= 1
-                    way = WAYS[0]
-            if way:
-                self.failed[way] += 1
+            self.requests.append(f"{command} {path}")
+            failure = self._dice.choice(FAILURES) if self._dice.random() < self.failure_rate else None
+            for pattern, left in self.forced.items():
+                if left and re.search(pattern, f"{command} {path}"):
+                    self.forced[pattern] -= 1
+                    failure = FAILURES[0]
+            if failure:
+                self.failed[failure] += 1
             else:
                 self.passed += 1
-            return way
+            return failure
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Cut connections are what this is for."""
+        """Prints nothing: connections are cut on purpose."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -70,19 +70,19 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def handle_any(self) -> None:
-        way = self.server.fate(self.command, self.path)
-        # Read in any case: what is left in the connection would be taken for the next request.
+        failure = self.server.failure(self.command, self.path)
+        # Always read: what is left in the connection would be parsed as the next request.
         body = self._body()
-        if way == "503":
+        if failure == "503":
             self._answer(503, [("Content-Type", "application/xml")], BUSY)
             return
-        if way == "cut before":
+        if failure == "cut before":
             self._cut()
             return
         status, headers, answer = self._forwarded(body)
-        if way == "cut after" or (way == "cut within" and not answer):
+        if failure == "cut after" or (failure == "cut within" and not answer):
             self._cut()
-        elif way == "cut within":
+        elif failure == "cut within":
             self._answer(status, headers, answer, sent=len(answer) // 2)
             self._cut()
         else:
@@ -133,11 +133,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 @contextmanager
 def flaky(target: str, seed: int) -> Iterator[FlakyServer]:
-    """Runs a proxy before the S3 server at a URL.
+    """Runs a proxy in front of the S3 server at a URL.
 
     Args:
         target: The server's URL.
-        seed: Of the dice.
+        seed: Seed of the random failures.
     """
     server = FlakyServer(target, seed)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

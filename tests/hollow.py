@@ -1,4 +1,4 @@
-"""Metrics that say nothing, for artifacts that are made up."""
+"""Placeholder metrics for made-up artifacts."""
 
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
@@ -8,7 +8,7 @@ Kind = TypeVar("Kind", bound=Metrics)
 
 
 def hollow(kind: type[Kind], /, **figures: Any) -> Kind:
-    """Metrics of a kind: the figures given, and all others zero, empty or None."""
+    """Metrics of a type with the given figures; all others are zero, empty or None."""
     return kind(**{name: _nothing(field.annotation) for name, field in kind.model_fields.items()} | figures)
 
 

@@ -1,4 +1,4 @@
-"""Recipes as nobody would write them: a real one, changed in a few places by dice."""
+"""Malformed recipes: a real one with a few random changes."""
 
 import random
 
@@ -52,7 +52,7 @@ def mutated(text: str, dice: random.Random) -> str:
 
     Args:
         text: The recipe.
-        dice: What is changed, and how.
+        dice: Decides what is changed, and how.
     """
     for _ in range(dice.choice((1, 1, 1, 2, 3, 6))):
         text = dice.choice(CHANGES)(text, dice)[:2_000_000]
@@ -65,7 +65,7 @@ def _inserted(text: str, dice: random.Random) -> str:
 
 
 def _value(text: str, dice: random.Random) -> str:
-    """Another value for one key."""
+    """Changes the value of one key."""
     lines = text.split("\n")
     at = dice.randrange(len(lines))
     key = lines[at].partition(":")[0]
@@ -74,13 +74,13 @@ def _value(text: str, dice: random.Random) -> str:
 
 
 def _number(text: str, dice: random.Random) -> str:
-    """Larger numbers."""
+    """Makes numbers larger."""
     digit = dice.choice("123456789")
     return text.replace(digit, digit + "0" * dice.choice((1, 3, 6, 300)))
 
 
 def _line(text: str, dice: random.Random) -> str:
-    """A line less, or more often."""
+    """Removes or repeats a line."""
     lines = text.split("\n")
     at = dice.randrange(len(lines))
     lines[at : at + 1] = [lines[at]] * dice.choice((0, 2, 3000))
@@ -95,14 +95,14 @@ def _indented(text: str, dice: random.Random) -> str:
 
 
 def _nested(text: str, dice: random.Random) -> str:
-    """Lists or mappings within each other."""
+    """Adds nested lists or mappings."""
     depth = dice.choice((5, 30, 900, 30_000))
     opened, closed = dice.choice((("[", "]"), ("{a: ", "}"), ("[[", "]]"), ("- ", ""), ("? ", "")))
     return f"{text}\nnested: {opened * depth}x{closed * depth}\n"
 
 
 def _multiplied(text: str, dice: random.Random) -> str:
-    """Aliases of aliases, as values, in merges or as keys."""
+    """Adds aliases of aliases, as values, in merges or as keys."""
     levels, width = dice.choice((2, 9, 30)), dice.choice((2, 9, 30))
     kind = dice.choice(("[{}]", "{{<<: [{}]}}", "{{? [{}] : x}}"))
     lines = ["m0: &m0 " + ("{b: c}" if "<<" in kind else "[x, y]")]

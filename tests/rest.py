@@ -1,6 +1,6 @@
 """Requests to a Prefect server as its UI sends them.
 
-They are patient: while its database is locked the server may hold an answer back for a minute.
+Timeouts are long: the server may delay an answer for a minute while its database is locked.
 """
 
 import uuid
@@ -13,24 +13,24 @@ from urllib3.util import Retry, make_headers
 from tests.deployments.processes import PATIENCE, until
 
 PATIENT = Retry(total=None, connect=False, read=2, status=False, allowed_methods=None)
-"""What is asked again, of any method: every request of a test can be repeated without doing a thing twice."""
+"""Retries of requests of any method: all requests of the tests are idempotent."""
 
 
 class RefusedError(Exception):
-    """The server answered, and refused.
+    """The server refused a request.
 
     Args:
         status: The HTTP status.
-        said: The answer's body.
+        body: The answer's body.
     """
 
-    def __init__(self, status: int, said: str) -> None:
-        super().__init__(f"{status}: {said}")
-        self.status, self.said = status, said
+    def __init__(self, status: int, body: str) -> None:
+        super().__init__(f"{status}: {body}")
+        self.status, self.body = status, body
 
 
 def call(url: str, data: object = None, auth: str = "", method: str | None = None) -> Any:
-    """GETs, or POSTs JSON, unless another method is given; returns what the answer's JSON says.
+    """Sends a GET, or a POST if there is data, unless another method is given; returns the answer's JSON.
 
     Raises:
         RefusedError: If the status is 400 or above.
@@ -44,7 +44,7 @@ def call(url: str, data: object = None, auth: str = "", method: str | None = Non
 
 
 def trigger(url: str, deployment: str, parameters: dict[str, Any], auth: str = "") -> str:
-    """Triggers a deployment of that name, once, however often it is asked; returns the flow run's id."""
+    """Triggers a deployment, once even if the request is retried; returns the flow run's id."""
     identifier = call(f"{url}/deployments/name/{deployment}/{deployment}", auth=auth)["id"]
     body = {"parameters": parameters, "idempotency_key": uuid.uuid4().hex}
     return call(f"{url}/deployments/{identifier}/create_flow_run", body, auth)["id"]
@@ -61,17 +61,17 @@ def _ended(url: str, flow_run: str, auth: str) -> dict[str, Any] | None:
 
 
 def states(url: str, flow_run: str) -> dict[str, str]:
-    """The state's name of every task run of a flow run that has ended; the server hears of the last ones later."""
+    """The state names of the task runs of an ended flow run, by name; waits for the last ones to reach the server."""
 
-    def settled() -> tuple[dict[str, str]] | None:
+    def final_states() -> tuple[dict[str, str]] | None:
         runs = call(f"{url}/task_runs/filter", {"flow_runs": {"id": {"any_": [flow_run]}}})
-        found = {run["name"]: run["state_name"] for run in runs}
-        return None if {"Pending", "Running"} & set(found.values()) else (found,)
+        names = {run["name"]: run["state_name"] for run in runs}
+        return None if {"Pending", "Running"} & set(names.values()) else (names,)
 
-    return until(settled, f"the server knows how the tasks of {flow_run} ended")[0]
+    return until(final_states, f"the server has the final states of the tasks of {flow_run}")[0]
 
 
 def artifacts(url: str, flow_run: str) -> dict[str, Any]:
-    """What a flow run posted, by key."""
-    found = call(f"{url}/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [flow_run]}}})
-    return {artifact["key"]: artifact["data"] for artifact in found}
+    """The artifacts that a flow run posted, by key."""
+    posted = call(f"{url}/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [flow_run]}}})
+    return {artifact["key"]: artifact["data"] for artifact in posted}

@@ -1,4 +1,4 @@
-"""The shipped recipes: valid, what each compares learns from as much, and fair is original with one fault mended."""
+"""The shipped recipes are valid, give all adapters equal training, and `fair` is `original` with one fault fixed."""
 
 import pytest
 
@@ -11,14 +11,14 @@ def test_every_shipped_recipe_is_valid_and_named_as_its_file(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", loading.shipped())
-def test_no_adapter_of_a_shipped_recipe_sees_more_than_another(name: str) -> None:
-    """What is compared side by side learns from the same rows as often, in batches of one size."""
+def test_all_adapters_of_a_shipped_recipe_get_equal_training(name: str) -> None:
+    """The adapters that a recipe compares see the same rows equally often, in batches of equal size."""
     adapters = [each.model_dump() for each in loading.load(name).training.values()]
     for key in ("epochs", "batch_size", "gradient_accumulation", "max_length", "packing", "quantization"):
         assert len({each[key] for each in adapters}) == 1, key
 
 
-def test_fair_differs_from_original_in_how_its_prompt_tuning_begins_and_learns_and_in_nothing_else() -> None:
+def test_fair_differs_from_original_only_in_initialization_and_learning_rate_of_prompt_tuning() -> None:
     original, fair = (loading.load(name).model_dump() for name in ("original", "fair"))
     assert {key for key in fair if fair[key] != original[key]} == {"name", "training"}
     assert fair["training"]["lora"] == original["training"]["lora"]

@@ -10,10 +10,10 @@ from pydantic import ValidationError
 from tuner.recipe import Recipe
 from tuner.registry import LAST, planned
 
-NOTHING_BUT_NAMES = {
+NAMES_ONLY = {
     ("name",): "what runs are called",
 }
-"""Settings that decide nothing that is computed, and why."""
+"""Settings that decide no result, and what they are for."""
 
 PROMPTS = "package:tuner/curation/checks/example_prompts.txt"
 
@@ -32,9 +32,9 @@ FULL: dict[str, Any] = {
     "split": {"former": "0" * 64},
     "training": {"lora": {"method": "lora"}, "soft": {"method": "prompt_tuning"}},
 }
-"""A recipe in which every optional section is given."""
+"""A recipe with every optional section."""
 
-FOR_WHAT_EXCLUDES_ANOTHER: dict[tuple[str, ...], dict[str, Any]] = {
+OVERRIDES: dict[tuple[str, ...], dict[str, Any]] = {
     ("curation", "quality", "top_k"): {"curation": {"quality": {"target": None, "top_k": 40}}},
 }
 
@@ -60,7 +60,7 @@ def merged(data: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def others(value: Any) -> Iterator[Any]:
-    """Other values than this one, of which some setting may be."""
+    """Other values than this one, some of them valid for its setting."""
     match value:
         case bool():
             yield not value
@@ -91,7 +91,7 @@ PLAIN = Recipe.model_validate(FULL).model_dump(mode="json")
 
 @pytest.mark.parametrize("path", list(leaves(PLAIN)), ids=".".join)
 def test_a_setting_enters_the_fingerprint_of_a_stage_that_reads_it(path: tuple[str, ...]) -> None:
-    before = merged(PLAIN, FOR_WHAT_EXCLUDES_ANOTHER.get(path, {}))
+    before = merged(PLAIN, OVERRIDES.get(path, {}))
     value: Any = before
     for key in path:
         value = value[key]
@@ -103,21 +103,21 @@ def test_a_setting_enters_the_fingerprint_of_a_stage_that_reads_it(path: tuple[s
             continue
         if after.model_dump(mode="json") == Recipe.model_validate(before).model_dump(mode="json"):
             continue
-        assert (fingerprints(after.model_dump(mode="json")) == names) == (path in NOTHING_BUT_NAMES)
+        assert (fingerprints(after.model_dump(mode="json")) == names) == (path in NAMES_ONLY)
         return
-    pytest.skip(f"there is one value only: {value!r}")
+    pytest.skip(f"no other value is valid: {value!r}")
 
 
 def fingerprints(plain: Mapping[str, Any]) -> set[str]:
     return {part.fingerprint for part in planned(Recipe.model_validate(plain)) if part.stage != LAST}
 
 
-def test_what_a_benchmark_asks_enters_wherever_its_file_lies(tmp_path: Path) -> None:
-    def given(folder: str, text: str) -> set[str]:
+def test_the_contents_of_a_benchmark_file_enter_but_not_its_path(tmp_path: Path) -> None:
+    def with_prompts(folder: str, text: str) -> set[str]:
         (tmp_path / folder).mkdir(exist_ok=True)
         (tmp_path / folder / "prompts.txt").write_text(text)
         against = {"curation": {"decontamination": {"against": [str(tmp_path / folder / "prompts.txt")]}}}
         return fingerprints(merged(PLAIN, against))
 
-    assert given("a", "How far is the moon?\n") == given("b", "How far is the moon?\n")
-    assert given("a", "How far is the moon?\n") != given("b", "How far is the sun?\n")
+    assert with_prompts("a", "How far is the moon?\n") == with_prompts("b", "How far is the moon?\n")
+    assert with_prompts("a", "How far is the moon?\n") != with_prompts("b", "How far is the sun?\n")

@@ -1,4 +1,4 @@
-"""A recipe that is wrong ends in one line that names the key or the line, and says what would be right."""
+"""An invalid recipe gives one line that names the key or the line and says what would be right."""
 
 import random
 import time
@@ -16,7 +16,7 @@ from tuner.recipe import Recipe
 from tuner.registry import planned
 
 SOON = 20.0
-"""Processor seconds, traced and on a slow machine: it takes tenths of one. What is not bounded takes minutes."""
+"""Processor seconds, generous for a slow machine: parsing takes tenths of one, and minutes if it is unbounded."""
 
 MINIMAL = """\
 name: small
@@ -72,18 +72,18 @@ def test_an_unknown_key_is_named_with_what_was_meant(override: str, key: str, ri
         ("models.student=5", "models.student", "valid string, not 5"),
         ("curation=null", "curation", "not None"),
         ("curation.form.instruction_words=[5, 3]", "curation.form", "instruction_words must be [fewest, most]"),
-        ("training={}", "training", "give at least one, such as 'lora: {method: lora}'"),
+        ("training={}", "training", "add at least one, such as 'lora: {method: lora}'"),
         ("training=", "training", "valid dictionary"),
         ("training.lora={r: 8}", "training.lora", "needs a 'method': lora or prompt_tuning"),
-        ("training.lora.method=dpo", "training.lora", "no method 'dpo'; it is lora or prompt_tuning"),
-        ("training.lora.targets=[]", "training.lora.targets", "is all-linear or a list of projection names"),
-        ("training.lora.targets=q_proj", "training.lora.targets", "is all-linear or a list of projection names"),
+        ("training.lora.method=dpo", "training.lora", "unknown method 'dpo'; use lora or prompt_tuning"),
+        ("training.lora.targets=[]", "training.lora.targets", "must be all-linear or a list of projection names"),
+        ("training.lora.targets=q_proj", "training.lora.targets", "must be all-linear or a list of projection names"),
         ("training.lora.scheduler=cos", "training.lora.scheduler", "'linear', 'cosine' or 'constant'"),
         ("training.prompt_tuning.packing=true", "training.prompt_tuning", "set packing to false"),
         ("training.a b={method: lora}", "training.a b", "letters, digits"),
-        ("name=../x", "name", "'../x' is no name: letters, digits"),
-        ('name=""', "name", "is no name: letters, digits"),
-        ('name="a\\n"', "name", "is no name: letters, digits"),
+        ("name=../x", "name", "'../x' is not a valid name: at most 64 letters"),
+        ('name=""', "name", "is not a valid name: at most 64 letters"),
+        ('name="a\\n"', "name", "is not a valid name: at most 64 letters"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_would_be_right(override: str, key: str, right: str) -> None:
@@ -122,7 +122,7 @@ def test_a_missing_key_is_named() -> None:
 
 def test_two_adapters_of_one_name_are_refused_with_the_line() -> None:
     text = "name: a\ntraining:\n  lora: {method: lora}\n  lora: {method: lora}\n"
-    assert complaint(text=text) == "r.yaml: line 4: the key 'lora' is given twice; give each a name of its own"
+    assert complaint(text=text) == "r.yaml: line 4: the key 'lora' appears twice; rename or remove one"
 
 
 @pytest.mark.parametrize(
@@ -143,14 +143,14 @@ def test_two_adapters_of_one_name_are_refused_with_the_line() -> None:
         ("a: !!set [b]", ""),
     ],
 )
-def test_text_that_is_not_yaml_says_where(text: str, where: str) -> None:
+def test_invalid_yaml_is_reported_with_its_line(text: str, where: str) -> None:
     line = complaint(text=text)
     assert line.startswith("r.yaml: not valid YAML")
     assert where in line
 
 
 @pytest.mark.parametrize("text", ["- a\n- b\n", "hello", "", "3", "!!set {a, b}"])
-def test_anything_but_a_mapping_is_told_the_keys(text: str) -> None:
+def test_anything_but_a_mapping_is_refused_with_the_allowed_keys(text: str) -> None:
     assert complaint(text=text) == (
         f"r.yaml: a recipe is a YAML mapping with the keys {', '.join(Recipe.model_fields)}"
     )
@@ -162,11 +162,11 @@ def test_anything_but_a_mapping_is_told_the_keys(text: str) -> None:
         ("noequals", "write it as a.b=value"),
         ("=3", "write it as a.b=value"),
         ("generation..rows=3", "write it as a.b=value"),
-        ("generation.rows.a=3", "'rows' holds a value, not further keys"),
+        ("generation.rows.a=3", "'rows' is a value and has no further keys"),
         ("generation.rows=[", "the value is not valid YAML at line 1: "),
         ("seed=2024-99-99", "the value is not valid YAML: month must be in 1..12"),
         ("seed=!!bool maybe", "the value is not valid YAML: 'maybe'"),
-        ("seed=[[[[[[[[[[[[[[[[[[[[[", "the value is line 1: more than 20 values lie within each other"),
+        ("seed=[[[[[[[[[[[[[[[[[[[[[", "the value is line 1: values are nested more than 20 levels deep"),
     ],
 )
 def test_an_override_that_cannot_be_read_is_named(override: str, right: str) -> None:
@@ -176,30 +176,30 @@ def test_an_override_that_cannot_be_read_is_named(override: str, right: str) -> 
 LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{number}: &a{number} [{', '.join([f'*a{number - 1}'] * 10)}]\n" for number in range(1, 12)
 )
-"""A hundred lines that stand for a million million values."""
+"""Aliases that expand to a million million values."""
 
 
 class TestTooLarge:
-    """Refused in a line, before anything is made of it."""
+    """Refused in one line, before any value is constructed."""
 
     @pytest.mark.parametrize(
         ("text", "line"),
         [
-            ("[" * 5000, "line 1: more than 20 values lie within each other"),
-            ("- " * 5000, "line 1: more than 20 values lie within each other"),
-            ("a:\n" + "".join(f"{' ' * i}a:\n" for i in range(1, 300)), "line 20: more than 20 values lie"),
-            ("? " * 5000, "line 1: more than 20 values lie within each other"),
-            (LAUGHS, "line 4: a recipe has at most 5,000 keys and values, aliases counted in full"),
-            ("a: &a [b, *a]\n", "line 1: the alias *a stands within what it names"),
-            ("a: &a\n  b: {c: *a}\n", "line 2: the alias *a stands within what it names"),
+            ("[" * 5000, "line 1: values are nested more than 20 levels deep"),
+            ("- " * 5000, "line 1: values are nested more than 20 levels deep"),
+            ("a:\n" + "".join(f"{' ' * i}a:\n" for i in range(1, 300)), "line 20: values are nested more than 20"),
+            ("? " * 5000, "line 1: values are nested more than 20 levels deep"),
+            (LAUGHS, "line 4: a recipe has at most 5,000 keys and values, with aliases expanded"),
+            ("a: &a [b, *a]\n", "line 1: the alias *a refers to a value that contains it"),
+            ("a: &a\n  b: {c: *a}\n", "line 2: the alias *a refers to a value that contains it"),
             ("a: [" + "b," * 6000 + "]", "line 1: a recipe has at most 5,000 keys and values"),
             ("a: b\n" * 3000, "line 2500: a recipe has at most 5,000 keys and values"),
             ("seed: " + "9" * 5000, "line 1: a number has 5,000 digits; at most 50 are allowed"),
             ("seed: 0x" + "f" * 60_000, "line 1: a number has 60,002 digits; at most 50 are allowed"),
             ("seed: " + "1:" * 20_000 + "1", "line 1: a number has 40,001 digits; at most 50 are allowed"),
             ("seed: " + "1:" * 300 + "1.5", "line 1: a number has 603 digits; at most 50 are allowed"),
-            ("? [a]\n: b\n", "line 1: a key is a list or a mapping; give it a name"),
-            ("? {a: b}\n: b\n", "line 1: a key is a list or a mapping; give it a name"),
+            ("? [a]\n: b\n", "line 1: a key is a list or a mapping; use a name"),
+            ("? {a: b}\n: b\n", "line 1: a key is a list or a mapping; use a name"),
         ],
         ids=lambda each: each[:20],
     )
@@ -209,23 +209,23 @@ class TestTooLarge:
         assert complaint(f"seed={text}").startswith("--set seed=")
         assert time.thread_time() - began < SOON
 
-    def test_a_scalar_that_is_nearly_a_number(self) -> None:
+    def test_a_scalar_that_is_almost_a_number(self) -> None:
         began = time.thread_time()
         assert complaint(text=f"{MINIMAL}seed: {'1' * 60_000}x").startswith("r.yaml: seed: Unable to parse")
         assert time.thread_time() - began < SOON
 
-    def test_a_key_that_is_long_is_cut(self) -> None:
+    def test_a_long_key_is_cut(self) -> None:
         assert len(complaint(text=f"{'k' * 50_000}: 1\n")) < 300
         assert len(complaint(text=f"'{'k' * 50_000}': 1\n'{'k' * 50_000}': 1\n")) < 300
         assert len(complaint(f"{'k' * 50_000}=1")) < 500
         assert len(complaint(f"name={'k' * 50_000}")) < 300
 
-    def test_a_value_within_too_many_keys(self) -> None:
+    def test_an_override_with_too_many_keys(self) -> None:
         line = complaint(f"{'.'.join('a' * 50_000)}=1")
-        assert line.endswith("...: names 50,000 keys within each other; at most 20 are allowed")
+        assert line.endswith("...: nests 50,000 keys; at most 20 are allowed")
         assert len(line) < 500
 
-    def test_what_would_break_the_line_or_the_terminal_is_not_repeated(self) -> None:
+    def test_control_characters_are_not_printed(self) -> None:
         assert complaint(text=MINIMAL + '"a\\nb\\e[2J": 1\n').startswith("r.yaml: a b [2J: unknown key")
         assert complaint("a\nb\x1b=[").startswith("--set a b =[: the value is not valid YAML")
 
@@ -238,12 +238,12 @@ class TestTooLarge:
         assert parse("generation.rows=100", "generation.rounds=500").generation.rounds == 500
         assert parse("generation.rows=100000000", "generation.shard_rows=100000").generation.rows == 100_000_000
 
-    def test_an_alias_that_is_small_is_followed(self) -> None:
+    def test_a_small_alias_is_expanded(self) -> None:
         text = MINIMAL.replace("lora: {method: lora}", "lora: &lora {method: lora, r: 4}\n  other: *lora")
         assert parse(text=text).training["other"] == parse(text=text).training["lora"]
 
 
-def test_overrides_are_typed_as_yaml_and_make_sections() -> None:
+def test_overrides_are_parsed_as_yaml_and_create_sections() -> None:
     recipe = parse("generation.rows=20", "split.validation=2e-1", "training.extra={method: lora, r: 4}")
     assert recipe.generation.rows == 20
     assert recipe.split.validation == 0.2
@@ -266,7 +266,7 @@ class TestFiles:
         assert "\n" not in str(caught.value)
         return str(caught.value)
 
-    def test_a_missing_file_is_told_the_shipped_recipes(self, tmp_path: Path) -> None:
+    def test_a_missing_file_is_refused_with_the_shipped_recipes(self, tmp_path: Path) -> None:
         line = self.refused(tmp_path / "none.yaml")
         assert line.startswith(f"{tmp_path}/none.yaml: no such recipe")
         assert "quickstart" in line
@@ -315,7 +315,7 @@ def test_no_text_raises_anything_but_an_input_error(text: str) -> None:
 
 @hypothesis_settings(max_examples=60)
 @given(st.sampled_from(loading.shipped()), st.randoms(use_true_random=False))
-def test_a_mutated_recipe_is_read_or_refused_in_one_line_and_soon(name: str, dice: random.Random) -> None:
+def test_a_mutated_recipe_is_parsed_or_refused_quickly_in_one_line(name: str, dice: random.Random) -> None:
     text = mutated(loading.read(name), dice)
     began = time.thread_time()
     try:
@@ -348,7 +348,7 @@ def test_no_value_raises_anything_but_an_input_error(key: str, value: object) ->
 @given(prefix=st.none() | st.text(max_size=20), name=st.sampled_from(["lora", "2e4", "1e-3", "null", "true", "1.0"]))
 @example(prefix="a\x85b", name="lora")
 @example(prefix="\u2028a\u2029", name="lora")
-def test_a_recipe_as_text_reads_as_the_same_recipe(prefix: str | None, name: str) -> None:
+def test_a_recipe_as_text_parses_to_the_same_recipe(prefix: str | None, name: str) -> None:
     plain = loading.load("fair", ["generation.rounds=3"]).model_dump(mode="json")
     plain["generation"]["prefix"] = prefix
     plain["training"] = {name: plain["training"]["lora"]}
@@ -356,6 +356,6 @@ def test_a_recipe_as_text_reads_as_the_same_recipe(prefix: str | None, name: str
     assert loading.parse(loading.text(recipe)) == recipe
 
 
-def test_an_adapter_cannot_be_called_what_the_untrained_model_is_called() -> None:
+def test_an_adapter_cannot_be_called_base() -> None:
     with pytest.raises(InputError, match="'base'"):
         loading.load("quickstart", ["training.base={method: lora}"])

@@ -1,4 +1,4 @@
-"""What a stage measured is read from the manifest as it was written, or refused in one line."""
+"""Metrics are read from a manifest as they were written, or refused in one line."""
 
 import json
 import math
@@ -17,41 +17,41 @@ from tuner.evaluation.metrics import Evaluated, Loss
 from tuner.metrics import Metrics
 from tuner.regeneration.metrics import Compared
 from tuner.registry import STAGES
-from tuner.splitting.metrics import Divided, Overlap
+from tuner.splitting.metrics import Overlap, SplitMetrics
 
-EVERY = [*(stage.metrics for stage in STAGES.values()), Compared]
+ALL_METRICS = [*(stage.metrics for stage in STAGES.values()), Compared]
 
 
 def stored(metrics: dict[str, Any], folder: Path) -> Manifest:
-    """The manifest of an artifact as another process reads it."""
+    """The manifest of an artifact with these metrics, read from the store."""
     store, spec = Store(str(folder)), Spec("split", 2, {}, {})
     store.build(spec, lambda folder: metrics)
-    found = store.find("split", spec.fingerprint)
-    assert found
-    return found
+    manifest = store.find("split", spec.fingerprint)
+    assert manifest
+    return manifest
 
 
-@pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.__name__)
-def test_what_is_written_is_what_is_read(kind: type[Metrics], tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ALL_METRICS, ids=lambda kind: kind.__name__)
+def test_metrics_read_back_as_written(kind: type[Metrics], tmp_path: Path) -> None:
     written = hollow(kind)
     assert kind.read(stored(written.model_dump(mode="json"), tmp_path)) == written
 
 
-def test_groups_of_figures_are_read_as_such(tmp_path: Path) -> None:
+def test_nested_metrics_read_back_as_written(tmp_path: Path) -> None:
     nearest = Neighbours(median=0.25, mean=0.5, of=3)
     written = hollow(Diversity, nearest_neighbour=nearest, openings={"write a": 0.5})
     assert Diversity.read(stored(written.model_dump(mode="json"), tmp_path)) == written
 
 
-def test_what_is_not_finite_is_none(tmp_path: Path) -> None:
-    lost = Loss(loss=math.nan, low=-math.inf, high=math.inf, tokens=3, rows=1)
-    plain = hollow(Evaluated, subjects={"base": lost}).model_dump(mode="json")
+def test_numbers_that_are_not_finite_are_none(tmp_path: Path) -> None:
+    infinite = Loss(loss=math.nan, low=-math.inf, high=math.inf, tokens=3, rows=1)
+    plain = hollow(Evaluated, subjects={"base": infinite}).model_dump(mode="json")
     assert json.dumps(plain["subjects"], allow_nan=False)
-    found = Evaluated.read(stored(plain, tmp_path)).subjects["base"]
-    assert (found.loss, found.low, found.high) == (None, None, None)
+    base = Evaluated.read(stored(plain, tmp_path)).subjects["base"]
+    assert (base.loss, base.low, base.high) == (None, None, None)
 
 
-def test_a_pair_that_leaks_is_said_and_not_kept() -> None:
+def test_a_leaking_pair_is_available_but_not_stored() -> None:
     leaking = hollow(Overlap, example=("a", "b"))
     assert leaking.example == ("a", "b")
     assert "example" not in leaking.model_dump(mode="json")
@@ -65,11 +65,11 @@ def test_a_pair_that_leaks_is_said_and_not_kept() -> None:
         ({"instructions_on_both_sides": 0}, "instructions_on_both_sides: Extra inputs are not permitted"),
     ],
 )
-def test_metrics_of_another_kind_are_damage(change: dict[str, Any], problem: str, tmp_path: Path) -> None:
-    manifest = stored(hollow(Divided).model_dump(mode="json") | change, tmp_path)
+def test_metrics_of_another_model_are_damage(change: dict[str, Any], problem: str, tmp_path: Path) -> None:
+    manifest = stored(hollow(SplitMetrics).model_dump(mode="json") | change, tmp_path)
     with pytest.raises(DamagedArtifactError) as caught:
-        Divided.read(manifest)
+        SplitMetrics.read(manifest)
     assert str(caught.value) == (
-        f"artifact split/{manifest.fingerprint[:12]} is damaged: its metrics are not those of this version of the "
+        f"artifact split/{manifest.fingerprint[:12]} is damaged: its metrics do not fit this version of the "
         f"stage: {problem}"
     )

@@ -1,4 +1,4 @@
-"""A child ends with its parent, however that one ended."""
+"""A child ends with its parent, however the parent ended."""
 
 import signal
 import subprocess
@@ -23,7 +23,7 @@ import os, subprocess, sys, time
 
 alive, _ = os.pipe()
 subprocess.Popen([sys.executable, "-c", {CHILD!r}], stdin=alive)
-if sys.argv[1:] and os.fork() == 0:  # it holds our end of the pipe, too
+if sys.argv[1:] and os.fork() == 0:  # the fork also holds our end of the pipe
     os.close(1)
     time.sleep(20)
     os._exit(0)

@@ -1,4 +1,4 @@
-"""A plan says what is there, why the rest is not, and what it will cost, without computing anything."""
+"""A plan shows which artifacts exist, why the others are missing and what they will cost, without computing."""
 
 import json
 from pathlib import Path
@@ -31,7 +31,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def make(store: Store, *overrides: str, stages: tuple[str, ...] = NAMES, seconds: float = 60.0) -> None:
-    """Makes a recipe's artifacts, hollow ones, as if each had taken so long and so many tokens."""
+    """Makes a recipe's artifacts with placeholder metrics, each with this duration."""
     wanted = planned(loading.parse(RECIPE, overrides))
     for stage in stages:
         for spec in wanted.of(stage):
@@ -57,29 +57,29 @@ def stages(store: Store, *overrides: str) -> dict[str, dict[str, Any]]:
 
 
 def test_in_an_empty_store_everything_is_missing(store: Store) -> None:
-    found = data(store)
-    assert [stage["stage"] for stage in found["stages"]] == list(NAMES)
-    assert [stage["total"] for stage in found["stages"]] == [4, 4, 1, 1, 1, 2, 1, 1]
-    for stage in found["stages"]:
+    plan = data(store)
+    assert [stage["stage"] for stage in plan["stages"]] == list(NAMES)
+    assert [stage["total"] for stage in plan["stages"]] == [4, 4, 1, 1, 1, 2, 1, 1]
+    for stage in plan["stages"]:
         assert (stage["status"], stage["cached"], stage["reason"]) == ("missing", 0, "never made in this store")
 
 
 def test_the_plan_is_plain_data(store: Store) -> None:
-    found = json.loads(json.dumps(data(store)))
-    assert {"stages", "estimate"} <= set(found)
+    plan = json.loads(json.dumps(data(store)))
+    assert {"stages", "estimate"} <= set(plan)
     wanted = planned(loading.parse(RECIPE))
-    for stage in found["stages"]:
+    for stage in plan["stages"]:
         assert {"stage", "status", "total", "cached", "fingerprints", "reason"} <= set(stage)
         assert stage["fingerprints"] == [spec.fingerprint for spec in wanted.of(stage["stage"])]
-    assert {"minutes", "tokens", "basis"} <= set(found["estimate"])
+    assert {"minutes", "tokens", "basis"} <= set(plan["estimate"])
 
 
 def test_in_a_full_store_everything_is_cached_and_costs_nothing(store: Store) -> None:
     make(store)
-    found = data(store)
-    assert {stage["status"] for stage in found["stages"]} == {"cached"}
-    assert {stage["reason"] for stage in found["stages"]} == {""}
-    assert (found["estimate"]["minutes"], found["estimate"]["tokens"]) == (0, 0)
+    plan = data(store)
+    assert {stage["status"] for stage in plan["stages"]} == {"cached"}
+    assert {stage["reason"] for stage in plan["stages"]} == {""}
+    assert (plan["estimate"]["minutes"], plan["estimate"]["tokens"]) == (0, 0)
     recipe = loading.parse(RECIPE)
     assert planning.plan(recipe, store).complete
     assert planning.plan(recipe, store).missing == []
@@ -94,12 +94,12 @@ def test_more_rows_make_the_generation_partial(store: Store) -> None:
 
 def test_a_reason_names_the_setting_that_differs(store: Store) -> None:
     make(store)
-    found = stages(store, "training.lora.learning_rate=3e-4")
-    assert (found["train"]["status"], found["train"]["cached"]) == ("partial", 1)
-    assert found["train"]["reason"] == "learning_rate: 0.0002 -> 0.0003"
-    assert found["split"]["status"] == "cached"
-    assert found["evaluate"]["reason"] == "input adapters differs"
-    assert found["report"]["reason"].startswith("recipe.training.lora.learning_rate: 0.0002 -> 0.0003")
+    plan = stages(store, "training.lora.learning_rate=3e-4")
+    assert (plan["train"]["status"], plan["train"]["cached"]) == ("partial", 1)
+    assert plan["train"]["reason"] == "learning_rate: 0.0002 -> 0.0003"
+    assert plan["split"]["status"] == "cached"
+    assert plan["evaluate"]["reason"] == "input adapters differs"
+    assert plan["report"]["reason"].startswith("recipe.training.lora.learning_rate: 0.0002 -> 0.0003")
 
 
 def test_a_reason_is_judged_by_the_nearest_artifact(store: Store) -> None:
@@ -110,22 +110,22 @@ def test_a_reason_is_judged_by_the_nearest_artifact(store: Store) -> None:
 
 def test_a_shard_is_compared_with_the_same_shard_of_other_settings(store: Store) -> None:
     make(store, stages=("generate",))
-    found = stages(store, "generation.instruction.temperature=0.9")["generate"]
-    assert found["reason"] == "instruction.temperature: 1.0 -> 0.9"
+    plan = stages(store, "generation.instruction.temperature=0.9")["generate"]
+    assert plan["reason"] == "instruction.temperature: 1.0 -> 0.9"
 
 
-def test_of_many_reasons_three_are_shown_for_the_stage_and_each_for_its_artifact(store: Store) -> None:
+def test_a_stage_shows_three_reasons_and_each_artifact_its_own(store: Store) -> None:
     make(store)
     wanted = planned(loading.parse(RECIPE)).of("generate")
     for number, spec in enumerate(wanted):
         store.replace(f"artifacts/generate/{spec.fingerprint}/{spec.fingerprint[:12]}/file", b"x" * (number + 2))
-    found = stages(store)["generate"]
-    each = [f"shard {number}: damaged: file has {number + 1} bytes instead of 1" for number in (1, 2, 3)]
-    assert found["reason"] == "; ".join([*each, "and 1 more"])
-    assert found["artifacts"][3]["reason"] == "damaged: file has 5 bytes instead of 1"
+    plan = stages(store)["generate"]
+    first = [f"shard {number}: damaged: file has {number + 1} bytes instead of 1" for number in (1, 2, 3)]
+    assert plan["reason"] == "; ".join([*first, "and 1 more"])
+    assert plan["artifacts"][3]["reason"] == "damaged: file has 5 bytes instead of 1"
 
 
-def test_that_there_were_fewer_shards_is_no_difference_in_settings(store: Store) -> None:
+def test_the_number_of_a_shard_is_no_difference_in_settings(store: Store) -> None:
     make(store, "generation.rows=24", stages=("generate",))
     assert stages(store, "generation.rows=144")["generate"]["reason"] == "not made yet"
 
@@ -142,7 +142,7 @@ def test_a_plan_of_thousands_of_shards_is_a_short_table(store: Store) -> None:
         ("  shard 12", "cached", ""),
         ("  shard 1", "missing", "damaged: file has 2 bytes instead of 1"),
     ]
-    assert table[9] == ("  shard 8 to shard 2000 (1,992)", "missing", "5 more reasons; --json tells each")
+    assert table[9] == ("  shard 8 to shard 2000 (1,992)", "missing", "5 more reasons; --json lists them all")
     assert table[10] == ("examine", "0 of 2,000", "never made in this store")
 
 
@@ -179,34 +179,34 @@ def test_damage_is_a_reason(store: Store) -> None:
     assert split
     Path(store.uri(curate, "file")).unlink()
     (Path(store.uri(split)).parent / "manifest.json").write_text("{")
-    found = stages(store)
-    assert (found["curate"]["status"], found["curate"]["reason"]) == ("missing", "damaged: file is missing")
-    assert (found["split"]["status"], found["split"]["reason"]) == ("missing", "damaged: manifest.json is not readable")
+    plan = stages(store)
+    assert (plan["curate"]["status"], plan["curate"]["reason"]) == ("missing", "damaged: file is missing")
+    assert (plan["split"]["status"], plan["split"]["reason"]) == ("missing", "damaged: manifest.json is not readable")
 
 
-def test_a_plan_ends_with_the_stage_asked_for(store: Store) -> None:
-    found = data(store, until="split")
-    assert [stage["stage"] for stage in found["stages"]] == ["generate", "examine", "match", "curate", "split"]
+def test_a_plan_ends_with_the_requested_stage(store: Store) -> None:
+    plan = data(store, until="split")
+    assert [stage["stage"] for stage in plan["stages"]] == ["generate", "examine", "match", "curate", "split"]
     with pytest.raises(InputError, match=r"^--until ship: no such stage; one of generate, examine, "):
         data(store, until="ship")
 
 
 class TestEstimate:
-    def test_without_history_there_is_none_and_it_says_why(self, store: Store) -> None:
+    def test_without_history_there_is_no_estimate_but_a_reason(self, store: Store) -> None:
         make(store, "models.generator=owner/other", stages=("generate",))
         estimate = data(store)["estimate"]
         assert estimate["minutes"] is None
         assert estimate["tokens"] is None
-        assert estimate["basis"] == f"nothing comparable was run for: {', '.join(NAMES)}"
+        assert estimate["basis"] == f"no comparable past step for: {', '.join(NAMES)}"
 
-    def test_part_of_a_history_names_what_lacks_one(self, store: Store) -> None:
+    def test_stages_without_history_are_named(self, store: Store) -> None:
         make(store, stages=("generate", "examine", "match", "curate"))
         estimate = data(store, "curation.duplicates.keep=2")["estimate"]
         assert estimate["minutes"] is None
-        assert estimate["basis"] == "nothing comparable was run for: split, train, evaluate, report"
+        assert estimate["basis"] == "no comparable past step for: split, train, evaluate, report"
         assert estimate["stages"]["curate"]["minutes"] == 1
 
-    def test_it_is_judged_by_what_like_steps_cost(self, store: Store) -> None:
+    def test_an_estimate_is_based_on_comparable_steps(self, store: Store) -> None:
         make(store, seconds=60)
         estimate = data(store, "generation.rows=144")["estimate"]
         # Two shards, drawn and examined, then match, curate, split, two trainings, evaluate, report: a minute each.
@@ -214,7 +214,7 @@ class TestEstimate:
         assert estimate["tokens"] == 2 * 1000 + 2 * 1000
         assert estimate["basis"] == "past manifests in this store"
 
-    def test_it_grows_with_the_epochs_and_with_the_rows_of_a_shard(self, store: Store) -> None:
+    def test_an_estimate_scales_with_epochs_and_shard_rows(self, store: Store) -> None:
         make(store, seconds=60)
         longer = data(store, "training.lora.epochs=6")["estimate"]["stages"]
         assert longer["train"]["minutes"] == pytest.approx(2)
@@ -228,7 +228,7 @@ class TestEstimate:
         assert data(store)["estimate"]["stages"]["curate"]["minutes"] == pytest.approx(2)
 
 
-def test_from_a_stage_what_comes_before_has_to_be_there(store: Store) -> None:
+def test_from_a_stage_the_earlier_artifacts_must_exist(store: Store) -> None:
     recipe = loading.parse(RECIPE)
     with pytest.raises(
         InputError, match=r"^--from curate: generate is not complete in the store: 4 of 4 missing \(never"
@@ -249,32 +249,32 @@ def test_from_a_stage_after_the_last_is_refused(store: Store) -> None:
 def test_steps_are_found_by_their_labels(store: Store) -> None:
     recipe = loading.parse(RECIPE)
     steps = planning.plan(recipe, store).steps["generate"]
-    assert planning.some(recipe, store, "generate") == steps
-    assert planning.some(recipe, store, "generate", ["shard 3", "shard 1"]) == [steps[2], steps[0]]
+    assert planning.stage_steps(recipe, store, "generate") == steps
+    assert planning.stage_steps(recipe, store, "generate", ["shard 3", "shard 1"]) == [steps[2], steps[0]]
     with pytest.raises(
         InputError, match=r"^generate: the recipe has no shard 9; it has shard 1, shard 2, shard 3, shard 4"
     ):
-        planning.some(recipe, store, "generate", ["shard 9"])
+        planning.stage_steps(recipe, store, "generate", ["shard 9"])
 
 
-def test_on_s3_a_plan_of_what_is_there_costs_a_listing_a_stage(
+def test_on_s3_planning_a_complete_run_takes_one_listing_per_stage(
     s3_url: str, s3_endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe, store = loading.parse(RECIPE), Store(s3_url)
     for part in planned(recipe):
         made = hollow(STAGES[part.stage].metrics).model_dump(mode="json")
         store.build(part, lambda folder, made=made: (folder / "file").write_text("x") and made)
-    assert planning.plan(recipe, store).complete  # this machine reads what it has not seen yet
+    assert planning.plan(recipe, store).complete  # fills this machine's cache of manifests
     with flaky(s3_endpoint, seed=0) as proxy:
-        proxy.share = 0.0
+        proxy.failure_rate = 0.0
         s3_environment(monkeypatch, proxy.url)
         again = planning.plan(recipe, Store(s3_url))
     assert again.complete
-    assert len(proxy.asked) == len(NAMES)
-    assert all("list-type=2" in asked for asked in proxy.asked)
+    assert len(proxy.requests) == len(NAMES)
+    assert all("list-type=2" in request for request in proxy.requests)
 
 
-def test_a_manifest_that_was_made_anew_is_read_anew(s3_url: str) -> None:
+def test_a_new_manifest_is_not_read_from_the_cache(s3_url: str) -> None:
     recipe, store = loading.parse(RECIPE), Store(s3_url)
     (part,) = planned(recipe).of("split")
 
@@ -285,11 +285,10 @@ def test_a_manifest_that_was_made_anew_is_read_anew(s3_url: str) -> None:
     assert store.look_up("split", [part.fingerprint]) == {}
     second = store.build(part, lambda folder: made)
     assert second.attempt != first.attempt
-    (found,) = store.look_up("split", [part.fingerprint]).values()
-    assert found == second
+    assert list(store.look_up("split", [part.fingerprint]).values()) == [second]
 
 
-def test_until_a_stage_means_it_and_what_it_is_made_from(store: Store) -> None:
+def test_until_a_stage_plans_it_and_its_inputs(store: Store) -> None:
     recipe = loading.parse(RECIPE)
     assert list(planning.plan(recipe, store, "examine").steps) == ["generate", "examine"]
     assert list(planning.plan(recipe, store, "train").steps) == list(NAMES[: NAMES.index("train") + 1])

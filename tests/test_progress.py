@@ -1,4 +1,4 @@
-"""Progress reaches everyone who listens, while they listen."""
+"""Progress events reach every listener while it is subscribed."""
 
 import threading
 
@@ -7,7 +7,7 @@ import pytest
 from tuner.progress import Event, Lines, Pace, emit, listening
 
 
-def test_every_listener_hears_every_event_in_order() -> None:
+def test_every_listener_gets_every_event_in_order() -> None:
     one: list[Event] = []
     other: list[Event] = []
     with listening(one.append):
@@ -25,16 +25,16 @@ def test_without_a_listener_nothing_happens() -> None:
 
 
 def test_a_block_that_fails_stops_listening() -> None:
-    heard: list[Event] = []
-    with pytest.raises(RuntimeError), listening(heard.append):
+    received: list[Event] = []
+    with pytest.raises(RuntimeError), listening(received.append):
         raise RuntimeError
     emit(Event("generate"))
-    assert heard == []
+    assert received == []
 
 
-def test_events_of_all_threads_are_heard() -> None:
-    heard: list[Event] = []
-    with listening(heard.append):
+def test_events_of_all_threads_are_received() -> None:
+    received: list[Event] = []
+    with listening(received.append):
         threads = [
             threading.Thread(target=lambda i=i: [emit(Event("train", str(i), done=n)) for n in range(50)])
             for i in range(4)
@@ -44,46 +44,48 @@ def test_events_of_all_threads_are_heard() -> None:
         for thread in threads:
             thread.join()
     for i in range(4):
-        assert [event.done for event in heard if event.label == str(i)] == list(range(50))
+        assert [event.done for event in received if event.label == str(i)] == list(range(50))
 
 
-def test_a_listener_may_start_to_listen_while_it_hears() -> None:
+def test_a_listener_may_subscribe_another() -> None:
     late: list[Event] = []
 
-    def hear(event: Event) -> None:
+    def handle(event: Event) -> None:
         with listening(late.append):
             if event.stage == "generate":
                 emit(Event("curate"))
 
-    with listening(hear):
+    with listening(handle):
         emit(Event("generate"))
-    # Once as the first to hear, once more on hearing its own event.
+    # From the nested event, which both listeners get.
     assert {event.stage for event in late} == {"curate"}
 
 
-def test_a_pace_judges_by_what_was_done_since_it_was_first_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pace_is_measured_from_the_first_call(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr("time.monotonic", lambda: now)
     pace = Pace()
     assert pace.left(0.5) is None
     now = 1.0
-    assert pace.left(0.6) is None  # too soon to say
+    assert pace.left(0.6) is None  # too soon for an estimate
     now = 10.0
     assert pace.left(0.75) == pytest.approx(10)
     now = 1000.0
-    assert pace.left(0.76) == pytest.approx(10)  # slower; what was said stands
+    assert pace.left(0.76) == pytest.approx(10)  # slower: the last estimate stays
     assert pace.left(1.0) == 0
 
 
-def test_a_training_has_lines_of_its_first_and_last_step_and_every_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_training_has_a_line_for_its_first_and_last_step_and_every_ten_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     now = 100.0
     monkeypatch.setattr("time.monotonic", lambda: now)
-    lines, said = Lines(), []
+    lines, output = Lines(), []
     for step in range(1, 41):
         now += 0.6
         figures = {"loss": 2.0 - step / 100, "tokens/s": 81.0}
-        said.append(lines.of(Event("train", "lora", done=step, total=40, figures=figures)))
-    assert [line for line in said if line] == [
+        output.append(lines.of(Event("train", "lora", done=step, total=40, figures=figures)))
+    assert [line for line in output if line] == [
         "step 1 of 40, loss 1.99, 81 tokens/s",
         "step 18 of 40, loss 1.82, 81 tokens/s, 0:13 left",
         "step 35 of 40, loss 1.65, 81 tokens/s, 0:03 left",
@@ -91,7 +93,7 @@ def test_a_training_has_lines_of_its_first_and_last_step_and_every_ten_seconds(m
     ]
 
 
-def test_what_resumes_says_so_at_once_and_what_ends_soon_has_no_lines() -> None:
+def test_a_note_is_printed_at_once_and_a_short_stage_has_no_lines() -> None:
     lines = Lines()
     note = "resumes from step 4 of 40"
     assert lines.of(Event("train", "lora", done=4, total=40, note=note)) == note

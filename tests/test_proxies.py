@@ -1,4 +1,4 @@
-"""Loopback is asked directly, and a proxy that httpx does not know keeps nobody from asking."""
+"""Loopback is excluded from proxies, and proxies that httpx does not support are removed."""
 
 import os
 import subprocess
@@ -22,19 +22,19 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
-    for name in ("no_proxy", "NO_PROXY"):  # has both undone that the code sets
+    for name in ("no_proxy", "NO_PROXY"):  # so that monkeypatch restores both after the test
         monkeypatch.setenv(name, "")
     # urllib keeps the proxies that it found when it was first asked.
     monkeypatch.setattr(urllib.request, "_opener", None)
 
 
 class Healthy(BaseHTTPRequestHandler):
-    """As a Prefect server that is well."""
+    """Answers like a healthy Prefect server."""
 
-    asked: ClassVar[list[str]] = []
+    requests: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
-        self.asked.append(self.path)
+        self.requests.append(self.path)
         self.send_response(200)
         self.send_header("Content-Length", "0")
         self.end_headers()
@@ -54,66 +54,66 @@ def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.server_close()
 
 
-@pytest.mark.parametrize("given", ["", "example.com, .internal", "localhost"])
-def test_loopback_needs_no_proxy(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("excluded", ["", "example.com, .internal", "localhost"])
+def test_loopback_needs_no_proxy(excluded: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("no_proxy")  # an empty one hides the other
-    monkeypatch.setenv("NO_PROXY", given)
-    proxies.settle()
-    named = os.environ["no_proxy"].split(",")
+    monkeypatch.setenv("NO_PROXY", excluded)
+    proxies.normalize()
+    hosts = os.environ["no_proxy"].split(",")
     assert os.environ["NO_PROXY"] == os.environ["no_proxy"]
-    assert {"localhost", "127.0.0.1", "::1"} <= set(named)
-    assert {each.strip() for each in given.split(",") if each} <= set(named)
-    assert len(named) == len(set(named))
+    assert {"localhost", "127.0.0.1", "::1"} <= set(hosts)
+    assert {each.strip() for each in excluded.split(",") if each} <= set(hosts)
+    assert len(hosts) == len(set(hosts))
 
 
-def test_who_needs_no_proxy_for_anything_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exclusion_of_all_hosts_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "*")
-    proxies.settle()
+    proxies.normalize()
     assert os.environ["no_proxy"] == "*"
 
 
 @pytest.mark.parametrize("name", ["all_proxy", "ALL_PROXY", "https_proxy"])
 @pytest.mark.parametrize("proxy", ["socks://me:secret@host:1080", "socks5://host:1", "ftp://host", "http://host:port"])
-def test_a_proxy_that_cannot_be_used_is_left_out_and_named(
+def test_an_unsupported_proxy_is_removed_and_named(
     name: str, proxy: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv(name, proxy)
-    proxies.settle()
+    proxies.normalize()
     assert name not in os.environ
-    line = f"tuner: {name.lower()} is not used: it has to be http://HOST:PORT or https://HOST:PORT\n"
+    line = f"tuner: {name.lower()} is ignored: it must be http://HOST:PORT or https://HOST:PORT\n"
     assert capsys.readouterr().err == line
 
 
 @pytest.mark.parametrize("proxy", [DEAD, "https://me:secret@host", "host:3128", "HTTP://host"])
-def test_a_proxy_that_can_be_used_stays(
+def test_a_supported_proxy_stays(
     proxy: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy)
-    proxies.settle()
+    proxies.normalize()
     assert os.environ["HTTPS_PROXY"] == proxy
     assert capsys.readouterr().err == ""
 
 
-def test_every_command_settles_them_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_command_normalizes_proxies_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("all_proxy", "socks://host:1080")
     monkeypatch.setattr(commands, "app", lambda: None)
-    monkeypatch.setattr(commands.interpreter, "spare_libraries", lambda: None)
+    monkeypatch.setattr(commands.interpreter, "relax_garbage_collection", lambda: None)
     commands.main()
     assert "all_proxy" not in os.environ
     assert "127.0.0.1" in os.environ["no_proxy"]
 
 
-def test_a_server_on_loopback_is_asked_directly(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_on_loopback_is_reached_directly(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", DEAD)
-    proxies.settle()
+    proxies.normalize()
     assert launch.server() == url
 
 
-def test_a_client_of_httpx_in_a_child_asks_loopback_directly(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_httpx_in_a_child_process_reaches_loopback_directly(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy"):
         monkeypatch.setenv(name, DEAD)
     monkeypatch.setenv("all_proxy", "socks://host:1080")
-    proxies.settle()
+    proxies.normalize()
     code = "import os, httpx; print(httpx.get(os.environ['PREFECT_API_URL'] + '/health').status_code)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.stdout.strip(), done.stderr) == ("200", "")

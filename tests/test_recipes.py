@@ -1,4 +1,4 @@
-"""What a recipe is said to be, and to need."""
+"""The summary and the requirements of a recipe."""
 
 from pathlib import Path
 
@@ -15,9 +15,9 @@ training: {lora: {method: lora}}
 
 
 @pytest.mark.parametrize("each", recipes.shipped(), ids=lambda each: each.name)
-def test_a_shipped_recipe_says_in_its_first_line_what_it_is(each: recipes.Shipped) -> None:
-    assert len(each.says) > 20
-    assert not each.says.startswith("#")
+def test_the_first_line_of_a_shipped_recipe_is_its_summary(each: recipes.Shipped) -> None:
+    assert len(each.summary) > 20
+    assert not each.summary.startswith("#")
     assert each.rows == loading.load(each.name).generation.rows
 
 
@@ -34,7 +34,7 @@ def test_models_and_extras_are_needed() -> None:
     ]
 
 
-def test_a_model_that_is_both_is_needed_once(tmp_path: Path) -> None:
+def test_a_model_that_is_generator_and_student_is_needed_once(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     both = [f"models.{key}={tmp_path}" for key in ("generator", "student")]
     assert recipes.needs(loading.parse(RECIPE, both)) == [f"the folder {tmp_path}"]

@@ -1,4 +1,4 @@
-"""The names of things to come follow from the recipe, and from what decides each of them alone."""
+"""The planned artifacts of a recipe: fingerprints depend on the settings that decide them, and on nothing else."""
 
 import json
 import os
@@ -28,13 +28,13 @@ training:
 """
 
 
-def named(*overrides: str) -> Parts:
+def plan(*overrides: str) -> Parts:
     return planned(loading.parse(RECIPE, overrides))
 
 
 def changed(*overrides: str) -> list[str]:
-    """Which artifacts have another name than those of the recipe as it stands."""
-    before, after = named(), named(*overrides)
+    """The artifacts whose fingerprint differs from that without the overrides."""
+    before, after = plan(), plan(*overrides)
     names = []
     for stage in NAMES:
         old = {spec.label: spec.fingerprint for spec in before.of(stage)}
@@ -70,29 +70,29 @@ AFTER_GENERATE = [*EXAMINED, "match part 1", *AFTER_MATCH]
         ("name=other", ["report"]),
     ],
 )
-def test_a_setting_renames_what_it_decides_and_nothing_else(override: str, names: list[str]) -> None:
+def test_a_setting_changes_the_fingerprints_of_what_it_decides_and_no_others(override: str, names: list[str]) -> None:
     assert changed(override) == names
 
 
 @pytest.mark.parametrize(
     "override", ["seed=42", "training.lora.learning_rate=0.0002", "training.lora.alpha=16.0", "split.validation=1e-1"]
 )
-def test_another_spelling_of_a_setting_renames_nothing(override: str) -> None:
+def test_another_spelling_of_a_setting_changes_no_fingerprint(override: str) -> None:
     assert changed(override) == []
 
 
-def test_where_it_runs_renames_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_of_the_environment_change_no_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
     from tuner.settings import settings
 
-    before = named()
+    before = plan()
     for key, value in {"BATCH_SIZE": "3", "DTYPE": "float32", "DEVICE": "cpu", "STORE": "s3://b/x"}.items():
         monkeypatch.setenv(f"TUNER_{key}", value)
     settings.cache_clear()
-    assert named() == before
+    assert plan() == before
 
 
 def test_more_rows_add_shards_and_reuse_the_rest() -> None:
-    few, more = named(), named("generation.rows=144")
+    few, more = plan(), plan("generation.rows=144")
     assert len(few.of("generate")) == 4
     assert len(more.of("generate")) == 6
     for stage in ("generate", "examine"):
@@ -111,16 +111,14 @@ ELSEWHERE = """
 import json, time
 
 time.time = lambda: 4e9  # the year 2096
-from tests.test_registry import SPECIAL, fingerprints, named
+from tests.test_registry import SPECIAL, fingerprints, plan
 
-print(json.dumps(fingerprints(named(*SPECIAL))))
+print(json.dumps(fingerprints(plan(*SPECIAL))))
 """
 
 
 @pytest.mark.parametrize("hash_seed", ["0", "1", "4294967295"])
-def test_another_process_on_another_day_in_another_place_calls_everything_the_same(
-    hash_seed: str, tmp_path: Path
-) -> None:
+def test_fingerprints_are_equal_in_another_process_at_another_time_and_place(hash_seed: str, tmp_path: Path) -> None:
     environment = {
         **os.environ,
         "PYTHONHASHSEED": hash_seed,
@@ -133,51 +131,53 @@ def test_another_process_on_another_day_in_another_place_calls_everything_the_sa
     command = [sys.executable, "-c", ELSEWHERE]
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == fingerprints(named(*SPECIAL))
+    assert json.loads(done.stdout) == fingerprints(plan(*SPECIAL))
 
 
-def turned(value: Any) -> Any:
-    """The same settings in another order of keys. The adapters stay in theirs, which is that of the report."""
+def reordered(value: Any) -> Any:
+    """The same settings with keys in reverse order, except the adapters, whose order is that of the report."""
     if not isinstance(value, dict):
         return value
     return {
-        key: {name: turned(each) for name, each in value[key].items()} if key == "training" else turned(value[key])
+        key: {name: reordered(each) for name, each in value[key].items()}
+        if key == "training"
+        else reordered(value[key])
         for key in reversed(value)
     }
 
 
 @pytest.mark.parametrize("name", loading.shipped())
-def test_the_order_of_keys_in_a_recipe_renames_nothing(name: str) -> None:
+def test_the_order_of_keys_changes_no_fingerprint(name: str) -> None:
     recipe = loading.load(name)
     plain = recipe.model_dump(mode="json")
-    other = turned(plain)
+    other = reordered(plain)
     assert list(other) == list(reversed(plain))
     assert fingerprints(planned(Recipe.model_validate(other))) == fingerprints(planned(recipe))
 
 
 class TestRounds:
-    def test_one_is_what_a_recipe_has_that_says_nothing_of_rounds(self) -> None:
-        assert fingerprints(named("generation.rounds=1")) == fingerprints(named())
+    def test_one_round_is_the_default(self) -> None:
+        assert fingerprints(plan("generation.rounds=1")) == fingerprints(plan())
 
-    def test_each_draws_what_a_recipe_with_its_seed_would_draw(self) -> None:
-        both = named("generation.rounds=3")
-        alone = [named(f"seed={42 + number}") for number in range(3)]
+    def test_each_round_generates_the_rows_of_a_recipe_with_its_seed(self) -> None:
+        both = plan("generation.rounds=3")
+        alone = [plan(f"seed={42 + number}") for number in range(3)]
         for stage in ("generate", "examine"):
             wanted = [spec.fingerprint for recipe in alone for spec in recipe.of(stage)]
             assert [spec.fingerprint for spec in both.of(stage)] == wanted
 
     @pytest.mark.parametrize("rounds", [1, 2])
-    def test_one_more_keeps_all_that_was_drawn_examined_and_matched(self, rounds: int) -> None:
-        before, after = named(f"generation.rounds={rounds}"), named(f"generation.rounds={rounds + 1}")
+    def test_another_round_keeps_all_generated_examined_and_matched_artifacts(self, rounds: int) -> None:
+        before, after = plan(f"generation.rounds={rounds}"), plan(f"generation.rounds={rounds + 1}")
         for stage in ("generate", "examine", "match"):
             old, new = before.of(stage), after.of(stage)
             assert new[: len(old)] == old
             assert len(new) > len(old)
         assert after.one("curate").fingerprint != before.one("curate").fingerprint
 
-    def test_the_search_is_divided_by_the_rows_of_all_rounds_so_far(self) -> None:
-        found = named("generation.rows=200000", "generation.shard_rows=50000", "generation.rounds=3").of("match")
-        assert [spec.label for spec in found] == [
+    def test_partitions_of_the_search_grow_with_the_rows_of_all_rounds(self) -> None:
+        parts = plan("generation.rows=200000", "generation.shard_rows=50000", "generation.rounds=3").of("match")
+        assert [spec.label for spec in parts] == [
             "part 1",
             "round 2 part 1",
             "round 2 part 2",
@@ -185,10 +185,10 @@ class TestRounds:
             "round 3 part 2",
             "round 3 part 3",
         ]
-        assert [len(spec.inputs["examined"]) for spec in found] == [4, 8, 8, 12, 12, 12]
+        assert [len(spec.inputs["examined"]) for spec in parts] == [4, 8, 8, 12, 12, 12]
 
-    def test_no_two_of_a_stage_are_called_the_same(self) -> None:
-        wanted = named("generation.rounds=3")
+    def test_labels_and_fingerprints_are_unique_in_a_stage(self) -> None:
+        wanted = plan("generation.rounds=3")
         for stage in NAMES:
             labels = [spec.label for spec in wanted.of(stage)]
             assert len(set(labels)) == len(labels)
@@ -197,22 +197,22 @@ class TestRounds:
         assert [spec.label for spec in wanted.of("generate")[3:6]] == ["shard 4", "round 2 shard 1", "round 2 shard 2"]
 
 
-def test_a_last_shard_that_is_not_full_is_another_artifact() -> None:
-    full, rest = named("generation.rows=48"), named("generation.rows=40")
+def test_an_incomplete_last_shard_is_another_artifact() -> None:
+    full, rest = plan("generation.rows=48"), plan("generation.rows=40")
     assert full.of("generate")[0].fingerprint == rest.of("generate")[0].fingerprint
     assert full.of("generate")[1].fingerprint != rest.of("generate")[1].fingerprint
 
 
-def test_no_two_artifacts_of_a_recipe_share_a_name() -> None:
-    every = [spec.fingerprint for stage in NAMES for spec in named().of(stage)]
-    assert len(set(every)) == len(every) == 4 + 4 + 1 + 1 + 1 + 2 + 1 + 1
+def test_fingerprints_are_unique_in_a_recipe() -> None:
+    all_fingerprints = [spec.fingerprint for stage in NAMES for spec in plan().of(stage)]
+    assert len(set(all_fingerprints)) == len(all_fingerprints) == 4 + 4 + 1 + 1 + 1 + 2 + 1 + 1
 
 
-def test_a_run_is_called_by_its_recipe_and_what_it_ends_in() -> None:
+def test_a_run_is_named_after_its_recipe_and_its_report() -> None:
     recipe = loading.parse(RECIPE)
-    assert run_name(recipe) == f"small-{named().one('report').fingerprint[:8]}"
+    assert run_name(recipe) == f"small-{plan().one('report').fingerprint[:8]}"
 
 
-def test_a_model_that_means_nothing_is_named_by_its_key() -> None:
-    with pytest.raises(InputError, match=r"^models\.student: 'what is this' is no model: write pypi:"):
-        named("models.student=what is this")
+def test_an_invalid_model_is_named_by_its_key() -> None:
+    with pytest.raises(InputError, match=r"^models\.student: 'what is this' is not a model: write pypi:"):
+        plan("models.student=what is this")

@@ -1,4 +1,4 @@
-"""A run ties a recipe to the artifacts it used or made, and says how it ended."""
+"""A run records its recipe, the artifacts that it used or made, and how it ended."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -34,7 +34,7 @@ def recipe() -> Recipe:
     return loading.parse(RECIPE)
 
 
-def test_a_run_is_there_as_soon_as_it_starts(store: Store, recipe: Recipe) -> None:
+def test_a_run_is_recorded_as_soon_as_it_starts(store: Store, recipe: Recipe) -> None:
     run = Run.start(store, recipe, None, "report")
     assert run.name == run_name(recipe)
     record = runs.find(store, run.name)
@@ -68,7 +68,7 @@ def test_a_run_records_its_artifacts_and_its_end(store: Store, recipe: Recipe) -
     ]
 
 
-def test_a_run_that_fails_keeps_the_line(store: Store, recipe: Recipe) -> None:
+def test_a_failed_run_records_its_error(store: Store, recipe: Recipe) -> None:
     run = Run.start(store, recipe, "first", "report")
     with pytest.raises(InputError), run.recorded():
         raise InputError("no such thing")
@@ -76,14 +76,14 @@ def test_a_run_that_fails_keeps_the_line(store: Store, recipe: Recipe) -> None:
     assert (record["state"], record["error"]) == ("failed", "no such thing")
 
 
-def test_an_error_without_words_is_named_by_its_kind(store: Store, recipe: Recipe) -> None:
+def test_an_error_without_a_message_is_named_by_its_type(store: Store, recipe: Recipe) -> None:
     run = Run.start(store, recipe, "first", "report")
     with pytest.raises(MemoryError), run.recorded():
         raise MemoryError
     assert runs.find(store, "first")["error"] == "MemoryError"
 
 
-def test_a_run_that_is_interrupted_says_so(store: Store, recipe: Recipe) -> None:
+def test_an_interruption_is_recorded(store: Store, recipe: Recipe) -> None:
     run = Run.start(store, recipe, "first", "report")
     with pytest.raises(KeyboardInterrupt), run.recorded():
         raise KeyboardInterrupt
@@ -91,7 +91,7 @@ def test_a_run_that_is_interrupted_says_so(store: Store, recipe: Recipe) -> None
     assert (record["state"], record["error"]) == ("interrupted", None)
 
 
-def test_the_same_command_goes_on_with_the_same_run(store: Store, recipe: Recipe) -> None:
+def test_the_same_command_continues_the_same_run(store: Store, recipe: Recipe) -> None:
     first = Run.start(store, recipe, None, "split")
     first.end("interrupted")
     again = Run.start(store, recipe, None, "report")
@@ -110,7 +110,7 @@ def test_a_name_belongs_to_one_recipe(store: Store, recipe: Recipe) -> None:
 
 
 @pytest.mark.parametrize("name", ["a", "a.b_c-1", "7", "x" * 100])
-def test_a_plain_name_is_taken(name: str) -> None:
+def test_a_plain_name_is_accepted(name: str) -> None:
     assert check_name(name) == name
 
 
@@ -122,17 +122,17 @@ def test_a_name_that_is_a_path_or_odd_is_refused(name: str, store: Store, recipe
         runs.find(store, name)
 
 
-def test_a_run_that_is_not_there_is_told_the_others(store: Store, recipe: Recipe) -> None:
-    with pytest.raises(InputError, match=r"nothing: no such run in .*; there are: none yet$"):
+def test_a_missing_run_is_reported_with_the_existing_ones(store: Store, recipe: Recipe) -> None:
+    with pytest.raises(InputError, match=r"nothing: no such run in .*; existing runs: none yet$"):
         runs.find(store, "nothing")
     Run.start(store, recipe, "mine", "report")
-    with pytest.raises(InputError, match=r"there are: mine$"):
+    with pytest.raises(InputError, match=r"existing runs: mine$"):
         runs.find(store, "nothing")
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Sets the time of day, in minutes."""
+    """A function that sets the minute of the current time."""
 
     def to(minute: int) -> None:
         monkeypatch.setattr(runs, "now", lambda: at(minute))
@@ -145,7 +145,7 @@ def at(minute: int) -> str:
 
 
 def attempt(store: Store, recipe: Recipe, clock: Callable[[int], None], begin: int, outcome: Outcome) -> Run:
-    """Takes five minutes."""
+    """A run that takes five minutes."""
     clock(begin)
     run = Run.start(store, recipe, "first", "report")
     with run.recorded():
@@ -154,7 +154,7 @@ def attempt(store: Store, recipe: Recipe, clock: Callable[[int], None], begin: i
     return run
 
 
-def test_an_attempt_that_finds_everything_there_leaves_when_the_run_was_made(
+def test_an_attempt_with_cached_artifacts_only_keeps_the_time_of_the_run(
     store: Store, recipe: Recipe, clock: Callable[[int], None]
 ) -> None:
     for begin, outcome, made in ((0, "made", 0), (10, "cached", 0), (20, "cached", 0), (30, "made", 30)):
@@ -162,18 +162,18 @@ def test_an_attempt_that_finds_everything_there_leaves_when_the_run_was_made(
         record = runs.find(store, "first")
         assert record["made"] == {"started": at(made), "ended": at(made + 5)}
         assert record["started"] == at(begin)
-        assert runs.told(store, record) == runs.Told(at(made), 300.0, "")
+        assert runs.summarize(store, record) == runs.Summary(at(made), 300.0, "")
 
 
-def test_a_run_of_what_others_made_was_made_when_it_ran(
+def test_a_run_with_cached_artifacts_only_has_the_time_of_its_first_attempt(
     store: Store, recipe: Recipe, clock: Callable[[int], None]
 ) -> None:
     attempt(store, recipe, clock, 0, "cached")
     attempt(store, recipe, clock, 10, "cached")
-    assert runs.told(store, runs.find(store, "first")).started == at(0)
+    assert runs.summarize(store, runs.find(store, "first")).started == at(0)
 
 
-def test_a_killed_attempt_that_had_made_everything_is_the_one_that_counts(
+def test_a_killed_attempt_that_made_everything_sets_the_time_of_the_run(
     store: Store, recipe: Recipe, clock: Callable[[int], None]
 ) -> None:
     clock(0)
@@ -182,10 +182,10 @@ def test_a_killed_attempt_that_had_made_everything_is_the_one_that_counts(
     killed.note(planned(recipe).one("split"), "made")
     killed.save()
     attempt(store, recipe, clock, 10, "cached")
-    assert runs.told(store, runs.find(store, "first")) == runs.Told(at(0), 300.0, "")
+    assert runs.summarize(store, runs.find(store, "first")) == runs.Summary(at(0), 300.0, "")
 
 
-def test_what_is_added_to_a_completed_run_leaves_when_it_was_made(
+def test_an_artifact_added_to_a_completed_run_keeps_its_time(
     store: Store, recipe: Recipe, clock: Callable[[int], None]
 ) -> None:
     run = attempt(store, recipe, clock, 0, "made")
@@ -200,21 +200,21 @@ def test_a_record_of_an_older_version_keeps_its_time(
     record = attempt(store, recipe, clock, 0, "made").record
     del record["made"]
     store.write_run("first", record)
-    assert runs.told(store, record).started == at(0)
+    assert runs.summarize(store, record).started == at(0)
     attempt(store, recipe, clock, 10, "cached")
-    assert runs.told(store, runs.find(store, "first")).started == at(0)
+    assert runs.summarize(store, runs.find(store, "first")).started == at(0)
 
 
-def test_of_a_failed_run_the_cause_is_told_and_of_a_completed_one_the_verdict(store: Store, recipe: Recipe) -> None:
+def test_the_outcome_is_the_error_or_the_verdict(store: Store, recipe: Recipe) -> None:
     run = Run.start(store, recipe, "first", "report")
-    assert runs.told(store, run.record).seconds is None
+    assert runs.summarize(store, run.record).seconds is None
     spec = planned(recipe).one("report")
-    said = {"verdict": ["lora won.", "Against the base, it is better."], "winner": "lora"}
-    store.build(spec, lambda folder: said)
+    metrics = {"verdict": ["lora won.", "Against the base, it is better."], "winner": "lora"}
+    store.build(spec, lambda folder: metrics)
     run.note(spec, "made")
     run.end("failed", "the disk\nis full")
-    assert runs.told(store, run.record).outcome == "the disk is full"
+    assert runs.summarize(store, run.record).outcome == "the disk is full"
     run.end("completed")
-    assert runs.told(store, run.record).outcome == "lora won."
+    assert runs.summarize(store, run.record).outcome == "lora won."
     store.replace(f"artifacts/report/{spec.fingerprint}/manifest.json", b"{")
-    assert runs.told(store, run.record).outcome == ""
+    assert runs.summarize(store, run.record).outcome == ""

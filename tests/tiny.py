@@ -1,4 +1,4 @@
-"""A tiny random chat model, made on the spot: two Llama layers, a ChatML template and a tokenizer of its own."""
+"""A tiny random chat model, created in the test: two Llama layers, a ChatML template and a tokenizer of its own."""
 
 from pathlib import Path
 
@@ -24,8 +24,8 @@ def make_tiny_model(folder: Path, seed: int = 0) -> Path:
     """Saves a deterministic model of about 100,000 parameters, with tokenizer and template.
 
     Args:
-        folder: Made if it is not there.
-        seed: Of the weights.
+        folder: Its folder, created if missing.
+        seed: Seed of the weights.
 
     Returns:
         The folder, loadable with `from_pretrained`.
@@ -72,11 +72,11 @@ def make_tiny_model(folder: Path, seed: int = 0) -> Path:
 
 
 def write_rows(path: Path, count: int = 12) -> Path:
-    """Writes rows as the split stage leaves them: `row_id`, `prompt`, `completion` and `messages`.
+    """Writes rows in the format of the split stage: `row_id`, `prompt`, `completion` and `messages`.
 
     Args:
         path: The Parquet file.
-        count: Rows, of different lengths.
+        count: Number of rows, which differ in length.
     """
     import pyarrow as pa
 

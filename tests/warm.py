@@ -1,11 +1,11 @@
-"""A Python that begins with the model libraries imported: `python -m tests.warm SOCKET` forks for each command.
+"""A Python with the model libraries already imported: `python -m tests.warm SOCKET` is a server that forks per command.
 
-Importing torch, transformers and peft takes longer than the run of a tiny model. `Warm.python` stands in for
-`sys.executable`: a program of a few lines that has its command run by a process that was forked off, passes signals on
-to it and ends as it does; killed, it takes that process along. `sys.executable` is the same program there, so that a
-training or a flow run that a process starts begins in the same way. What is forked off has a session, an environment, a
-folder and descriptors of its own. Only libraries are shared that start no thread and read none of our environment when
-they are imported, so not polars; of Prefect, which reads its settings when it is imported, what can read them again.
+Importing torch, transformers and peft takes longer than the run of a tiny model. `Warm.python` replaces
+`sys.executable`: a short program that has its command run by a process forked from the server, forwards signals to it
+and exits with its status; if the program is killed, so is that process. `sys.executable` is the same program in the
+forked process, so a training or a flow run that it starts is forked too. A forked process has its own session,
+environment, folder and descriptors. Only libraries are preimported that start no thread and read none of our
+environment on import, so not polars; of Prefect, which reads its settings on import, the part that can read them again.
 """
 
 import atexit
@@ -39,7 +39,7 @@ import json, os, signal, socket, sys
 options = sys.argv[1:]
 safe = options[:1] == ["-P"]
 how, what, *arguments = [*options[safe:], "", ""]
-inherited = len(os.listdir("/proc/self/fd")) > 4  # besides the first three and the one that lists them
+inherited = len(os.listdir("/proc/self/fd")) > 4  # more than the first three and the one of this listing
 if how not in ("-c", "-m") or inherited:
     os.execv("{executable}", ["{executable}", *options])
 command = {{
@@ -69,36 +69,36 @@ os._exit(status)
 
 @dataclass(frozen=True)
 class Warm:
-    """The process that forks, from the side of those who ask it; several processes may ask the same one.
+    """A client of the server that forks; several processes may use the same server.
 
     Attributes:
-        folder: Holds its socket, its log and the program that asks.
+        folder: Contains the server's socket and log, and the client program.
     """
 
     folder: Path
 
     @property
     def python(self) -> str:
-        """What stands in for `sys.executable`: a path.
+        """The path of the replacement for `sys.executable`.
 
-        It takes `-c`, `-m` and `-P`. Other options begin as always, as does what inherits more than three descriptors.
+        It forks for `-c`, `-m` and `-P`; with other options or further inherited descriptors, it starts Python.
         """
         return str(self.folder / "python")
 
     @classmethod
     def serve(cls, processes: Processes) -> "Warm":
-        """Starts the process that forks, in the folder where its logs go."""
+        """Starts the server that forks, in the folder of its logs."""
         warm = cls(processes.folder)
         path = warm.folder / "socket"
         program = Path(warm.python)
         program.write_text(_PYTHON.format(executable=sys.executable, socket=path))
         program.chmod(0o755)
-        # Read when the libraries are imported: progress bars, and threads, with which nothing could be forked.
+        # Read by the libraries on import: no progress bars, and no threads, since a process with threads must not fork.
         environment = {"DO_NOT_TRACK": "1", "TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1"}
         environment["PREFECT_HOME"] = str(warm.folder)
         environment |= {COVERAGE: os.environ[COVERAGE]} if COVERAGE in os.environ else {}
         processes.start("warm", [sys.executable, "-m", "tests.warm", str(path)], environment)
-        processes.until("warm", path.exists, "the process that forks is there")
+        processes.until("warm", path.exists, "the server that forks has started")
         return warm
 
     def start(self, code: str, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
@@ -106,19 +106,19 @@ class Warm:
 
         Args:
             code: The program.
-            arguments: `sys.argv` behind its first element.
+            arguments: `sys.argv` after its first element.
             environment: What differs from this process's.
         """
         return started([self.python, "-c", code, *arguments], environment)
 
 
 class _Prefect(MetaPathFinder, Loader):
-    """Keeps Prefect's modules aside until a program imports it, whose settings it then reads."""
+    """Hides Prefect's modules until a program imports Prefect, then makes Prefect read that program's settings."""
 
     def __init__(self) -> None:
         names = [name for name in sys.modules if name.split(".")[0] == "prefect"]
         self._modules = {name: sys.modules.pop(name) for name in names}
-        assert "prefect.main" not in self._modules, "logging is set up"
+        assert "prefect.main" not in self._modules, "Prefect's logging must not be set up before the fork"
 
     def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:
         return ModuleSpec(fullname, self, is_package=True) if fullname == "prefect" else None
@@ -142,7 +142,7 @@ class _Forked:
 
 
 def _serve(path: str) -> dict[str, Any]:
-    """Forks for every command that comes; returns it in the process that was forked, and exits in the other."""
+    """Forks for every command; returns the command in the forked process, and never returns in the server."""
     import fastapi  # noqa: F401
     import httpx  # noqa: F401
     import peft  # noqa: F401
@@ -156,10 +156,10 @@ def _serve(path: str) -> dict[str, Any]:
 
     sys.meta_path.insert(0, _Prefect())
     tasks = Path("/proc/self/task")
-    threads = {(each / "comm").read_text().strip() for each in tasks.iterdir() if each.name != str(os.getpid())}
-    # The threads of the allocator know how to be forked.
+    threads = {(task / "comm").read_text().strip() for task in tasks.iterdir() if task.name != str(os.getpid())}
+    # The allocator's threads survive a fork.
     assert threads <= {"jemalloc_bg_thd"}, f"a process that has threads must not fork: {threads}"
-    gc.freeze()  # a collection in what is forked would touch, and so copy, every page of the libraries
+    gc.freeze()  # a collection in a forked process would copy every page of the libraries
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listening.bind(path)
     listening.listen()
@@ -173,13 +173,13 @@ def _serve(path: str) -> dict[str, Any]:
                 command, descriptors = _received(connection)
                 if (pid := os.fork()) == 0:
                     watched.close()
-                    for each in (listening, connection, *(other.connection for other in running.values())):
-                        each.close()
+                    for open_socket in (listening, connection, *(other.connection for other in running.values())):
+                        open_socket.close()
                     for handle in running:
                         os.close(handle)
                     return {**command, "descriptors": descriptors}
-                for each in descriptors:
-                    os.close(each)
+                for descriptor in descriptors:
+                    os.close(descriptor)
                 forked = _Forked(pid, os.pidfd_open(pid), connection)
                 running[forked.handle] = forked
                 watched.register(forked.handle, selectors.EVENT_READ, forked)
@@ -191,19 +191,19 @@ def _serve(path: str) -> dict[str, Any]:
 
 
 def _end(forked: _Forked, watched: selectors.BaseSelector) -> None:
-    """Tells whoever asked how a process ended."""
+    """Sends the exit status of a process to its client."""
     _, status = os.waitpid(forked.pid, 0)
     watched.unregister(forked.handle)
     os.close(forked.handle)
     if forked.connection in watched.get_map():
         watched.unregister(forked.connection)
-        with suppress(BrokenPipeError):  # nobody waits for it any more
+        with suppress(BrokenPipeError):  # its client has ended
             forked.connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
     forked.connection.close()
 
 
 def _signal(forked: _Forked, watched: selectors.BaseSelector) -> None:
-    """Passes on what whoever asked was sent: signals, or the one that ended it and could not be passed on."""
+    """Forwards signals that the client received; SIGKILL if the client was killed."""
     try:
         numbers = forked.connection.recv(16)
     except ConnectionResetError:
@@ -230,8 +230,8 @@ def _received(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
 
 
 def _become(command: dict[str, Any]) -> None:
-    """Makes this process what the interpreter would have made of it."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: nothing is left when the process that forks ends
+    """Sets this process up as the interpreter would have."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: end with the server that forks
     os.setsid()
     Path("/proc/self/comm").write_text(forked_for(command["process"]))
     for number, descriptor in enumerate(command["descriptors"]):
@@ -239,7 +239,7 @@ def _become(command: dict[str, Any]) -> None:
         os.close(descriptor)
     os.environ.clear()
     os.environ.update(command["environment"])
-    # The coverage of what a test starts is measured, not that of servers, nor of what either starts.
+    # Coverage is measured in processes that a test starts, but not in servers, nor in children of either.
     if os.environ.pop(COVERAGE, None) is None and (measuring := sys.modules.get("coverage")):
         measuring.Coverage.current().stop()
     sys.stdout.reconfigure(write_through="PYTHONUNBUFFERED" in os.environ)
@@ -251,7 +251,7 @@ def _become(command: dict[str, Any]) -> None:
 
 
 def _run(how: str, what: str) -> NoReturn:
-    """Runs a program and ends the process as the interpreter does, but leaves the libraries' modules whole."""
+    """Runs a program and ends the process as the interpreter does, but without tearing down the modules."""
     status = interrupted = 0
     try:
         if how == "-m":
@@ -262,7 +262,7 @@ def _run(how: str, what: str) -> NoReturn:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
         if isinstance(end.code, str):
             sys.stderr.write(f"{end.code}\n")
-    except BaseException:  # noqa: BLE001 - the interpreter prints whatever a program raises, too
+    except BaseException:  # noqa: BLE001 - printed as the interpreter would
         sys.excepthook(*sys.exc_info())
         status, interrupted = 1, isinstance(sys.exception(), KeyboardInterrupt)
     threading._shutdown()
@@ -277,7 +277,7 @@ def _run(how: str, what: str) -> NoReturn:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started this with SIGINT ignored
-    wanted = _serve(sys.argv[1])
-    _become(wanted)
-    _run(wanted["how"], wanted["what"])
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have set SIGINT to be ignored
+    received = _serve(sys.argv[1])
+    _become(received)
+    _run(received["how"], received["what"])

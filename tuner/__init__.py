@@ -1,1 +1,1 @@
-"""The library: from a chat model's template to compared adapters. Knows nothing of who orchestrates it."""
+"""The library: from a chat model's template to compared adapters. Independent of the orchestration."""

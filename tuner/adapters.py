@@ -1,4 +1,4 @@
-"""The adapters of a store: what each is, how good it is, where it lies, and which aliases point at it."""
+"""The adapters of a store: their methods, losses, locations and aliases."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from tuner.evaluation.metrics import Evaluated
 from tuner.metrics import Metrics
 from tuner.training.metrics import Trained
 
-Kind = TypeVar("Kind", bound=Metrics)
-Made = tuple[Manifest, Kind]
-"""An artifact with its metrics."""
+MetricsType = TypeVar("MetricsType", bound=Metrics)
+Made = tuple[Manifest, MetricsType]
+"""A manifest with its metrics."""
 
 
 @dataclass(frozen=True)
@@ -25,19 +25,19 @@ class Adapter:
 
     Attributes:
         run: The run's name.
-        adapter: Its name in the run.
-        method: Such as `lora`.
+        adapter: The adapter's name in the run.
+        method: The training method, such as `lora`.
         difference: Its held-out loss minus the base's, nats per token; None where the run did not evaluate it. The loss
-            itself would invite a comparison with that of another run, which has other held-out rows.
-        low: The lower end of the difference's 95 % interval.
-        high: Its upper end.
-        rows: Held-out rows that it was measured on.
-        split: The split that they are of, by its fingerprint.
-        seconds: How long its training took.
-        bytes: The size of its weights; the tokenizer that lies beside them is not counted.
-        fingerprint: Of its artifact.
-        uri: The folder that it lies in.
-        aliases: Which point at it, and why.
+            itself is not given, since losses on the held-out rows of different runs are not comparable.
+        low: Lower end of the difference's 95 % interval.
+        high: Upper end of that interval.
+        rows: Number of held-out rows in the evaluation.
+        split: Fingerprint of the split that holds them out.
+        seconds: Duration of the training.
+        bytes: Size of the weights, without the tokenizer beside them.
+        fingerprint: Fingerprint of its artifact.
+        uri: Its folder.
+        aliases: The aliases that point at it, each with the reason of its last move.
     """
 
     run: str
@@ -55,18 +55,18 @@ class Adapter:
     aliases: Mapping[str, str]
 
 
-def every(store: Store) -> list[Adapter]:
-    """The complete adapters of all runs, in the order of the runs' names.
+def list_adapters(store: Store) -> list[Adapter]:
+    """The complete adapters of all runs, sorted by run.
 
     Raises:
         InputError: If a run or an alias cannot be read.
     """
-    pointing: dict[str, dict[str, str]] = {}
+    aliases_of: dict[str, dict[str, str]] = {}
     for alias in aliases.names(store):
         if entry := aliases.current(store, alias):
-            pointing.setdefault(entry.fingerprint, {})[alias] = entry.why
+            aliases_of.setdefault(entry.fingerprint, {})[alias] = entry.why
     return [
-        _adapter(store, name, label, made, evaluated, pointing.get(made[0].fingerprint, {}))
+        _adapter(store, name, label, made, evaluated, aliases_of.get(made[0].fingerprint, {}))
         for name in store.run_names()
         for evaluated, trained in [_of_run(store, runs.find(store, name))]
         for label, made in trained.items()
@@ -74,7 +74,7 @@ def every(store: Store) -> list[Adapter]:
 
 
 def promote(store: Store, run: str, adapter: str, alias: str) -> aliases.Entry:
-    """Points an alias at an adapter of a run, unless it points there already.
+    """Points an alias at an adapter of a run, unless it already does.
 
     Raises:
         InputError: If there is no such run, or the run has no such adapter.
@@ -83,7 +83,7 @@ def promote(store: Store, run: str, adapter: str, alias: str) -> aliases.Entry:
     trained = _of_run(store, record)[1]
     if adapter not in trained:
         known = ", ".join(trained) or "none yet"
-        raise InputError(f"{run}: has no adapter {adapter!r} (state: {record['state']}); complete are: {known}")
+        raise InputError(f"{run}: has no adapter {adapter!r} (state: {record['state']}); complete adapters: {known}")
     fingerprint = trained[adapter][0].fingerprint
     entry = aliases.current(store, alias)
     if entry and entry.fingerprint == fingerprint:
@@ -92,26 +92,26 @@ def promote(store: Store, run: str, adapter: str, alias: str) -> aliases.Entry:
 
 
 def _of_run(store: Store, record: Mapping[str, Any]) -> tuple[Made[Evaluated] | None, dict[str, Made[Trained]]]:
-    """Its evaluation if there is one, and its complete adapters by name."""
+    """A run's evaluation, if any, and its complete adapters by name."""
     try:
-        named = runs.refers_to(record)
-    except InputError:  # a model's folder is not on this machine: what was recorded is still there
-        named = runs.listed(record)
+        references = runs.referenced_artifacts(record)
+    except InputError:  # a model's folder is not on this machine
+        references = runs.recorded_artifacts(record)
     evaluated: Made[Evaluated] | None = None
     trained: dict[str, Made[Trained]] = {}
-    for each in named:
-        if each.stage == "train" and (made := _complete(store, each, Trained)):
-            trained.setdefault(each.label, made)
-        if each.stage == "evaluate":
-            evaluated = evaluated or _complete(store, each, Evaluated)
+    for reference in references:
+        if reference.stage == "train" and (made := _complete(store, reference, Trained)):
+            trained.setdefault(reference.label, made)
+        if reference.stage == "evaluate":
+            evaluated = evaluated or _complete(store, reference, Evaluated)
     return evaluated, trained
 
 
-def _complete(store: Store, named: runs.Named, kind: type[Kind]) -> Made[Kind] | None:
+def _complete(store: Store, reference: runs.ArtifactRef, kind: type[MetricsType]) -> Made[MetricsType] | None:
     try:
-        manifest = store.find(named.stage, named.fingerprint)
+        manifest = store.find(reference.stage, reference.fingerprint)
         return (manifest, kind.read(manifest)) if manifest else None
-    except DamagedArtifactError:  # the next run makes it anew
+    except DamagedArtifactError:  # the next run makes it again
         return None
 
 
@@ -121,24 +121,24 @@ def _adapter(
     name: str,
     trained: Made[Trained],
     evaluated: Made[Evaluated] | None,
-    pointing: Mapping[str, str],
+    aliases: Mapping[str, str],
 ) -> Adapter:
-    manifest, learned = trained
-    evaluation, scored = evaluated or (None, None)
-    compared = scored.differences if scored else ()
-    measured = next((each for each in compared if (each.a, each.b) == (name, BASE)), None)
+    manifest, training = trained
+    evaluation, scores = evaluated or (None, None)
+    differences = scores.differences if scores else ()
+    to_base = next((each for each in differences if (each.a, each.b) == (name, BASE)), None)
     return Adapter(
         run=run,
         adapter=name,
-        method=learned.method,
-        difference=measured and measured.difference,
-        low=measured and measured.low,
-        high=measured and measured.high,
-        rows=scored.subjects[BASE].rows if scored else None,
+        method=training.method,
+        difference=to_base and to_base.difference,
+        low=to_base and to_base.low,
+        high=to_base and to_base.high,
+        rows=scores.subjects[BASE].rows if scores else None,
         split=str(evaluation.inputs["data"]) if evaluation else None,
-        seconds=learned.seconds,
-        bytes=learned.adapter_bytes,
+        seconds=training.seconds,
+        bytes=training.adapter_bytes,
         fingerprint=manifest.fingerprint,
         uri=store.uri(manifest, "adapter"),
-        aliases=pointing,
+        aliases=aliases,
     )

@@ -1,24 +1,24 @@
-"""The errors a person is meant to read: one line each, naming what is wrong and what would be right."""
+"""Errors for the user: one line each, which says what is wrong and what would be right."""
 
 
 class TunerError(Exception):
-    """The base of every error that is reported as one line, without a stack trace."""
+    """Base class of errors that are reported as one line, without a stack trace."""
 
     exit_code = 1
 
 
 class InputError(TunerError):
-    """What the user gave is wrong: a recipe, a name, a path, a credential. Nothing was started."""
+    """The user's input is wrong: a recipe, a name, a path, a credential. Nothing was started."""
 
     exit_code = 2
 
 
 class StageError(TunerError):
-    """A stage could not do its work; what earlier stages made stays complete."""
+    """A stage failed; the artifacts of earlier stages stay complete."""
 
 
 class UnreachableError(TunerError):
-    """The store does not answer just now: a cut connection, an overload, a time-out. The same can pass next time."""
+    """The store is not reachable at the moment (cut connection, overload, timeout); a retry may succeed."""
 
     retryable = True
 

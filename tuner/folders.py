@@ -1,4 +1,4 @@
-"""A folder that a person names for a result: it is there whole or not at all."""
+"""Atomic writing of a folder that the user names for a result."""
 
 import errno
 import shutil
@@ -14,45 +14,45 @@ from tuner.settings import settings
 
 
 def is_vacant(folder: Path) -> bool:
-    """Whether nothing is there, or a folder that holds nothing.
+    """Whether a folder does not exist or is empty.
 
     Raises:
-        InputError: If a file is there, or what is there cannot be read.
+        InputError: If the path is a file, or the folder cannot be read.
     """
     try:
         return not folder.exists() or not any(folder.iterdir())
     except OSError as error:
-        raise InputError(f"{folder}: {error.strerror}; name a folder") from None
+        raise InputError(f"{folder}: {error.strerror}; give the path of a folder") from None
 
 
 @contextmanager
-def whole(to: Path) -> Iterator[Path]:
-    """Gives an empty folder to fill, which then takes the place of `to` and of what was there.
+def atomic_folder(to: Path) -> Iterator[Path]:
+    """Yields an empty folder to fill, which replaces `to` when the block ends.
 
-    If the block fails, nothing is left; if the process is killed, only a hidden `.NAME.partial` beside it, which the
-    next attempt removes.
+    If the block fails, `to` stays as it was. If the process is killed, a hidden `.NAME.partial` may be left beside it,
+    which the next attempt removes.
 
     Args:
         to: The folder to make.
 
     Raises:
-        InputError: If it cannot be made, the disk is full, or another process is making it.
+        InputError: If it cannot be made, the disk is full, or another process is writing it.
     """
     to = to.expanduser().absolute()
     name = hashing.of_text(str(to))[:32]
     try:
         with FileLock(settings().folder("locks") / name, timeout=0):
-            yield from _filled(to)
+            yield from _replaced(to)
     except Timeout:
-        raise InputError(f"{to}: another command is writing it just now") from None
+        raise InputError(f"{to}: another command is writing it; wait until it has finished") from None
 
 
-def _filled(to: Path) -> Iterator[Path]:
+def _replaced(to: Path) -> Iterator[Path]:
     partial, former = to.with_name(f".{to.name}.partial"), to.with_name(f".{to.name}.former")
     try:
-        for left in (partial, former):
-            if left.exists():
-                shutil.rmtree(left)
+        for leftover in (partial, former):
+            if leftover.exists():
+                shutil.rmtree(leftover)
         partial.mkdir(parents=True)
     except OSError as error:
         raise InputError(f"{to}: cannot be made: {error.strerror}") from None
@@ -66,5 +66,5 @@ def _filled(to: Path) -> Iterator[Path]:
             raise InputError(f"{to}: the disk is full; free space and run the same command again") from None
         raise
     finally:
-        for left in (partial, former):
-            shutil.rmtree(left, ignore_errors=True)
+        for leftover in (partial, former):
+            shutil.rmtree(leftover, ignore_errors=True)

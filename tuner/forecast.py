@@ -1,4 +1,4 @@
-"""What a plan says: as data, and what its missing steps will cost, judged by what like steps cost before."""
+"""A plan as data and as a table, with an estimate of its cost from comparable steps of the past."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -12,17 +12,17 @@ from tuner.planning import Plan, Step
 from tuner.recipe import Recipe
 from tuner.registry import STAGES, run_name
 
-SHOWN = 3
-"""Reasons of a stage that are shown where they differ; each artifact has its own."""
+MAX_REASONS = 3
+"""Reasons shown for a stage whose artifacts have different ones."""
 
-LINES = 8
-"""Rows of a stage's artifacts that a table shows at most; the JSON tells of each artifact."""
+MAX_GROUPS = 8
+"""Groups of a stage's artifacts that the table shows; the JSON lists every artifact."""
 
-ALIKE = ("generator", "student", "method")
-"""Settings in which a past step has to agree for its cost to say something."""
+MATCHING_SETTINGS = ("generator", "student", "method")
+"""Settings that must be equal for the cost of a past step to be comparable."""
 
-SIZES = ("shard_size", "epochs")
-"""Settings that a step's cost grows with."""
+SIZE_SETTINGS = ("shard_size", "epochs")
+"""Settings that a step's cost is proportional to."""
 
 
 def as_data(recipe: Recipe, plan: Plan, store: Store) -> dict[str, Any]:
@@ -39,15 +39,15 @@ def _stage_data(stage: str, steps: list[Step]) -> dict[str, Any]:
     cached = sum(step.manifest is not None for step in steps)
     reasons = [(step.spec.label, step.reason) for step in steps if step.reason]
     distinct = list(dict.fromkeys(reason for _, reason in reasons))
-    each = "; ".join(f"{label}: {why}" for label, why in reasons[:SHOWN])
-    more = f"; and {len(reasons) - SHOWN} more" if len(reasons) > SHOWN else ""
+    first = "; ".join(f"{label}: {reason}" for label, reason in reasons[:MAX_REASONS])
+    more = f"; and {len(reasons) - MAX_REASONS} more" if len(reasons) > MAX_REASONS else ""
     return {
         "stage": stage,
         "status": "cached" if cached == len(steps) else "partial" if cached else "missing",
         "total": len(steps),
         "cached": cached,
         "fingerprints": [step.spec.fingerprint for step in steps],
-        "reason": distinct[0] if len(distinct) == 1 else each + more,
+        "reason": distinct[0] if len(distinct) == 1 else first + more,
         "artifacts": [
             {
                 "label": step.spec.label,
@@ -61,38 +61,38 @@ def _stage_data(stage: str, steps: list[Step]) -> dict[str, Any]:
 
 
 def rows(data: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """The plan as a table: of each stage how much is there, and why the rest is not; artifacts alike share a row.
+    """The plan as a table of stage, status and reason; artifacts of equal status and reason share a row.
 
     Args:
-        data: As of `as_data`.
+        data: The plan, as `as_data` returns it.
     """
-    found = []
+    table = []
     for stage in data["stages"]:
-        alike: dict[tuple[str, str], list[str]] = {}
+        labels_of: dict[tuple[str, str], list[str]] = {}
         for artifact in stage["artifacts"]:
-            alike.setdefault((artifact["status"], artifact["reason"]), []).append(artifact["label"])
-        there = f"{stage['cached']:,} of {stage['total']:,}" if stage["total"] > 1 else stage["status"]
-        found.append((stage["stage"], there, stage["reason"] if len(alike) == 1 else ""))
-        if len(alike) > 1:
-            groups = sorted(alike.items(), key=lambda group: group[0][0] != "cached")
-            shown, more = groups[:LINES], groups[LINES:]
-            found += [(f"  {_together(labels)}", status, reason) for (status, reason), labels in shown]
+            labels_of.setdefault((artifact["status"], artifact["reason"]), []).append(artifact["label"])
+        status = f"{stage['cached']:,} of {stage['total']:,}" if stage["total"] > 1 else stage["status"]
+        table.append((stage["stage"], status, stage["reason"] if len(labels_of) == 1 else ""))
+        if len(labels_of) > 1:
+            groups = sorted(labels_of.items(), key=lambda group: group[0][0] != "cached")
+            shown, more = groups[:MAX_GROUPS], groups[MAX_GROUPS:]
+            table += [(f"  {_joined(labels)}", status, reason) for (status, reason), labels in shown]
             if more:
-                labels = [label for _, each in more for label in each]
-                found.append((f"  {_together(labels)}", "missing", f"{len(more):,} more reasons; --json tells each"))
-    return found
+                labels = [label for _, group in more for label in group]
+                table.append((f"  {_joined(labels)}", "missing", f"{len(more):,} more reasons; --json lists them all"))
+    return table
 
 
-def _together(labels: Sequence[str]) -> str:
+def _joined(labels: Sequence[str]) -> str:
     return ", ".join(labels) if len(labels) < 4 else f"{labels[0]} to {labels[-1]} ({len(labels):,})"
 
 
 def estimate(plan: Plan, store: Store) -> dict[str, Any]:
-    """What the missing steps will cost, judged by what like steps cost before in this store.
+    """The cost of the missing steps, estimated from comparable steps of the past in this store.
 
     Returns:
-        `minutes` and `tokens` of all missing steps, None where nothing comparable was ever run, with the `basis` in
-        words; and the same for each stage.
+        `minutes` and `tokens` of all missing steps, None if a stage has no comparable past step; their `basis`
+        in words; and under `stages` the same figures for each stage.
     """
     stages: dict[str, Any] = {}
     for stage, steps in plan.steps.items():
@@ -100,54 +100,60 @@ def estimate(plan: Plan, store: Store) -> dict[str, Any]:
         if missing:
             stages[stage] = _stage_estimate(missing, list(store.manifests(stage)))
     known = [item for item in stages.values() if item["minutes"] is not None]
-    whole = len(known) == len(stages)
+    is_complete = len(known) == len(stages)
     unknown = [stage for stage, item in stages.items() if item["minutes"] is None]
     return {
-        "minutes": round(sum(item["minutes"] for item in known), 2) if whole else None,
-        "tokens": sum(item["tokens"] or 0 for item in known) if whole else None,
-        "basis": "past manifests in this store" if whole else f"nothing comparable was run for: {', '.join(unknown)}",
+        "minutes": round(sum(item["minutes"] for item in known), 2) if is_complete else None,
+        "tokens": sum(item["tokens"] or 0 for item in known) if is_complete else None,
+        "basis": "past manifests in this store"
+        if is_complete
+        else f"no comparable past step for: {', '.join(unknown)}",
         "stages": stages,
     }
 
 
 def _stage_estimate(missing: Sequence[Spec], past: list[Manifest]) -> dict[str, Any]:
-    # Thousands of shards are of one or two kinds.
-    kinds = {_kind(spec): spec for spec in missing}
-    costs = {kind: _step_estimate(spec, past) for kind, spec in kinds.items()}
-    found = [cost for spec in missing if (cost := costs[_kind(spec)])]
-    if len(found) < len(missing):
+    # One estimate for each combination of settings: thousands of shards share one or two.
+    specs = {_cost_key(spec): spec for spec in missing}
+    estimates = {key: _step_estimate(spec, past) for key, spec in specs.items()}
+    costs = [cost for spec in missing if (cost := estimates[_cost_key(spec)])]
+    if len(costs) < len(missing):
         return {"minutes": None, "tokens": None}
-    seconds, tokens = (sum(each) for each in zip(*found, strict=True))
+    seconds, tokens = (sum(column) for column in zip(*costs, strict=True))
     return {"minutes": round(seconds / 60, 2), "tokens": round(tokens)}
 
 
-def _kind(spec: Spec) -> str:
-    """What an estimate depends on."""
-    return repr([spec.identity.get(key) for key in (*ALIKE, *SIZES)])
+def _cost_key(spec: Spec) -> str:
+    """The settings that an estimate depends on."""
+    return repr([spec.identity.get(key) for key in (*MATCHING_SETTINGS, *SIZE_SETTINGS)])
 
 
 def _step_estimate(spec: Spec, past: list[Manifest]) -> tuple[float, float] | None:
-    """Seconds and tokens; None where nothing comparable was run."""
-    alike = [manifest for manifest in past if _comparable(spec, manifest)]
-    if not alike:
+    """Seconds and tokens of a step; None if no past step is comparable."""
+    comparable = [manifest for manifest in past if _comparable(spec, manifest)]
+    if not comparable:
         return None
-    scale = statistics.median(_scale(spec, manifest) for manifest in alike)
-    seconds = statistics.median(float(manifest.provenance["seconds"]) for manifest in alike)
-    kind = STAGES[spec.stage].metrics
-    tokens = statistics.median(kind.read(manifest).tokens for manifest in alike) if issubclass(kind, Computed) else 0
+    scale = statistics.median(_scale(spec, manifest) for manifest in comparable)
+    seconds = statistics.median(float(manifest.provenance["seconds"]) for manifest in comparable)
+    metrics = STAGES[spec.stage].metrics
+    tokens = (
+        statistics.median(metrics.read(manifest).tokens for manifest in comparable)
+        if issubclass(metrics, Computed)
+        else 0
+    )
     return scale * seconds, scale * tokens
 
 
 def _comparable(spec: Spec, manifest: Manifest) -> bool:
-    """Whether the same models did the same kind of work, by the same code."""
+    """Whether a past artifact has the same stage version, models and method."""
     return spec.version == manifest.version and all(
-        spec.identity.get(key) == manifest.identity.get(key) for key in ALIKE
+        spec.identity.get(key) == manifest.identity.get(key) for key in MATCHING_SETTINGS
     )
 
 
 def _scale(spec: Spec, manifest: Manifest) -> float:
-    """How much more work the step is than a past one, by rows of a shard or epochs of a training."""
-    for key in SIZES:
+    """The size of a step relative to a past one, by the rows of a shard or the epochs of a training."""
+    for key in SIZE_SETTINGS:
         if key in spec.identity and key in manifest.identity:
             return float(spec.identity[key]) / float(manifest.identity[key])
     return 1.0

@@ -1,15 +1,15 @@
-"""Garbage: what lies in the store and serves nothing any more, found and removed without disturbing who is at work.
+"""Garbage collection: finds and removes unused files of the store, safely beside concurrent runs.
 
-What counts, once it is older than a day:
+Garbage is, once it is older than a day:
 
-- an attempt that no manifest names, left by a process that was killed or lost a race;
-- a complete artifact that no run and no alias refers to: a run refers to all artifacts of its recipe and to those that
-  its record lists, an alias to every adapter that it ever pointed at, and all of them to what they are made from;
-- the half of a write: `manifest.json.<hex>` and its like.
+- an attempt that no manifest names, left by a process that was killed or superseded;
+- a complete artifact that is not referenced: a run refers to all artifacts of its recipe and to those that its record
+  lists, an alias to every adapter that it ever pointed at, and an artifact to its inputs;
+- a partial write, such as `manifest.json.<hex>`.
 
-A run writes its record before it looks up what is there. So records are read again after the manifests were taken
-away, and before any file is: a run that began meanwhile either shows in its record, and gets its manifests back, or
-finds the artifact missing and makes it anew.
+A run writes its record before it looks up artifacts. So manifests are removed first, then the records are read again,
+and files are removed last: a run that began meanwhile either has a record by then, and its manifests are restored, or
+it finds the artifact missing and makes it again.
 """
 
 import re
@@ -30,32 +30,34 @@ from tuner.artifacts.store import MANIFEST, Store
 from tuner.errors import DamagedArtifactError, InputError
 
 AGE = timedelta(days=1)
-"""What is younger may belong to somebody who is at work."""
+"""Younger files may belong to a run in progress."""
 BATCH = 200
-"""Artifacts removed between two looks at the records."""
+"""Artifacts removed between two reads of the records."""
 
-_HALF = re.compile(r"(artifacts/[^/]+/[^/]+/manifest\.json|runs/[^/]+/run\.json|aliases/[^/]+/\d{6}\.json)\.[0-9a-f]+")
+_PARTIAL = re.compile(
+    r"(artifacts/[^/]+/[^/]+/manifest\.json|runs/[^/]+/run\.json|aliases/[^/]+/\d{6}\.json)\.[0-9a-f]+"
+)
 
 
 @dataclass(frozen=True)
 class Garbage:
-    """One thing to remove.
+    """An artifact, attempt or partial write to remove.
 
     Attributes:
-        kind: An artifact, an attempt or half a write.
+        kind: Which of these it is.
         path: Its folder or file, below the store.
         files: All its files.
-        bytes: Their size.
+        bytes: Their total size.
     """
 
-    kind: Literal["artifact", "attempt", "half a write"]
+    kind: Literal["artifact", "attempt", "partial write"]
     path: str
     files: tuple[str, ...]
     bytes: int
 
     @property
     def stage(self) -> str:
-        """The stage of an artifact or attempt; for half a write whose it is, `runs` or `aliases`."""
+        """The stage of an artifact or attempt; for a partial write also `runs` or `aliases`."""
         parts = self.path.split("/")
         return parts[1] if parts[0] == "artifacts" else parts[0]
 
@@ -65,37 +67,37 @@ def collect(store: Store, dry_run: bool = False) -> list[Garbage]:
 
     Args:
         store: The store.
-        dry_run: Only say what would be removed.
+        dry_run: Only report what would be removed.
 
     Returns:
-        What was removed, or would be, in the order of its paths.
+        The garbage that was removed, or would be, sorted by path.
 
     Raises:
-        InputError: If a run's record or an alias cannot be read: what it refers to is not known.
-        DamagedArtifactError: If a manifest that something refers to cannot be read.
+        InputError: If a run's record or an alias cannot be read, so that its references are unknown.
+        DamagedArtifactError: If a referenced manifest cannot be read.
     """
-    shelves = _shelves(store)
-    references = _References(store, {shelf.fingerprint: shelf.stage for shelf in shelves.values()})
-    found = sorted([*_find(store, shelves, references), *_halves(store)], key=lambda each: each.path)
+    folders = _folders(store)
+    references = _References(store, {folder.fingerprint: folder.stage for folder in folders.values()})
+    garbage = sorted([*_find(store, folders, references), *_partial_writes(store)], key=lambda item: item.path)
     if dry_run:
-        return found
+        return garbage
     removed = []
-    artifacts = [each for each in found if each.kind == "artifact"]
+    artifacts = [item for item in garbage if item.kind == "artifact"]
     for start in range(0, len(artifacts), BATCH):
         removed += _remove_artifacts(store, artifacts[start : start + BATCH], references)
-    for each in found:
-        if each.kind != "artifact" and not _is_named(store, each):
-            store.remove(each.files)
-            removed.append(each)
-    return sorted(removed, key=lambda each: each.path)
+    for item in garbage:
+        if item.kind != "artifact" and not _is_committed(store, item):
+            store.remove(item.files)
+            removed.append(item)
+    return sorted(removed, key=lambda item: item.path)
 
 
-def summary(found: Sequence[Garbage]) -> list[dict[str, Any]]:
-    """What was found, counted by kind and stage."""
-    counts = Counter((each.kind, each.stage) for each in found)
+def summary(garbage: Sequence[Garbage]) -> list[dict[str, Any]]:
+    """Number and size of the garbage by kind and stage."""
+    counts = Counter((item.kind, item.stage) for item in garbage)
     sizes: Counter[tuple[str, str]] = Counter()
-    for each in found:
-        sizes[each.kind, each.stage] += each.bytes
+    for item in garbage:
+        sizes[item.kind, item.stage] += item.bytes
     return [
         {"what": kind, "of": stage, "number": number, "bytes": sizes[kind, stage]}
         for (kind, stage), number in sorted(counts.items())
@@ -103,8 +105,8 @@ def summary(found: Sequence[Garbage]) -> list[dict[str, Any]]:
 
 
 @dataclass
-class _Shelf:
-    """The place of one artifact: its manifest, if it is complete, and the attempts at it."""
+class _ArtifactFolder:
+    """An artifact's folder: its manifest, if it is complete, and its attempts."""
 
     stage: str
     fingerprint: str
@@ -120,52 +122,54 @@ class _Shelf:
         return [file for attempt in self.attempts.values() for file in attempt]
 
 
-def _shelves(store: Store) -> dict[tuple[str, str], _Shelf]:
-    shelves: dict[tuple[str, str], _Shelf] = {}
+def _folders(store: Store) -> dict[tuple[str, str], _ArtifactFolder]:
+    folders: dict[tuple[str, str], _ArtifactFolder] = {}
     for file in store.listing("artifacts").values():
         _, *parts = file.path.split("/")
         if len(parts) < 3:
             continue
         stage, fingerprint, *rest = parts
-        shelf = shelves.setdefault((stage, fingerprint), _Shelf(stage, fingerprint))
+        folder = folders.setdefault((stage, fingerprint), _ArtifactFolder(stage, fingerprint))
         if rest == [MANIFEST]:
-            shelf.manifest = file
+            folder.manifest = file
         elif len(rest) > 1:
-            shelf.attempts.setdefault(rest[0], []).append(file)
-    return shelves
+            folder.attempts.setdefault(rest[0], []).append(file)
+    return folders
 
 
-def _find(store: Store, shelves: dict[tuple[str, str], _Shelf], references: "_References") -> Iterator[Garbage]:
+def _find(
+    store: Store, folders: dict[tuple[str, str], _ArtifactFolder], references: "_References"
+) -> Iterator[Garbage]:
     live = references.now()
-    for shelf in shelves.values():
-        named = None
-        if shelf.manifest:
-            if shelf.fingerprint not in live and _is_old([shelf.manifest]):
-                yield _garbage("artifact", shelf.path, shelf.files)
+    for folder in folders.values():
+        committed = None
+        if folder.manifest:
+            if folder.fingerprint not in live and _is_old([folder.manifest]):
+                yield _garbage("artifact", folder.path, folder.files)
                 continue
-            if len(shelf.attempts) < 2:
+            if len(folder.attempts) < 2:
                 continue
             try:
-                manifest = store.find(shelf.stage, shelf.fingerprint)
+                manifest = store.find(folder.stage, folder.fingerprint)
             except DamagedArtifactError:
-                # Which attempt it names is not known; its stage will be computed anew, and it goes then.
+                # Its attempt is unknown. The artifact will be made again, and its old files are garbage then.
                 continue
             if manifest is None:
                 continue
-            named = manifest.attempt
-        for name, files in shelf.attempts.items():
-            if name != named and _is_old(files):
-                yield _garbage("attempt", f"{shelf.path}/{name}", files)
+            committed = manifest.attempt
+        for name, files in folder.attempts.items():
+            if name != committed and _is_old(files):
+                yield _garbage("attempt", f"{folder.path}/{name}", files)
 
 
-def _halves(store: Store) -> Iterator[Garbage]:
+def _partial_writes(store: Store) -> Iterator[Garbage]:
     for folder in ("artifacts", "runs", "aliases"):
         for path, file in store.listing(folder).items():
-            if _HALF.fullmatch(path) and _is_old([file]):
-                yield _garbage("half a write", path, [file])
+            if _PARTIAL.fullmatch(path) and _is_old([file]):
+                yield _garbage("partial write", path, [file])
 
 
-def _garbage(kind: Literal["artifact", "attempt", "half a write"], path: str, files: list[Stored]) -> Garbage:
+def _garbage(kind: Literal["artifact", "attempt", "partial write"], path: str, files: list[Stored]) -> Garbage:
     return Garbage(kind, path, tuple(file.path for file in files), sum(file.bytes for file in files))
 
 
@@ -176,30 +180,30 @@ def _is_old(files: Iterable[Stored]) -> bool:
 def _remove_artifacts(store: Store, batch: list[Garbage], references: "_References") -> Iterator[Garbage]:
     live = references.now()
     texts: dict[str, bytes] = {}
-    for each in batch:
-        text = store.read(f"{each.path}/{MANIFEST}")
-        if text is not None and _fingerprint(each) not in live:
-            texts[each.path] = text
-            references.remember(_fingerprint(each), text)
+    for item in batch:
+        text = store.read(f"{item.path}/{MANIFEST}")
+        if text is not None and _fingerprint(item) not in live:
+            texts[item.path] = text
+            references.remember(_fingerprint(item), text)
     store.remove(f"{path}/{MANIFEST}" for path in texts)
     live = references.now()
-    for each in batch:
-        if each.path not in texts:
+    for item in batch:
+        if item.path not in texts:
             continue
-        if _fingerprint(each) in live:
-            store.create(f"{each.path}/{MANIFEST}", texts[each.path])
-        # S3 removes many at once, and says nothing of one that it did not.
-        elif store.read(f"{each.path}/{MANIFEST}") is None:
-            store.remove(each.files)
-            yield each
+        if _fingerprint(item) in live:
+            store.create(f"{item.path}/{MANIFEST}", texts[item.path])
+        # S3 removes many keys in one request, and reports no error for a key that it could not remove.
+        elif store.read(f"{item.path}/{MANIFEST}") is None:
+            store.remove(item.files)
+            yield item
 
 
 def _fingerprint(artifact: Garbage) -> str:
     return artifact.path.rsplit("/", 1)[1]
 
 
-def _is_named(store: Store, attempt: Garbage) -> bool:
-    """Whether an attempt has become the artifact meanwhile."""
+def _is_committed(store: Store, attempt: Garbage) -> bool:
+    """Whether a manifest now names the attempt."""
     if attempt.kind != "attempt":
         return False
     _, stage, fingerprint, name = attempt.path.split("/")
@@ -208,39 +212,39 @@ def _is_named(store: Store, attempt: Garbage) -> bool:
 
 
 class _References:
-    """What runs and aliases refer to, and what that is made from.
+    """The artifacts that runs and aliases refer to, with their inputs.
 
     Args:
         store: The store.
-        stages: The stage of every artifact in it, by fingerprint.
+        stages: The stage of every artifact in the store, by fingerprint.
     """
 
     def __init__(self, store: Store, stages: dict[str, str]) -> None:
         self._store = store
         self._stages = stages
-        self._known: set[str] = set()
-        self._taken_away: dict[str, list[str]] = {}
+        self._live: set[str] = set()
+        self._removed_inputs: dict[str, list[str]] = {}
 
     def now(self) -> set[str]:
-        """The fingerprints referred to now, and before: what was once seen to be used stays."""
-        waiting = [*self._of_runs(), *self._of_aliases()]
-        while waiting:
-            fingerprint = waiting.pop()
-            if fingerprint in self._known:
+        """The fingerprints referenced now or in an earlier call."""
+        pending = [*self._of_runs(), *self._of_aliases()]
+        while pending:
+            fingerprint = pending.pop()
+            if fingerprint in self._live:
                 continue
-            self._known.add(fingerprint)
-            waiting += self._inputs(fingerprint)
-        return self._known
+            self._live.add(fingerprint)
+            pending += self._inputs(fingerprint)
+        return self._live
 
     def remember(self, fingerprint: str, manifest: bytes) -> None:
-        """Keeps what an artifact is made from while its manifest is taken away."""
-        with suppress(ValidationError):  # a manifest that nobody could read led nowhere
-            self._taken_away[fingerprint] = _inputs(Manifest.model_validate_json(manifest))
+        """Remembers the inputs of an artifact whose manifest is about to be removed."""
+        with suppress(ValidationError):  # an unreadable manifest has no known inputs
+            self._removed_inputs[fingerprint] = _inputs(Manifest.model_validate_json(manifest))
 
     def _inputs(self, fingerprint: str) -> list[str]:
         stage = self._stages.get(fingerprint)
         manifest = self._store.find(stage, fingerprint) if stage else None
-        return _inputs(manifest) if manifest else self._taken_away.get(fingerprint, [])
+        return _inputs(manifest) if manifest else self._removed_inputs.get(fingerprint, [])
 
     def _of_runs(self) -> Iterator[str]:
         for name in self._store.run_names():
@@ -255,20 +259,24 @@ class _References:
 
 
 def _inputs(manifest: Manifest) -> list[str]:
-    return [each for made in manifest.inputs.values() for each in ([made] if isinstance(made, str) else made)]
+    return [
+        fingerprint
+        for inputs in manifest.inputs.values()
+        for fingerprint in ([inputs] if isinstance(inputs, str) else inputs)
+    ]
 
 
 def _of_run(store: Store, name: str, record: dict[str, Any]) -> list[str]:
     try:
         try:
-            named = runs.refers_to(record)
+            artifacts = runs.referenced_artifacts(record)
         except InputError as error:
-            # A run that has completed lists all that it used; of any other it is not known here.
+            # Only a completed run lists all artifacts that it used.
             if record["state"] != "completed":
-                raise InputError(f"run {name}: what it refers to is not known here: {error}") from None
-            named = runs.listed(record)
+                raise InputError(f"run {name}: its references cannot be determined on this machine: {error}") from None
+            artifacts = runs.recorded_artifacts(record)
         former = record["recipe"].get("split", {}).get("former")
     except (KeyError, TypeError, AttributeError):
         place = f"{store.url}/runs/{name}/run.json"
-        raise InputError(f"{place} is not the record of a run, so what it refers to is not known; remove it") from None
-    return [*(each.fingerprint for each in named), *([former] if former else [])]
+        raise InputError(f"{place} is not the record of a run, so its references are unknown; remove it") from None
+    return [*(artifact.fingerprint for artifact in artifacts), *([former] if former else [])]

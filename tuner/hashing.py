@@ -1,4 +1,4 @@
-"""Names for contents: sha256 as 64 hex digits."""
+"""The sha256 of files and texts, as 64 hex digits."""
 
 import hashlib
 from pathlib import Path
@@ -11,5 +11,5 @@ def of_file(path: Path) -> str:
 
 
 def of_text(text: str) -> str:
-    """The sha256 of a text as UTF-8; what of a path's bytes is no text stands for itself."""
+    """The sha256 of a text as UTF-8; undecodable bytes of a path are hashed as they are."""
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()

@@ -1,4 +1,4 @@
-"""How a process that computes is ended from outside: at once, with its children, the run's record told."""
+"""Immediate termination of a computing process on a signal, with its children, after updating the run's record."""
 
 import os
 import signal
@@ -17,93 +17,94 @@ from tuner.artifacts.store import Store
 from tuner.runs import Run
 
 INTERRUPTED = 130
-TELL_SECONDS = 2.0
-"""How long whoever has to know is told, all at the same time; a person waits."""
+NOTIFY_SECONDS = 2.0
+"""The time limit for the callbacks of a termination, which run in parallel while the user waits."""
 
-_HANDLED = 128  # added to a signal's number by our handler
+_HANDLED = 128  # our handler adds this to the signal's number
 
 _handler: Callable[..., None] | None = None
-_told: list[Callable[[], None]] = []
-_left: list[Callable[[], None]] = []
+_termination_callbacks: list[Callable[[], None]] = []
+_display_callbacks: list[Callable[[], None]] = []
 
 
 def handler() -> Callable[..., None] | None:
-    """What `on_signals` has put in the place of this process's signal handlers, if it has."""
+    """The signal handler that `handle_signals` has installed in this process, if any."""
     return _handler
 
 
-def on_end(tell: Callable[[], None]) -> None:
-    """Has something called when this process is ended: whoever works for it elsewhere has to know."""
-    _told.append(tell)
+def on_termination(callback: Callable[[], None]) -> None:
+    """Registers a callback for the termination of this process, such as to cancel its work elsewhere."""
+    _termination_callbacks.append(callback)
 
 
-def on_leave(leave: Callable[[], None]) -> None:
-    """Has something called before the last line is written: whoever draws on the terminal has to stop."""
-    _left.append(leave)
+def before_last_line(callback: Callable[[], None]) -> None:
+    """Registers a callback that stops a display on the terminal before the last line is written."""
+    _display_callbacks.append(callback)
 
 
-def on_signals(store: Store, name: str) -> None:
-    """Makes SIGINT and SIGTERM end this process: whatever is complete is kept, the rest is begun anew next time.
+def handle_signals(store: Store, name: str) -> None:
+    """Makes SIGINT and SIGTERM terminate this process; completed artifacts are kept.
 
-    A second signal ends it at once. A thread of its own listens: the main one may wait for a lock, and a library may
-    have put a handler before ours that lets it go on waiting (polars does, with `SA_RESTART`).
+    A second signal terminates it without callbacks. A separate thread reads the signals: the main thread may be waiting
+    for a lock, and a library may have installed a handler that lets it go on waiting (polars does, with `SA_RESTART`).
 
     Args:
-        store: Where the run lies.
-        name: The run's, which is recorded as interrupted.
+        store: The store of the run.
+        name: The name of the run, which is recorded as interrupted.
     """
     global _handler
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
 
     def stop() -> NoReturn:
-        for leave in _left:
-            leave()
-        sys.stderr.write("tuner: interrupted; the same command goes on where this one stopped\n")
+        for callback in _display_callbacks:
+            callback()
+        sys.stderr.write("tuner: interrupted; run the same command again to continue\n")
         sys.stderr.flush()
-        end(INTERRUPTED, lambda: Run(store, runs.find(store, name)).end("interrupted"))
+        terminate(INTERRUPTED, lambda: Run(store, runs.find(store, name)).end("interrupted"))
 
     def listen() -> None:
-        heard: Counter[int] = Counter()
+        received: Counter[int] = Counter()
         while True:
             number = os.read(reading, 1)[0]
             if number % _HANDLED not in (signal.SIGINT, signal.SIGTERM):
                 continue
-            heard[number // _HANDLED] += 1  # each signal comes by both ways, if nothing is in the way of one
-            if max(heard.values()) > 1:
+            # A signal arrives twice, from our handler and from Python's wakeup, unless a library has replaced one.
+            received[number // _HANDLED] += 1
+            if max(received.values()) > 1:
                 os._exit(INTERRUPTED)
-            if heard.total() == 1:
+            if received.total() == 1:
                 Thread(target=stop, name="stop", daemon=True).start()
 
-    def hear(number: int, *_: object) -> None:
+    def handle(number: int, *_: object) -> None:
         os.write(writing, bytes([_HANDLED + number]))
 
-    _handler = hear
+    _handler = handle
     for sign in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(sign, hear)
+        signal.signal(sign, handle)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     Thread(target=listen, name="signals", daemon=True).start()
 
 
-def end(code: int, record: Callable[[], None] | None) -> NoReturn:
-    """Ends this process and its children now, and tells who has to know.
+def terminate(code: int, record: Callable[[], None] | None) -> NoReturn:
+    """Kills the children of this process, runs the callbacks of `on_termination` and exits.
 
     Args:
         code: The exit code.
-        record: Records that the run was interrupted, if there is one.
+        record: Records that the run was interrupted, if there is a run.
     """
     try:
-        # The training child and a temporary server would outlive a process that leaves like this.
+        # The training child and a temporary server would outlive `os._exit`.
         for child in psutil.Process().children(recursive=True):
             with suppress(psutil.NoSuchProcess):
                 child.kill()
-        # In threads: the one that a signal has stopped may hold what a call needs, and nobody is waited for long.
-        telling = [Thread(target=tell, daemon=True) for tell in (record, *_told) if tell]
-        for thread in telling:
+        # In threads with a time limit: the interrupted thread may hold a lock that a callback needs.
+        threads = [Thread(target=call, daemon=True) for call in (record, *_termination_callbacks) if call]
+        for thread in threads:
             thread.start()
-        latest = time.monotonic() + TELL_SECONDS
-        for thread in telling:
-            thread.join(max(0.0, latest - time.monotonic()))
+        deadline = time.monotonic() + NOTIFY_SECONDS
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
     finally:
-        # Threads that compute cannot be interrupted in any other way.
+        # There is no other way to stop threads that compute.
         os._exit(code)

@@ -1,4 +1,4 @@
-"""From an adapter back to what it learned from: rows, their verdicts, prompts and seeds."""
+"""Lineage: from an adapter back to its training rows, their verdicts, prompts and seeds."""
 
 from typing import Any
 
@@ -7,23 +7,23 @@ from tuner.artifacts.store import Store
 from tuner.errors import InputError
 from tuner.registry import NAMES, planned
 from tuner.runs import recipe_of
-from tuner.stage import Parts, present
+from tuner.stage import Parts, require_artifact
 
 
 def lineage(store: Store, record: dict[str, Any], row: str | None = None) -> dict[str, Any]:
-    """What a run's adapters are made of.
+    """The lineage of a run's adapters.
 
     Args:
-        store: Where the run lies.
+        store: The store of the run.
         record: The run's record.
-        row: A row's id; its whole history is added.
+        row: The id of a row whose history is added.
 
     Returns:
-        The run, its artifacts with their metrics and, for each adapter, where it lies and its training rows.
+        The run, its artifacts with their metrics and, for each adapter, its URI and its training rows.
 
     Raises:
         InputError: If there is no such row in the run.
-        StageError: If an artifact of the run is no longer there.
+        StageError: If an artifact of the run is missing in the store.
     """
     recipe = recipe_of(record)
     wanted = planned(recipe)
@@ -57,21 +57,21 @@ def lineage(store: Store, record: dict[str, Any], row: str | None = None) -> dic
 def _history(store: Store, wanted: Parts, row: str) -> dict[str, Any]:
     import polars as pl
 
-    paths = store.fetch_all(present(store, wanted.one("curate")), "rows")
-    found = (
+    paths = store.fetch_all(require_artifact(store, wanted.one("curate")), "rows")
+    rows = (
         pl.scan_parquet(paths, include_file_paths="file", glob=False)
         .filter(pl.col("row_id") == row)
         .collect()
         .to_dicts()
     )
-    if not found:
+    if not rows:
         raise InputError(f"--row {row}: this run has no such row")
-    # One file a shard, in their order; the column `shard` counts within a round.
-    shard = wanted.of("generate")[[str(path) for path in paths].index(found[0].pop("file"))]
-    split = present(store, wanted.one("split"))
+    # There is one file for each shard, in order; the column `shard` counts within a round.
+    shard = wanted.of("generate")[[str(path) for path in paths].index(rows[0].pop("file"))]
+    split = require_artifact(store, wanted.one("split"))
     sides = [
         side
         for side in ("train", "validation")
         if row in parquet.read(store.fetch(split, f"{side}.parquet"))["row_id"].to_pylist()
     ]
-    return {**found[0], "side": sides[0] if sides else None, "shard_fingerprint": shard.fingerprint}
+    return {**rows[0], "side": sides[0] if sides else None, "shard_fingerprint": shard.fingerprint}

@@ -1,4 +1,4 @@
-"""From YAML text to a recipe, with every mistake reported as one line that names the key."""
+"""Parses YAML into a recipe and reports every mistake as one line that names the key."""
 
 import difflib
 import re
@@ -15,25 +15,25 @@ from tuner.recipe import Recipe
 from tuner.training.methods import METHODS
 
 MAX_BYTES = 64 * 1024
-"""Of a recipe, and of a value given with `--set`. PyYAML reads about 200 kB in a second."""
+"""Limit for a recipe and for a value of `--set`; PyYAML reads about 200 kB in a second."""
 MAX_DEPTH = 20
-"""Sections within sections. The deepest setting lies at 5."""
+"""Limit of nesting. The deepest setting is at level 5."""
 MAX_VALUES = 5_000
-"""Keys and values together, an alias counted as all that it stands for."""
+"""Limit of keys and values together, with aliases expanded."""
 MAX_DIGITS = 50
-"""Of a number. Python's own limit, 4,300 digits, holds for decimal ones alone."""
+"""Limit of a number's digits. Python's own limit, 4,300, applies to decimal numbers only."""
 
 
 _METHODS = " or ".join(METHODS)
 
 _NOT_YAML = (yaml.YAMLError, ValueError, ArithmeticError, LookupError, AttributeError, TypeError)
-"""What PyYAML throws at text that it cannot construct: `!!bool x` is a KeyError, `!!timestamp x` an AttributeError."""
+"""Exceptions of PyYAML on invalid text: `!!bool x` raises a KeyError, `!!timestamp x` an AttributeError."""
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML of a bounded size, which refuses a key given twice: plain YAML would silently let the last one win.
+    """Safe YAML of a bounded size without duplicate keys, of which plain YAML would silently keep the last.
 
-    What is too large is refused before anything is made of it: aliases and merges multiply only then.
+    Sizes are checked before any value is constructed, since that is when aliases and merges expand.
     """
 
     def __init__(self, stream: str) -> None:
@@ -48,16 +48,16 @@ class _Loader(yaml.SafeLoader):
         self._values += 1
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise _refused(event, f"more than {MAX_DEPTH} values lie within each other")
+            raise _refused(event, f"values are nested more than {MAX_DEPTH} levels deep")
         node = super().compose_node(parent, index)
         self._depth -= 1
         assert node is not None
         if isinstance(event, yaml.AliasEvent):
             if node not in self._sizes:
-                raise _refused(event, f"the alias *{_cut(event.anchor)} stands within what it names")
+                raise _refused(event, f"the alias *{_cut(event.anchor)} refers to a value that contains it")
             self._values += self._sizes[node]
         if self._values > MAX_VALUES:
-            raise _refused(event, f"a recipe has at most {MAX_VALUES:,} keys and values, aliases counted in full")
+            raise _refused(event, f"a recipe has at most {MAX_VALUES:,} keys and values, with aliases expanded")
         if isinstance(node, yaml.ScalarNode) and node.tag in _NUMBERS and len(node.value) > MAX_DIGITS:
             raise _refused(event, f"a number has {len(node.value):,} digits; at most {MAX_DIGITS} are allowed")
         self._sizes.setdefault(node, self._values - before)
@@ -67,10 +67,10 @@ class _Loader(yaml.SafeLoader):
         seen: set[str] = set()
         for key_node, _ in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                raise _refused(key_node, "a key is a list or a mapping; give it a name")
+                raise _refused(key_node, "a key is a list or a mapping; use a name")
             key = str(self.construct_object(key_node, deep=True))
             if key in seen:
-                raise _refused(key_node, f"the key '{_cut(key)}' is given twice; give each a name of its own")
+                raise _refused(key_node, f"the key '{_cut(key)}' appears twice; rename or remove one")
             seen.add(key)
         return super().construct_mapping(node, deep)
 
@@ -83,10 +83,10 @@ def _refused(place: yaml.Event | yaml.Node, problem: str) -> InputError:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes what `_Loader` reads: a string that it would take for a number is quoted."""
+    """Writes YAML that `_Loader` reads back: a string that looks like a number is quoted."""
 
     def represent_str(self, data: str) -> yaml.ScalarNode:
-        # Reading makes one line feed of these unless they are written as escapes, which only double quotes have.
+        # These would be read as line feeds unless they are escaped, which only double quotes allow.
         style = '"' if any(character in data for character in "\x85\u2028\u2029") else None
         return self.represent_scalar("tag:yaml.org,2002:str", data, style)
 
@@ -94,8 +94,8 @@ class _Dumper(yaml.SafeDumper):
 _Dumper.add_representer(str, _Dumper.represent_str)
 
 # YAML 1.1 reads 2e-4 as a string; in a recipe it is a number.
-for _each in (_Loader, _Dumper):
-    _each.add_implicit_resolver(
+for _class in (_Loader, _Dumper):
+    _class.add_implicit_resolver(
         "tag:yaml.org,2002:float",
         re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
         list("-+0123456789."),
@@ -103,7 +103,7 @@ for _each in (_Loader, _Dumper):
 
 
 def shipped() -> list[str]:
-    """The names of the recipes that come with the program."""
+    """The names of the shipped recipes, sorted."""
     return sorted(path.name.removesuffix(".yaml") for path in _configs() if path.name.endswith(".yaml"))
 
 
@@ -112,13 +112,13 @@ def _configs() -> Iterator[Any]:
 
 
 def read(source: str) -> str:
-    """The text of a recipe.
+    """Reads the text of a recipe.
 
     Args:
         source: A path, or the name of a shipped recipe such as `quickstart`.
 
     Raises:
-        InputError: If there is no such file or recipe, or it is too large or not text.
+        InputError: If there is no such file or recipe, or it is too large or not UTF-8 text.
     """
     path = Path(source)
     if not path.exists():
@@ -139,15 +139,15 @@ def read(source: str) -> str:
 
 
 def parse(text: str, overrides: Sequence[str] = (), source: str = "recipe") -> Recipe:
-    """Reads and checks a recipe.
+    """Parses and validates a recipe.
 
     Args:
-        text: YAML.
-        overrides: `a.b=value` each, the value typed as YAML.
-        source: What to call the text in errors.
+        text: The YAML.
+        overrides: Changed settings, each `a.b=value` with the value as YAML.
+        source: The name of the text in error messages.
 
     Raises:
-        InputError: If anything about it is wrong; the message names the key.
+        InputError: If the recipe is not valid; the message names the key.
     """
     try:
         data = _constructed(text)
@@ -164,20 +164,20 @@ def parse(text: str, overrides: Sequence[str] = (), source: str = "recipe") -> R
 
 
 def load(source: str, overrides: Sequence[str] = ()) -> Recipe:
-    """`read` and `parse` in one."""
+    """Reads and parses a recipe; see `read` and `parse`."""
     return parse(read(source), overrides, source)
 
 
 def text(recipe: Recipe) -> str:
-    """A recipe as YAML that reads as the same recipe."""
+    """A recipe as YAML; parsing it gives the same recipe."""
     return yaml.dump(recipe.model_dump(mode="json"), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 def _constructed(text: str) -> Any:
-    """What a YAML text holds.
+    """The value of a YAML text.
 
     Raises:
-        InputError: If it is none, or too large.
+        InputError: If it is not valid YAML or too large.
     """
     size = len(text.encode(errors="surrogatepass"))
     if size > MAX_BYTES:
@@ -194,27 +194,27 @@ def _constructed(text: str) -> Any:
 def _override(data: dict[str, Any], override: str) -> None:
     path, equals, value = override.partition("=")
     keys = path.strip().split(".")
-    given = f"--set {_plain(override)}"
+    source = f"--set {_plain(override)}"
     if not equals or not all(keys):
-        raise InputError(f"{given}: write it as a.b=value")
+        raise InputError(f"{source}: write it as a.b=value")
     if len(keys) > MAX_DEPTH:
-        raise InputError(f"{given}: names {len(keys):,} keys within each other; at most {MAX_DEPTH} are allowed")
+        raise InputError(f"{source}: nests {len(keys):,} keys; at most {MAX_DEPTH} are allowed")
     try:
         typed = _constructed(value)
     except InputError as error:
-        raise InputError(f"{given}: the value is {error}") from None
+        raise InputError(f"{source}: the value is {error}") from None
     node = data
     for key in keys[:-1]:
         child = node.setdefault(key, {})
         if not isinstance(child, dict):
-            raise InputError(f"{given}: '{_cut(key)}' holds a value, not further keys")
+            raise InputError(f"{source}: '{_cut(key)}' is a value and has no further keys")
         node = child
     node[keys[-1]] = typed
 
 
 def _line(error: ValidationError) -> str:
     first = error.errors()[0]
-    # A discriminated union puts the chosen method into the location; a person wrote no such key.
+    # The location of a discriminated union includes the chosen method, which is not a key of the recipe.
     path = [str(part) for part in first["loc"]]
     if len(path) > 2 and path[0] == "training":
         path.pop(2)
@@ -229,19 +229,20 @@ def _line(error: ValidationError) -> str:
         case "missing":
             text = "is missing"
         case "too_short" if path == ["training"]:
-            text = "names no adapter; give at least one, such as 'lora: {method: lora}'"
+            text = "has no adapter; add at least one, such as 'lora: {method: lora}'"
         case "union_tag_invalid":
-            text = f"no method {_shown(first['input'].get('method'))}; it is {_METHODS}"
+            text = f"unknown method {_shown(first['input'].get('method'))}; use {_METHODS}"
         case "literal_error" if path[-2:-1] == ["targets"]:
             where = ".".join(path[:-1])
-            text = f"is all-linear or a list of projection names, not {_shown(first['input'])}"
+            text = f"must be all-linear or a list of projection names, not {_shown(first['input'])}"
         case "union_tag_not_found":
             text = f"needs a 'method': {_METHODS}"
         case "value_error":
             text = first["msg"].removeprefix("Value error, ")
         case "string_pattern_mismatch" | "string_too_short":
             text = (
-                f"{_shown(first['input'])} is no name: letters, digits, '.', '_' and '-', at most 64, the first no sign"
+                f"{_shown(first['input'])} is not a valid name: at most 64 letters, digits, '.', '_', '-'; "
+                "the first a letter or digit"
             )
         case _:
             text = f"{first['msg']}, not {_shown(first['input'])}"
@@ -257,12 +258,12 @@ def _cut(text: str, most: int = 60) -> str:
 
 
 def _plain(text: str) -> str:
-    """A text as a part of one line, of a length that can be read."""
-    return _cut(" ".join("".join(each if each.isprintable() else " " for each in text).split()), 300)
+    """A text on one line, without control characters and of at most 300 characters."""
+    return _cut(" ".join("".join(char if char.isprintable() else " " for char in text).split()), 300)
 
 
 def _keys(path: Sequence[str], loc: Sequence[str | int]) -> list[str]:
-    """The keys that the section at `path` knows."""
+    """The allowed keys of the section at `path`."""
     if path[:1] == ["training"] and len(path) > 1:
         return list(METHODS[str(loc[2])].model_fields)
     section: type[BaseModel] = Recipe

@@ -1,6 +1,6 @@
-"""What a stage measured, as a typed value: each stage has a model of its own, beside the code that measures.
+"""Metrics as typed values: each stage defines its own model beside its code.
 
-An artifact's manifest holds it as plain JSON, and `Metrics.read` is how it is read back.
+An artifact's manifest holds them as plain JSON; `Metrics.read` reads them back.
 """
 
 import math
@@ -17,38 +17,38 @@ def _finite(value: Any) -> Any:
 
 
 Finite = Annotated[float | None, BeforeValidator(_finite)]
-"""A number, or None where it is infinite, not a number, or cannot be computed."""
+"""A finite number; None where it is infinite, not a number or cannot be computed."""
 
 
 class Metrics(BaseModel):
-    """What a stage measured of an artifact, or a group of figures within that."""
+    """The metrics of an artifact, or a group of them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
     def read(cls, manifest: Manifest) -> Self:
-        """The metrics that an artifact's manifest holds.
+        """Reads the metrics from an artifact's manifest.
 
         Raises:
-            DamagedArtifactError: If they are not of this kind.
+            DamagedArtifactError: If they do not fit this model.
         """
         try:
             return cls.model_validate(manifest.metrics)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
-            problem = f"its metrics are not those of this version of the stage: {where}: {first['msg']}"
+            problem = f"its metrics do not fit this version of the stage: {where}: {first['msg']}"
             raise DamagedArtifactError(manifest.stage, manifest.fingerprint, problem) from None
 
 
 class Computed(Metrics):
-    """What every stage measures whose cost is counted in a model's tokens.
+    """Metrics of every stage whose cost is counted in tokens.
 
     Attributes:
-        tokens: Tokens that the model drew or learned from.
-        seconds: How long that took.
-        tokens_per_second: The one divided by the other.
-        device: What computed, such as `cuda`.
+        tokens: Tokens generated or trained on.
+        seconds: Duration.
+        tokens_per_second: Tokens divided by seconds.
+        device: The device, such as `cuda`.
         dtype: The number format, such as `bfloat16`.
     """
 
@@ -60,6 +60,6 @@ class Computed(Metrics):
 
     @classmethod
     def within(cls, manifest: Manifest) -> Self | None:
-        """These figures alone, of an artifact of whatever stage; None if the stage does not measure them."""
+        """These metrics alone, from the artifact of any stage; None if the stage does not measure them."""
         figures = {name: manifest.metrics[name] for name in cls.model_fields if name in manifest.metrics}
         return cls.model_validate(figures) if len(figures) == len(cls.model_fields) else None

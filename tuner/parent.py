@@ -1,7 +1,7 @@
-"""A child process ends with its parent, however that one ended: the pipe that is the child's standard input closes.
+"""Ends a child process with its parent, however the parent ended: the pipe at the child's standard input closes.
 
-A signal of the kernel would not do. It is sent when the thread that started the child ends, and to nobody if the child
-was started through a program that stands in for the interpreter.
+The kernel's signal at the parent's death would not do. It is sent when the thread that started the child ends, and not
+at all if a launcher runs between parent and child.
 """
 
 import os
@@ -11,15 +11,15 @@ from collections.abc import Callable
 
 
 def follow(end: Callable[[], object]) -> None:
-    """Has something called in a thread of its own when the parent of this process is gone.
+    """Calls a function in a thread when the parent of this process has ended.
 
     Args:
-        end: Ends this process.
+        end: The function, which ends this process.
     """
     parent = os.getppid()
 
     def watch() -> None:
-        # What the parent has forked off holds its end of the pipe, too, and may outlive it.
+        # Other children forked by the parent hold its end of the pipe too, and may outlive it.
         while os.getppid() == parent:
             ready, _, _ = select.select([0], [], [], 1.0)
             if ready and not os.read(0, 4096):

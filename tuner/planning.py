@@ -1,13 +1,13 @@
-"""The plan: which artifacts a recipe needs, which are there, and why the others are not.
+"""The plan: the artifacts that a recipe needs, which of them exist, and why the others are missing.
 
-Every fingerprint follows from the recipe alone, so a plan reads manifests and computes nothing.
+All fingerprints follow from the recipe, so a plan only reads manifests.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from tuner.artifacts.manifest import Manifest
 from tuner.artifacts.store import Store
@@ -16,17 +16,17 @@ from tuner.recipe import Recipe
 from tuner.registry import NAMES, planned
 from tuner.stage import Part
 
-handed: ContextVar["tuple[Recipe, Plan] | None"] = ContextVar("handed", default=None)
-"""What the command line has read and planned already for the flow that it starts in this process."""
+prepared: ContextVar["tuple[Recipe, Plan] | None"] = ContextVar("prepared", default=None)
+"""The recipe and plan that the command line has already made for the flow that it starts in this process."""
 
-NUMBERS = ("shard", "part")
-"""What counts artifacts of one stage. That a higher number was never made is no difference in settings."""
+INDEX_KEYS = ("shard", "part")
+"""Keys of an identity that number a stage's artifacts; they are not settings, so not reasons for a missing artifact."""
 
-OWN = (*NUMBERS, "input rows")
-"""What tells artifacts of one stage and the same settings apart."""
+INSTANCE_KEYS = (*INDEX_KEYS, "input rows")
+"""Keys that distinguish artifacts of one stage and equal settings."""
 
-Kind = dict[str, dict[str, Any]]
-"""Artifacts of the same settings, flat, by what is their own."""
+SettingsGroup = dict[str, dict[str, Any]]
+"""Flattened artifacts of equal settings, by the values of their `INSTANCE_KEYS`."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Step:
     """One artifact of a plan.
 
     Attributes:
-        spec: What it is.
-        manifest: There if the artifact is complete and unhurt.
-        reason: Why it is missing; empty if it is there.
+        spec: The planned artifact.
+        manifest: Its manifest if it is complete and undamaged, else None.
+        reason: Why it is missing; empty if it exists.
     """
 
     spec: Part
@@ -46,7 +46,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """The steps of a recipe that the stage asked for needs, by stage."""
+    """The steps of a recipe up to the requested stage, by stage."""
 
     steps: dict[str, list[Step]]
 
@@ -55,12 +55,12 @@ class Plan:
 
     @property
     def complete(self) -> bool:
-        """Whether everything is there."""
+        """Whether every artifact exists."""
         return all(step.manifest for step in self)
 
     @property
     def missing(self) -> list[Step]:
-        """The steps still to be run."""
+        """The steps whose artifact is missing."""
         return [step for step in self if not step.manifest]
 
 
@@ -69,13 +69,13 @@ def plan(recipe: Recipe, store: Store, until: str = NAMES[-1], since: str = NAME
 
     Args:
         recipe: The recipe.
-        store: Where to look.
-        until: The stage wanted; only what it is made from is planned besides. The last stage stands for all.
-        since: The first stage that may compute anything; what comes before has to be there.
+        store: The store.
+        until: The last stage to plan, with all that its artifacts are made from. The default plans everything.
+        since: The first stage that may compute; the artifacts of the stages before must exist.
 
     Raises:
-        InputError: If `until` or `since` is no stage or they are in the wrong order, if something before `since` is
-            missing, or if a model string means nothing.
+        InputError: If `until` or `since` is not a stage, they are in the wrong order, an artifact before `since` is
+            missing, or a model string is not valid.
     """
     for option, stage in (("--until", until), ("--from", since)):
         if stage not in NAMES:
@@ -83,95 +83,98 @@ def plan(recipe: Recipe, store: Store, until: str = NAMES[-1], since: str = NAME
     if NAMES.index(since) > NAMES.index(until):
         raise InputError(f"--from {since}: comes after --until {until}; the stages are {', '.join(NAMES)}")
     wanted = planned(recipe)
-    # A recipe that looks for no near duplicates has nothing to match: the stage before is then the last.
+    # Without a search for near duplicates the stage `match` has no artifacts, and the stage before it is the last.
     last = next(stage for stage in reversed(NAMES[: NAMES.index(until) + 1]) if wanted.of(stage))
-    needed = {part.fingerprint for part in wanted} if until == NAMES[-1] else wanted.behind(last)
+    needed = {part.fingerprint for part in wanted} if until == NAMES[-1] else wanted.upstream(last)
     steps = {
         stage: _steps(stage, parts, store)
         for stage in NAMES
         if (parts := [part for part in wanted.of(stage) if part.fingerprint in needed])
     }
     for stage in NAMES[: NAMES.index(since)]:
-        if lacking := [step for step in steps.get(stage, []) if not step.manifest]:
+        if missing := [step for step in steps.get(stage, []) if not step.manifest]:
             raise InputError(
-                f"--from {since}: {stage} is not complete in the store: {len(lacking)} of {len(steps[stage])} missing "
-                f"({lacking[0].reason}); begin with --from {stage}"
+                f"--from {since}: {stage} is not complete in the store: {len(missing)} of {len(steps[stage])} missing "
+                f"({missing[0].reason}); start with --from {stage}"
             )
     return Plan(steps)
 
 
-def some(recipe: Recipe, store: Store, stage: str, labels: Sequence[str] = ()) -> list[Step]:
+def stage_steps(recipe: Recipe, store: Store, stage: str, labels: Sequence[str] = ()) -> list[Step]:
     """Looks up artifacts of one stage.
 
     Args:
         recipe: The recipe.
-        store: Where to look.
+        store: The store.
         stage: The stage.
-        labels: Which of the stage's artifacts; all of them if none is given.
+        labels: Labels of the artifacts; empty for all.
 
     Raises:
-        InputError: If a label belongs to none of them, or a model string means nothing.
+        InputError: If the stage has no artifact of a label, or a model string is not valid.
     """
     known = {spec.label: spec for spec in planned(recipe).of(stage)}
     for label in labels:
         if label not in known:
-            there = list(known) if len(known) < 6 else [*list(known)[:2], "...", list(known)[-1]]
-            raise InputError(f"{stage}: the recipe has no {label}; it has {', '.join(there)}")
+            labels = list(known) if len(known) < 6 else [*list(known)[:2], "...", list(known)[-1]]
+            raise InputError(f"{stage}: the recipe has no {label}; it has {', '.join(labels)}")
     return _steps(stage, [known[label] for label in labels or known], store)
 
 
 def _steps(stage: str, wanted: Sequence[Part], store: Store) -> list[Step]:
-    there = store.look_up(stage, [spec.fingerprint for spec in wanted])
-    # Read once, and only if something is missing.
-    kinds = cache(lambda: _kinds(store.manifests(stage)))
-    return [_step(spec, there.get(spec.fingerprint), kinds) for spec in wanted]
+    artifacts = store.look_up(stage, [spec.fingerprint for spec in wanted])
+    # Manifests are read once, and only if an artifact is missing.
+    groups = cache(lambda: _group_by_settings(store.manifests(stage)))
+    return [_step(spec, artifacts.get(spec.fingerprint), groups) for spec in wanted]
 
 
-def _step(spec: Part, found: Manifest | DamagedArtifactError | None, kinds: Callable[[], list[Kind]]) -> Step:
-    if isinstance(found, DamagedArtifactError):
-        return Step(spec, None, f"damaged: {found.problem}")
-    return Step(spec, found) if found else Step(spec, None, _why(spec, kinds()))
+def _step(
+    spec: Part, artifact: Manifest | DamagedArtifactError | None, groups: Callable[[], list[SettingsGroup]]
+) -> Step:
+    if isinstance(artifact, DamagedArtifactError):
+        return Step(spec, None, f"damaged: {artifact.problem}")
+    return Step(spec, artifact) if artifact else Step(spec, None, _reason(spec, groups()))
 
 
-def _kinds(manifests: Iterable[Manifest]) -> list[Kind]:
-    """Artifacts of a stage by their settings.
+def _group_by_settings(manifests: Iterable[Manifest]) -> list[SettingsGroup]:
+    """Groups the artifacts of a stage by their settings.
 
-    Where there are thousands of shards, each that is missing is compared with one of every kind, not with all.
+    A missing shard is then compared with one artifact of each group, not with thousands of shards.
     """
-    kinds: dict[str, Kind] = {}
+    groups: dict[str, SettingsGroup] = {}
     for manifest in manifests:
         flat = _flat(manifest)
-        settings = sorted((key, value) for key, value in flat.items() if key not in OWN)
-        kinds.setdefault(repr(settings), {})[_own(flat)] = flat
-    return list(kinds.values())
+        settings = sorted((key, value) for key, value in flat.items() if key not in INSTANCE_KEYS)
+        groups.setdefault(repr(settings), {})[_instance(flat)] = flat
+    return list(groups.values())
 
 
-def _own(flat: Mapping[str, Any]) -> str:
-    return repr([flat.get(key) for key in OWN])
+def _instance(flat: Mapping[str, Any]) -> str:
+    return repr([flat.get(key) for key in INSTANCE_KEYS])
 
 
-def _why(spec: Part, kinds: Iterable[Kind]) -> str:
-    """Which settings differ from the nearest existing artifact."""
+def _reason(spec: Part, groups: Iterable[SettingsGroup]) -> str:
+    """The settings that differ from the existing artifact with the fewest differences."""
     wanted = _flat(spec)
     best: list[str] | None = None
-    for kind in kinds:
-        had = kind.get(_own(wanted)) or next(iter(kind.values()))
-        differing = [key for key in sorted({*wanted, *had} - {*NUMBERS}) if wanted.get(key) != had.get(key)]
+    for group in groups:
+        existing = group.get(_instance(wanted)) or next(iter(group.values()))
+        keys = sorted({*wanted, *existing} - {*INDEX_KEYS})
+        differing = [key for key in keys if wanted.get(key) != existing.get(key)]
         if best is None or len(differing) < len(best):
-            best = [_change(key, had.get(key), wanted.get(key)) for key in differing]
+            best = [_change(key, existing.get(key), wanted.get(key)) for key in differing]
     if best is None:
         return "never made in this store"
     if not best:
         return "not made yet"
-    # Settings explain more than fingerprints of inputs, which only say that an earlier stage differs.
+    # Settings come first: a differing input only says that an earlier stage differs.
     best.sort(key=lambda text: text.endswith(" differs"))
     return "; ".join(best[:3]) + (f" and {len(best) - 3} more" if len(best) > 3 else "")
 
 
-def _change(key: str, had: Any, wanted: Any) -> str:
+def _change(key: str, existing: Any, wanted: Any) -> str:
     if key.startswith("input "):
         return f"{key} differs"
-    return f"{key}: {had} -> {wanted}"
+    return f"{key}: {existing} -> {wanted}"
 
 
 def _flat(artifact: Part | Manifest) -> dict[str, Any]:
@@ -179,10 +182,10 @@ def _flat(artifact: Part | Manifest) -> dict[str, Any]:
 
     def walk(prefix: str, value: Any) -> None:
         if isinstance(value, Mapping):
-            for key, item in value.items():
+            for key, item in cast(Mapping[str, Any], value).items():
                 walk(f"{prefix}.{key}" if prefix else key, item)
         else:
-            flat[prefix] = list(value) if isinstance(value, tuple) else value
+            flat[prefix] = list(cast(tuple[Any, ...], value)) if isinstance(value, tuple) else value
 
     walk("", artifact.identity)
     for role, fingerprints in artifact.inputs.items():

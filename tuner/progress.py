@@ -1,4 +1,4 @@
-"""Progress as events: stages say how far they are, and whoever watches (a terminal, a Prefect task) listens."""
+"""Progress events: stages emit them, and listeners (a terminal, a Prefect task) show them."""
 
 import math
 import threading
@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Event:
-    """One message about the work.
+    """One progress event.
 
     Attributes:
-        stage: The stage that speaks.
-        label: The part of it, such as `shard 3` or `lora`; empty for the stage as a whole.
+        stage: The stage.
+        label: The artifact or subject, such as `shard 3` or `lora`; empty for the stage as a whole.
         state: `running`, `cached`, `done` or `failed`.
-        done: Units finished (rows, steps), of `total`; 0 of 0 where it cannot be counted.
+        done: Units (rows, steps) finished; 0, as `total`, where they cannot be counted.
         total: Units in all.
-        figures: What is measured meanwhile, such as `{"tokens/s": 81.0, "loss": 1.92}`.
-        note: What is worth a line of its own, such as `resumes from step 4 of 40`.
+        figures: Current measurements, such as `{"tokens/s": 81.0, "loss": 1.92}`.
+        note: A message to show on its own line, such as `resumes from step 4 of 40`.
     """
 
     stage: str
@@ -32,30 +32,30 @@ class Event:
 
     @property
     def share(self) -> float:
-        """How much is done, 0 to 1."""
+        """The fraction done, 0 to 1."""
         return self.done / self.total if self.total else 0.0
 
 
 class Pace:
-    """How long a piece of work still takes, by its pace since it was first seen; never more than was said before."""
+    """Estimates the time left from the pace since the first call; an estimate never rises."""
 
     def __init__(self) -> None:
         self._first: tuple[float, float] | None = None
         self._left = math.inf
 
     def left(self, share: float) -> float | None:
-        """The seconds left. Where the work slows down, what was said stands until it is true.
+        """The seconds left; if the work slows down, the last estimate stays.
 
         Args:
-            share: How much is done, 0 to 1.
+            share: The fraction done, 0 to 1.
 
         Returns:
-            The seconds, or None while there is too little to judge by.
+            The seconds, or None while there is too little data.
         """
         now = time.monotonic()
-        began, had = self._first = self._first or (now, share)
-        if share > had and now - began >= 2:
-            self._left = min(self._left, (now - began) * (1 - share) / (share - had))
+        began, first = self._first = self._first or (now, share)
+        if share > first and now - began >= 2:
+            self._left = min(self._left, (now - began) * (1 - share) / (share - first))
         return None if self._left == math.inf else self._left
 
 
@@ -66,34 +66,34 @@ def clock(seconds: float) -> str:
 
 
 def measured(figures: dict[str, float]) -> list[str]:
-    """Figures as a person reads them, such as `loss 1.92` and `81 tokens/s`."""
+    """Figures as texts, such as `loss 1.92` and `81 tokens/s`."""
     return [f"{name} {value:.3g}" if name == "loss" else f"{value:.0f} {name}" for name, value in figures.items()]
 
 
 class Lines:
-    """Progress as lines of text, for a log or a pipe: every ten seconds, and of a training its first and last step."""
+    """Progress as lines for a log or a pipe: one every ten seconds, and for a training's first and last step."""
 
     EVERY_SECONDS = 10.0
 
     def __init__(self) -> None:
         self._paces: dict[tuple[str, str], Pace] = {}
-        self._said: dict[tuple[str, str], float] = {}
+        self._last_line: dict[tuple[str, str], float] = {}
 
     def of(self, event: Event) -> str | None:
-        """The line that an event is worth, such as `step 12 of 40, loss 1.92, 81 tokens/s, 0:42 left`, if any."""
-        part = event.stage, event.label
-        pace = self._paces.setdefault(part, Pace())
+        """The line to print for an event, such as `step 12 of 40, loss 1.92, 81 tokens/s, 0:42 left`, if due."""
+        key = event.stage, event.label
+        pace = self._paces.setdefault(key, Pace())
         left = pace.left(event.share)
         if event.note:
             return event.note
         if event.state != "running" or not event.total:
             return None
         now = time.monotonic()
-        first, last = part not in self._said, event.done == event.total
-        due = now - self._said.setdefault(part, now) >= self.EVERY_SECONDS
+        first, last = key not in self._last_line, event.done == event.total
+        due = now - self._last_line.setdefault(key, now) >= self.EVERY_SECONDS
         if not (due or (event.stage == "train" and (first or last))):
             return None
-        self._said[part] = now
+        self._last_line[key] = now
         count = f"{'step ' if event.stage == 'train' else ''}{event.done:,} of {event.total:,}"
         rest = [] if left is None or last else [f"{clock(left)} left"]
         return ", ".join([count, *measured(event.figures), *rest])
@@ -106,7 +106,7 @@ _lock = threading.Lock()
 
 
 def emit(event: Event) -> None:
-    """Hands an event to everyone who listens in this process."""
+    """Passes an event to all listeners of this process."""
     with _lock:
         listeners = list(_listeners)
     for listener in listeners:

@@ -1,7 +1,7 @@
-"""The proxies that the environment names, as every library and every child process can live with them.
+"""Adjusts the proxy settings of the environment so that they work for every library and child process.
 
-Servers on loopback are ours: no proxy knows them. And one proxy that httpx does not speak to, as the `socks://` that
-desktops set, would keep it from asking anybody at all, even a host that needs no proxy.
+Servers on loopback are not reachable through a proxy. And httpx fails on every request, even one that needs no proxy,
+if the environment names an unsupported proxy, such as the `socks://` that desktops set.
 """
 
 import importlib.util
@@ -13,26 +13,26 @@ from urllib.parse import urlsplit
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-def settle() -> None:
-    """Has this process and its children ask loopback directly, and do without a proxy that cannot be used.
+def normalize() -> None:
+    """Excludes loopback from the proxies of this process and its children, and removes unsupported proxies.
 
-    A proxy that is left out is named in a line on standard error.
+    Each removed proxy is reported on standard error.
     """
     proxies = urllib.request.getproxies_environment()
     direct = [each.strip() for each in proxies.get("no", "").split(",") if each.strip()]
     if direct != ["*"]:
-        # In both spellings: libraries differ in which of them they read.
+        # Both names: libraries differ in which one they read.
         os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(dict.fromkeys([*direct, *LOOPBACK]))
     for scheme in ("http", "https", "all"):
         if (proxy := proxies.get(scheme)) and not _is_usable(proxy):
             for name in [name for name in os.environ if name.lower() == f"{scheme}_proxy"]:
                 del os.environ[name]
-            # The address may hold a password.
-            sys.stderr.write(f"tuner: {scheme}_proxy is not used: it has to be http://HOST:PORT or https://HOST:PORT\n")
+            # The address is not printed: it may contain a password.
+            sys.stderr.write(f"tuner: {scheme}_proxy is ignored: it must be http://HOST:PORT or https://HOST:PORT\n")
 
 
 def _is_usable(proxy: str) -> bool:
-    """Whether httpx takes it: https://www.python-httpx.org/advanced/proxies/."""
+    """Whether httpx supports a proxy: https://www.python-httpx.org/advanced/proxies/."""
     try:
         parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
         _ = parts.port

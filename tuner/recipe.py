@@ -1,4 +1,4 @@
-"""The recipe: one YAML file that names everything that decides the result. Each section stands beside its code."""
+"""The recipe: one YAML file with every setting that decides the result. Each section is defined beside its code."""
 
 from typing import Annotated, Any
 
@@ -16,17 +16,17 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
 class Recipe(Section):
-    """Everything that decides the result, and nothing that does not.
+    """The settings that decide the result, and no others.
 
     Attributes:
-        name: What the runs of this recipe are called by default.
-        seed: Every random number of the run descends from it.
+        name: The default name of this recipe's runs, before the digits of a fingerprint.
+        seed: The seed that every random number derives from.
         models: The generator and the student.
-        generation: How rows are drawn.
+        generation: How rows are generated.
         curation: Which rows are kept.
-        split: Which of them are held out.
+        split: Which kept rows are held out.
         training: The adapters to train, by name.
-        evaluation: How they are compared.
+        evaluation: How the adapters are compared.
     """
 
     name: Name
@@ -39,13 +39,13 @@ class Recipe(Section):
     evaluation: Evaluation = Evaluation()
 
     @model_validator(mode="after")
-    def _base_is_taken(self) -> "Recipe":
+    def _base_is_reserved(self) -> "Recipe":
         if "base" in self.training:
-            raise ValueError("training names an adapter 'base', which is what the untrained model is called; rename it")
+            raise ValueError("training: 'base' is the name of the untrained model; rename this adapter")
         return self
 
     def __hash__(self) -> int:
-        # pydantic's own would need the mapping of adapters to be hashable.
+        # pydantic's own hash would require the mapping of adapters to be hashable.
         return hash(self.model_dump_json())
 
     def settings_of(self, section: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The recipes that come with the program: what each is, and what it needs of the machine that runs it."""
+"""The shipped recipes: a summary of each, and what it needs to run."""
 
 from dataclasses import dataclass
 
@@ -12,36 +12,36 @@ class Shipped:
     """A recipe of `configs/`.
 
     Attributes:
-        name: Its name.
-        says: What it is, the first line of its file.
-        rows: Rows that it draws.
-        needs: As of `needs`.
+        name: The recipe's name.
+        summary: The first line of its file.
+        rows: Number of rows that it generates.
+        needs: The models and extras that it needs, as `needs` lists them.
     """
 
     name: str
-    says: str
+    summary: str
     rows: int
     needs: list[str]
 
 
 def shipped() -> list[Shipped]:
-    """Every recipe that comes with the program, by name."""
+    """Every shipped recipe, sorted by name."""
     return [_described(name) for name in loading.shipped()]
 
 
 def needs(recipe: Recipe) -> list[str]:
-    """What has to be there or to be had: the models, and the extras of this package that it uses.
+    """The models and the extras of this package that a recipe needs.
 
     Raises:
-        InputError: If a model string means nothing or names a folder that is not there.
+        InputError: If a model string is not valid or names a missing folder.
     """
     models = {getattr(recipe.models, key): key for key in ("generator", "student")}
-    found = [_origin(source.parse(model, f"models.{key}")) for model, key in models.items()]
+    requirements = [_origin(source.parse(model, f"models.{key}")) for model, key in models.items()]
     if any(adapter.quantization for adapter in recipe.training.values()):
-        found.append("the extra `quantization`: pip install '.[quantization]'")
+        requirements.append("the extra `quantization`: pip install '.[quantization]'")
     if recipe.curation.duplicates.semantic:
-        found.append("the extra `semantic`: pip install '.[semantic]'")
-    return found
+        requirements.append("the extra `semantic`: pip install '.[semantic]'")
+    return requirements
 
 
 def _described(name: str) -> Shipped:

@@ -1,4 +1,4 @@
-"""The stages, and the planned artifacts of a recipe that follow from them."""
+"""The stages, and the planned artifacts of a recipe."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -14,10 +14,10 @@ from tuner.stage import Parts, Stage
 from tuner.training.stage import TRAIN
 
 CHAIN: tuple[Stage, ...] = (GENERATE, EXAMINE, MATCH, CURATE, SPLIT, TRAIN, EVALUATE, REPORT)
-"""The stages, each behind those that it reads. One that is to read its own kind stands twice, with other parts."""
+"""The stages in order, each after those that it reads. A stage that reads itself is listed twice, with other parts."""
 
 STAGES: Mapping[str, Stage] = {stage.name: stage for stage in CHAIN}
-"""By name."""
+"""The stages by name."""
 
 NAMES = tuple(STAGES)
 FIRST, LAST = NAMES[0], NAMES[-1]
@@ -26,18 +26,18 @@ Pairs = tuple[tuple[str, str], ...]
 
 
 def planned(recipe: Recipe) -> Parts:
-    """The planned artifacts of a recipe: they follow from it alone.
+    """The planned artifacts of a recipe, which follow from the recipe alone.
 
     Raises:
-        InputError: If a model string means nothing or names a folder that is not there.
+        InputError: If a model string is not valid or names a missing folder.
     """
     sources = {key: source.parse(model, f"models.{key}") for key, model in recipe.models}
-    models = tuple((key, tuple(found.identity().items())) for key, found in sources.items())
+    models = tuple((key, tuple(model.identity().items())) for key, model in sources.items())
     return _planned(recipe, models, repr(recipe.curation.decontamination.identity()))
 
 
-# Every task of a run asks for the same parts, and thousands of shards take a third of a second to plan. What decides a
-# fingerprint and does not stand in the recipe, as what a file says that it names, is told besides.
+# Cached: every task of a run needs the same parts, and thousands of shards take a third of a second to plan. The key
+# includes what fingerprints depend on besides the recipe: the models and the contents of the benchmark files.
 @lru_cache(maxsize=4)
 def _planned(recipe: Recipe, models: tuple[tuple[str, Pairs], ...], _files: str) -> Parts:
     parts = Parts(recipe, {key: dict(pairs) for key, pairs in models})
@@ -47,5 +47,5 @@ def _planned(recipe: Recipe, models: tuple[tuple[str, Pairs], ...], _files: str)
 
 
 def run_name(recipe: Recipe) -> str:
-    """The default name of a run: the recipe's name, and the first digits of the fingerprint of its last artifact."""
+    """The default name of a run: the recipe's name and the first digits of its last artifact's fingerprint."""
     return f"{recipe.name}-{planned(recipe).one(LAST).fingerprint[:8]}"

@@ -1,6 +1,6 @@
-"""Runs: what ties a recipe to the artifacts it used or made, by name."""
+"""Runs: named records of a recipe and the artifacts that it used or made."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,11 +23,11 @@ Moment = Annotated[str, Field(pattern=r"^[0-9T:.+Z-]{1,40}$")]
 
 @dataclass
 class Run:
-    """A run's record, kept in the store as it changes.
+    """A run, whose record is saved to the store as it changes.
 
     Attributes:
-        store: Where it lies.
-        record: What `run.json` holds.
+        store: The store.
+        record: The contents of `run.json`.
     """
 
     store: Store
@@ -40,7 +40,7 @@ class Run:
 
     @classmethod
     def start(cls, store: Store, recipe: Recipe, name: str | None, until: str) -> "Run":
-        """Begins a run, or goes on with the one of that name.
+        """Starts a run, or continues the one of that name.
 
         Raises:
             InputError: If the name belongs to a run of another recipe, or the store cannot be written.
@@ -70,10 +70,10 @@ class Run:
         return run
 
     @classmethod
-    def referring(cls, store: Store, recipe: Recipe, until: str) -> AbstractContextManager[None]:
-        """A block that makes artifacts of a recipe, recorded as a run of its own if the recipe has none yet.
+    def ensure_recorded(cls, store: Store, recipe: Recipe, until: str) -> AbstractContextManager[None]:
+        """A context that records a run of the recipe, unless its default run exists; for making single artifacts.
 
-        What no run refers to is garbage.
+        Without a run that refers to them, the artifacts would be garbage.
 
         Raises:
             InputError: If the store cannot be written.
@@ -86,23 +86,23 @@ class Run:
         """Records an artifact that the run used or made."""
         entry = {"stage": spec.stage, "label": spec.label, "fingerprint": spec.fingerprint, "outcome": outcome}
         self.record["artifacts"].append(entry)
-        if outcome == "made" and self.record["state"] == "running":  # a comparison may be added later
-            self._note_time()
+        if outcome == "made" and self.record["state"] == "running":  # not for a comparison that is added later
+            self._set_made()
 
     def end(self, state: State, error: str | None = None) -> None:
         """Records how the run ended."""
         self.record.update(state=state, ended=now(), error=error)
-        if self.record["made"] is None and state == "completed":  # all of it was made by other runs
-            self._note_time()
+        if self.record["made"] is None and state == "completed":  # other runs made all artifacts
+            self._set_made()
         self.save()
 
-    def _note_time(self) -> None:
-        """Has `made` say when the run was made: a later attempt that finds everything there leaves it as it is."""
+    def _set_made(self) -> None:
+        """Sets `made`, the time of the last attempt that made an artifact, to that of this attempt."""
         self.record["made"] = {"started": self.record["started"], "ended": now()}
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
-        """Records how a block ends: completed, interrupted, or failed with the error's line."""
+        """Records how a block ends: completed, interrupted, or failed with the error's message."""
         try:
             yield
         except KeyboardInterrupt:
@@ -114,7 +114,7 @@ class Run:
         self.end("completed")
 
     def save(self) -> None:
-        """Writes the record, whole or not at all."""
+        """Writes the record atomically."""
         self.store.write_run(self.name, self.record)
 
 
@@ -122,18 +122,17 @@ def find(store: Store, name: str) -> dict[str, Any]:
     """The record of a run.
 
     Raises:
-        InputError: If there is no such run, or what is there is not its record.
+        InputError: If there is no such run, or its file is not a valid record.
     """
     record = _read(store, check_name(name))
     if record is None:
-        near: Sequence[str] = store.run_names()
-        known = ", ".join(near[-5:]) or "none yet"
-        raise InputError(f"{name}: no such run in {store.url}; there are: {known}")
+        known = ", ".join(store.run_names()[-5:]) or "none yet"
+        raise InputError(f"{name}: no such run in {store.url}; existing runs: {known}")
     return record
 
 
 def _read(store: Store, name: str) -> dict[str, Any] | None:
-    """The record of a run, if it is one: others may write into a store, and what a record names becomes paths."""
+    """The validated record of a run: others may write into a store, and names in a record are used as paths."""
     record = store.read_run(name)
     if record is None:
         return None
@@ -142,17 +141,17 @@ def _read(store: Store, name: str) -> dict[str, Any] | None:
             return record
     except ValidationError:
         pass
-    raise InputError(f"{store.url}/runs/{name}/run.json is not the record of this run; remove it to start anew")
+    raise InputError(f"{store.url}/runs/{name}/run.json is not the record of this run; remove it to start again")
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a list of runs says of one.
+class Summary:
+    """A run in a list of runs.
 
     Attributes:
-        started: When it was begun, ISO 8601 in UTC. Of a completed run this is the attempt that last made something.
-        seconds: How long that took; None where it has not ended.
-        outcome: What came of it: the first line of its report's verdict, or why it failed; empty where neither is.
+        started: Start, ISO 8601 in UTC. For a completed run, that of the last attempt that made an artifact.
+        seconds: Duration of that attempt; None if it has not ended.
+        outcome: The first line of its report's verdict, or why it failed; empty if there is neither.
     """
 
     started: str
@@ -160,38 +159,38 @@ class Told:
     outcome: str
 
 
-def told(store: Store, record: Mapping[str, Any]) -> Told:
-    """Sums up a run in one line."""
+def summarize(store: Store, record: Mapping[str, Any]) -> Summary:
+    """Summarizes a run in one line."""
     times = (record["state"] == "completed" and _made(record)) or record
     seconds = None
     if times["ended"]:
         seconds = (datetime.fromisoformat(times["ended"]) - datetime.fromisoformat(times["started"])).total_seconds()
-    return Told(times["started"], seconds, " ".join((record["error"] or _verdict(store, record)).split()))
+    return Summary(times["started"], seconds, " ".join((record["error"] or _verdict(store, record)).split()))
 
 
 def _made(record: Mapping[str, Any]) -> dict[str, str] | None:
-    """When a run was made; a record of an older version says only when its last attempt was."""
+    """Start and end of the last attempt that made an artifact; an older record has only its last attempt."""
     attempt = {key: record[key] for key in ("started", "ended")}
     return record.get("made") or (attempt if record["state"] == "completed" else None)
 
 
 def _verdict(store: Store, record: Mapping[str, Any]) -> str:
-    made = next((each for each in listed(record) if each.stage == "report"), None)
+    reference = next((each for each in recorded_artifacts(record) if each.stage == "report"), None)
     try:
-        report = store.find(made.stage, made.fingerprint) if made else None
+        report = store.find(reference.stage, reference.fingerprint) if reference else None
         return Reported.read(report).verdict[0] if report else ""
-    except DamagedArtifactError:  # the next run makes it anew
+    except DamagedArtifactError:  # the next run makes it again
         return ""
 
 
 @dataclass(frozen=True)
-class Named:
-    """An artifact as a run names it.
+class ArtifactRef:
+    """A run's reference to an artifact, which may be missing in the store.
 
     Attributes:
-        stage: Its stage.
-        label: Which of the stage's.
-        fingerprint: Its name in the store, where it need not be.
+        stage: The stage.
+        label: The artifact's label.
+        fingerprint: Its fingerprint.
     """
 
     stage: StageName
@@ -200,7 +199,7 @@ class Named:
 
 
 class _Record(BaseModel):
-    """What the record of a run holds at least."""
+    """The fields that every record of a run must have."""
 
     name: Name
     recipe: dict[str, Any]
@@ -208,62 +207,62 @@ class _Record(BaseModel):
     created: Moment
     started: Moment
     ended: Moment | None
-    artifacts: list[Named]
+    artifacts: list[ArtifactRef]
 
 
-_NAMED = TypeAdapter(list[Named])
+_REFERENCES = TypeAdapter(list[ArtifactRef])
 
 
 def recipe_of(record: Mapping[str, Any]) -> Recipe:
     """The recipe of a run.
 
     Raises:
-        InputError: If it is one of another version of this program.
+        InputError: If another version of this program wrote it.
     """
     try:
         return Recipe.model_validate(record["recipe"])
     except ValidationError as error:
         raise InputError(
-            f"run {record['name']}: its recipe is of another version of this program ({_fault(error)}); "
+            f"run {record['name']}: its recipe was written by another version of this program ({_fault(error)}); "
             "use that version, or run the recipe again"
         ) from None
 
 
-def listed(record: Mapping[str, Any]) -> list[Named]:
+def recorded_artifacts(record: Mapping[str, Any]) -> list[ArtifactRef]:
     """The artifacts that a run's record lists: all that it used or made, once it has completed.
 
     Raises:
-        InputError: If one of them has a name that no artifact has.
+        InputError: If an entry is not valid.
     """
     try:
-        return _NAMED.validate_python(record["artifacts"])
+        return _REFERENCES.validate_python(record["artifacts"])
     except ValidationError as error:
-        raise InputError(f"the record of a run names no artifact in {_fault(error, 'artifacts')}") from None
+        raise InputError(f"the record of a run has an invalid entry: {_fault(error, 'artifacts')}") from None
 
 
 def _fault(error: ValidationError, *above: str) -> str:
-    """The first thing that is wrong, as `key: reason`.
+    """The first validation error, as `key: reason`.
 
     Args:
-        error: What pydantic says.
-        above: Keys that lead to what was checked.
+        error: The error of pydantic.
+        above: Keys above the validated value.
     """
     first = error.errors()[0]
     return f"{'.'.join(str(part) for part in (*above, *first['loc']))}: {first['msg']}"
 
 
-def refers_to(record: Mapping[str, Any]) -> list[Named]:
-    """Every artifact that a run's record lists or its recipe names; one may come up twice.
+def referenced_artifacts(record: Mapping[str, Any]) -> list[ArtifactRef]:
+    """Every artifact that a run's record lists or its recipe plans; some may appear twice.
 
-    A recipe of an older schema names nothing any more: what the record lists is then all.
+    For a recipe of an older schema, which cannot be planned, only those of the record.
 
     Raises:
-        InputError: If the recipe cannot be followed here, as its model's folder is not there.
+        InputError: If the recipe cannot be planned on this machine, such as when a model's folder is missing.
     """
     try:
         recipe = Recipe.model_validate(record["recipe"])
     except ValidationError:
-        return listed(record)
+        return recorded_artifacts(record)
     wanted = planned(recipe)
-    named = [Named(spec.stage, spec.label, spec.fingerprint) for stage in NAMES for spec in wanted.of(stage)]
-    return listed(record) + named
+    references = [ArtifactRef(spec.stage, spec.label, spec.fingerprint) for stage in NAMES for spec in wanted.of(stage)]
+    return recorded_artifacts(record) + references

@@ -1,35 +1,38 @@
-"""A part of a recipe: what all its parts have in common."""
+"""The base class of a recipe's sections."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 @dataclass(frozen=True)
 class FirstReadBy:
-    """Marks a field by the first stage that reads it, where that is a later one than the first of its section.
+    """Marks a field whose first reader is a later stage than the section's first stage.
 
-    The field then enters that stage's fingerprint, and the artifacts of the stages before stay. An unmarked field
-    enters the section's first stage, so that one too many is made anew, never one too few.
+    The field then enters only that stage's fingerprint, so the artifacts of earlier stages stay valid. An unmarked
+    field enters that of the section's first stage: a missing mark costs work, but never leaves a stale artifact.
     """
 
     stage: str
 
 
 class Section(BaseModel):
-    """A part of a recipe: frozen, strict about its keys, and of finite numbers only."""
+    """A section of a recipe: frozen, with known keys and finite numbers only."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
-    def _no_truth_as_number(cls, data: Any) -> Any:
-        # pydantic would read `rows: true` as one row.
-        for key, value in data.items() if isinstance(data, dict) else ():
-            if isinstance(value, bool) and key in cls.model_fields and cls.model_fields[key].annotation in (int, float):
+    def _reject_bool_as_number(cls, data: Any) -> Any:
+        # pydantic would read `rows: true` as 1.
+        numbers = {
+            name for name, field in cls.model_fields.items() if field.annotation is int or field.annotation is float
+        }
+        for key, value in cast(dict[str, Any], data).items() if isinstance(data, dict) else ():
+            if isinstance(value, bool) and key in numbers:
                 raise ValueError(f"{key} must be a number, not {str(value).lower()}")
-        return data
+        return cast(Any, data)
 
     def identity(self) -> dict[str, Any]:
         """The settings as plain data, as they enter fingerprints."""
@@ -40,7 +43,7 @@ class Section(BaseModel):
 
         Args:
             stage: The stage.
-            first: The stage that reads what no `FirstReadBy` marks.
+            first: The stage that reads the fields without a `FirstReadBy`.
         """
         plain = self.identity()
         entering: dict[str, Any] = {}
@@ -50,20 +53,20 @@ class Section(BaseModel):
             reader = marks[0].stage if marks else first
             inner = getattr(self, name) if field else None
             if isinstance(inner, Section):
-                if found := inner.read_by(stage, reader):
-                    entering[name] = found
+                if settings := inner.read_by(stage, reader):
+                    entering[name] = settings
             elif reader == stage:
                 entering[name] = value
         return entering
 
 
-def added(default: Any, **constraints: Any) -> Any:
-    """A field that a section was given later, with a default under which nothing changes.
+def added_field(default: Any, **constraints: Any) -> Any:
+    """A field that was added to a section later, with a default that keeps the former behaviour.
 
-    It is left out of the section's data while it has that default, so that old recipes keep their fingerprints.
+    A field with this default is left out of the section's data, so that old recipes keep their fingerprints.
 
     Args:
-        default: Immutable.
-        constraints: As of `pydantic.Field`.
+        default: The default, immutable.
+        constraints: Further arguments of `pydantic.Field`.
     """
     return Field(default=default, exclude_if=lambda value: value == default, **constraints)

@@ -1,4 +1,4 @@
-"""Where and how it runs: settings from the environment (`TUNER_*`), which never decide a result."""
+"""Settings from the environment (`TUNER_*`): where and how a run computes, never what it computes."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -11,18 +11,18 @@ from tuner.errors import InputError
 
 
 class Settings(BaseSettings):
-    """Read from the environment; an empty variable counts as unset.
+    """The settings of this machine; an empty variable counts as unset.
 
     Attributes:
-        store: Where artifacts and runs lie: a folder, or `s3://bucket/prefix`.
-        home: What this machine keeps for itself: converted models, checkpoints, the Prefect server's database.
+        store: The store of artifacts and runs: a folder, or `s3://bucket/prefix`.
+        home: Folder for local files: converted models, checkpoints, the Prefect server's database.
         placement: Where a pipeline computes: `local`, on workers of the Prefect `pools`, or on a `ray` cluster.
-        device: `auto` takes the GPUs there are, else the CPU.
-        engine: What draws rows; see `generation.engines`.
+        device: `auto` uses the GPUs if there are any, else the CPU.
+        engine: The generation engine; see `generation.engines`.
         dtype: `auto` trains in bfloat16 where the processor computes in it, else in float32; see `models.precision`.
         batch_size: Rows generated at once.
-        workers: Trainings that run at once; by default one for each GPU, and one on a CPU.
-        reports: Where the store's reports are served, such as `http://127.0.0.1:4201`; `tuner up` sets it.
+        workers: Concurrent trainings; by default one for each GPU, or one on a CPU.
+        reports: URL that serves the store's reports, such as `http://127.0.0.1:4201`; `tuner up` sets it.
         train_timeout: Seconds after which a training is stopped; its checkpoints stay.
     """
 
@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     train_timeout: float = Field(default=24 * 3600, gt=0)
 
     def folder(self, name: str) -> Path:
-        """A folder below `home`, made if it is not there."""
+        """A folder below `home`, created if it does not exist."""
         path = self.home.expanduser().absolute() / name
         path.mkdir(parents=True, exist_ok=True)
         return path

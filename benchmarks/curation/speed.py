@@ -153,7 +153,7 @@ def _clustered(shards: Sequence[Path], folder: Path) -> dict[str, float]:
         edges = pa.concat_tables([job.result().edges for job in jobs])
     matched = time.perf_counter()
     rows = signatures.rows(paths)
-    beaten_by = exact.beaten(
+    duplicate_of = exact.representatives(
         rows.keys,
         rows.passes,
         rows.quality,
@@ -161,9 +161,9 @@ def _clustered(shards: Sequence[Path], folder: Path) -> dict[str, float]:
         comparable=rows.passes,
         rounds=np.zeros(rows.keys.size, np.int64),
     )
-    losers = np.flatnonzero(beaten_by >= 0)
-    a = np.concatenate([edges["a"].to_numpy(), losers])
-    b = np.concatenate([edges["b"].to_numpy(), beaten_by[losers]])
+    dropped = np.flatnonzero(duplicate_of >= 0)
+    a = np.concatenate([edges["a"].to_numpy(), dropped])
+    b = np.concatenate([edges["b"].to_numpy(), duplicate_of[dropped]])
     clusters.components(rows.keys.size, a, b)
     return {"signatures": signed - clock, "matching": matched - signed, "clusters": time.perf_counter() - matched}
 

@@ -1,7 +1,7 @@
-"""Paced work: every stage sleeps for a known time and leaves a small artifact, in place of what would compute.
+"""Paced work: instead of computing, every stage sleeps for a known time and writes a small artifact.
 
-Python imports this before anything else in a process that has the folder on PYTHONPATH, which is how workers and the
-flow runs that they start come to it. The file that PACED names says how many seconds a stage takes.
+Python imports this module at startup if its folder is on PYTHONPATH, so it applies to workers and their flow runs. The
+file named by PACED has the seconds per stage.
 """
 
 import json
@@ -18,14 +18,14 @@ from tuner.stage import Part, Stage
 
 
 def make(self: Stage, recipe: Recipe, part: Part, store: Store) -> Manifest:
-    """As `Stage.make`, but the work is sleep."""
+    """Like `Stage.make`, but the work is a sleep."""
     seconds = json.loads(Path(os.environ["PACED"]).read_text())
 
     def work(folder: Path) -> dict[str, Any]:
         time.sleep(seconds.get(self.name, seconds["other"]))
         (folder / "made").write_text(part.label)
-        said = {"verdict": ("Paced work has no winner.",)} if self.name == "report" else {}
-        return hollow(self.metrics, **said).model_dump(mode="json")
+        fields = {"verdict": ("Paced work has no winner.",)} if self.name == "report" else {}
+        return hollow(self.metrics, **fields).model_dump(mode="json")
 
     return store.build(part, work)
 

@@ -1,6 +1,6 @@
-"""Work pools `cpu` and `gpu`: what a worker starts for a flow run, as templates for each type of worker.
+"""The work pools `cpu` and `gpu`, with base job templates for each type of worker.
 
-A file a type; in it one base job template a pool.
+There is one YAML file per type, with one base job template per pool.
 """
 
 import os
@@ -18,57 +18,59 @@ from deployments.settings import POOLS, Cluster, cluster
 from tuner.errors import InputError
 
 PASSED = ("TUNER_STORE", "TUNER_PLACEMENT", "TUNER_REPORTS", "AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION")
-"""What a container is told besides its keys; a process inherits it, a Kubernetes job has it from its secret."""
+"""Variables of containers besides credentials; processes inherit them, Kubernetes jobs get them from a secret."""
 
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
 def register(client: SyncPrefectClient) -> None:
-    """Creates the pools, or brings their templates up to date; what a person paused or limited stays so.
+    """Creates the pools, or updates their templates; a user's pauses and limits are kept.
 
     Raises:
-        InputError: If a pool is there with another type, or containers would not reach the store.
+        InputError: If a pool exists with another type, or containers could not reach the store.
     """
     chosen = cluster()
     templates = {pool: template(pool, chosen) for pool in POOLS}
     if chosen.pool_type == "docker":
-        _keep_keys()
-    for pool, its in templates.items():
+        _save_credentials()
+    for pool, pool_template in templates.items():
         try:
-            there = client.read_work_pool(pool)
+            existing = client.read_work_pool(pool)
         except ObjectNotFound:
-            client.create_work_pool(WorkPoolCreate(name=pool, type=chosen.pool_type, base_job_template=its))
+            client.create_work_pool(WorkPoolCreate(name=pool, type=chosen.pool_type, base_job_template=pool_template))
             continue
-        if there.type != chosen.pool_type:
+        if existing.type != chosen.pool_type:
             raise InputError(
-                f"TUNER_POOL_TYPE={chosen.pool_type}: the server has a work pool {pool} of type {there.type}; "
+                f"TUNER_POOL_TYPE={chosen.pool_type}: the server has a work pool {pool} of type {existing.type}; "
                 f"delete it first (prefect work-pool delete {pool})"
             )
-        client.update_work_pool(pool, WorkPoolUpdate(base_job_template=its))
+        client.update_work_pool(pool, WorkPoolUpdate(base_job_template=pool_template))
 
 
 def template(pool: str, chosen: Cluster) -> dict[str, Any]:
     """The base job template of a pool.
 
     Raises:
-        InputError: If containers would not reach the store.
+        InputError: If containers could not reach the store.
     """
     file = resources.files("deployments.pools") / f"{chosen.pool_type}.yaml"
-    its = yaml.safe_load(file.read_text())[pool]
-    variables = its["variables"]["properties"]
+    job_template = yaml.safe_load(file.read_text())[pool]
+    variables = job_template["variables"]["properties"]
     if chosen.pool_type == "process":
-        return its
+        return job_template
     variables["image"]["default"] = chosen.image
     if chosen.pool_type == "docker":
         if not os.environ.get("TUNER_STORE", "").startswith("s3://"):
             raise InputError("TUNER_STORE: containers share no folder; set it to s3://bucket/prefix")
-        its["job_configuration"]["env"].update({name: os.environ[name] for name in PASSED if os.environ.get(name)})
+        job_template["job_configuration"]["env"].update(
+            {name: os.environ[name] for name in PASSED if os.environ.get(name)}
+        )
         variables["networks"]["default"] = [chosen.network] if chosen.network else []
-    return its
+    return job_template
 
 
-def _keep_keys() -> None:
-    """Puts the keys to the store into secret blocks, to which the template of Docker's pools refers."""
+def _save_credentials() -> None:
+    """Saves the store's credentials in secret blocks, to which the template of Docker's pools refers."""
     for name in KEYS:
         value = os.environ.get(name)
         if not value:

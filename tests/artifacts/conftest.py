@@ -1,4 +1,4 @@
-"""Adapters that took no training: what matters here is that they are complete in the store."""
+"""Complete adapter artifacts, made without training."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +20,7 @@ def store(store_url: str) -> Store:
 
 @pytest.fixture
 def trained(store: Store) -> Trained:
-    """Makes an artifact of the stage `train`."""
+    """A function that makes a `train` artifact."""
 
     def make(name: str) -> Manifest:
         def fill(folder: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""An alias moves in one step, keeps its history, can be rolled back, and never moves because a file was hurt."""
+"""An alias moves atomically, keeps its history, can be rolled back, and never moves because of a damaged file."""
 
 import json
 import multiprocessing
@@ -25,13 +25,13 @@ def point(store: Store, manifest: Manifest, alias: str = "champion", **more: Any
     )
 
 
-def test_an_alias_that_was_never_pointed_is_none(store: Store) -> None:
+def test_an_alias_that_was_never_set_is_none(store: Store) -> None:
     assert aliases.current(store, "champion") is None
     assert aliases.history(store, "champion") == []
     assert aliases.names(store) == []
 
 
-def test_an_alias_points_at_what_it_was_pointed_at_last(store: Store, trained: Trained) -> None:
+def test_an_alias_points_at_the_adapter_of_its_last_move(store: Store, trained: Trained) -> None:
     a, b = trained("a"), trained("b")
     first = aliases.point(store, "champion", run="one", adapter="lora", fingerprint=a.fingerprint, why="the first")
     second = point(store, b)
@@ -51,7 +51,7 @@ def test_an_alias_is_a_plain_name(alias: str, store: Store, trained: Trained) ->
             use()
 
 
-def test_nothing_is_pointed_at_that_is_not_complete(store: Store, trained: Trained) -> None:
+def test_an_alias_points_only_at_a_complete_adapter(store: Store, trained: Trained) -> None:
     made = trained("a")
     with pytest.raises(InputError, match=r"alias champion: adapter lora of run x \(0{12}\) is not complete in"):
         aliases.point(store, "champion", run="x", adapter="lora", fingerprint="0" * 64, why="")
@@ -62,7 +62,7 @@ def test_nothing_is_pointed_at_that_is_not_complete(store: Store, trained: Train
 
 
 class TestRollback:
-    def test_goes_back_one_each_time(self, store: Store, trained: Trained) -> None:
+    def test_each_rollback_goes_back_one_adapter(self, store: Store, trained: Trained) -> None:
         a, b, c = (trained(name) for name in "abc")
         for each in (a, b, c):
             point(store, each)
@@ -70,11 +70,11 @@ class TestRollback:
         assert (back.fingerprint, back.undoes, back.number) == (b.fingerprint, 3, 4)
         assert back.why == "rolled back from run-c lora"
         assert aliases.rollback(store, "champion").fingerprint == a.fingerprint
-        with pytest.raises(InputError, match=r"points at run-a lora, and there is nothing before"):
+        with pytest.raises(InputError, match=r"points at run-a lora and never pointed at another"):
             aliases.rollback(store, "champion")
         assert aliases.current(store, "champion").fingerprint == a.fingerprint
 
-    def test_what_was_taken_back_is_not_gone_back_to(self, store: Store, trained: Trained) -> None:
+    def test_a_rolled_back_move_is_skipped(self, store: Store, trained: Trained) -> None:
         a, b, c = (trained(name) for name in "abc")
         point(store, a)
         point(store, b)
@@ -82,14 +82,14 @@ class TestRollback:
         point(store, c)
         assert aliases.rollback(store, "champion").fingerprint == a.fingerprint
 
-    def test_of_no_alias_names_those_there_are(self, store: Store, trained: Trained) -> None:
-        with pytest.raises(InputError, match=r"alias champion: there is none in .*; there are: none yet$"):
+    def test_of_an_unknown_alias_lists_the_existing_ones(self, store: Store, trained: Trained) -> None:
+        with pytest.raises(InputError, match=r"alias champion: no such alias in .*; existing aliases: none yet$"):
             aliases.rollback(store, "champion")
         point(store, trained("a"), "candidate")
-        with pytest.raises(InputError, match=r"there are: candidate$"):
+        with pytest.raises(InputError, match=r"existing aliases: candidate$"):
             aliases.rollback(store, "champion")
 
-    def test_to_an_adapter_that_is_gone_is_refused(self, store: Store, trained: Trained) -> None:
+    def test_to_a_removed_adapter_is_refused(self, store: Store, trained: Trained) -> None:
         a, b = trained("a"), trained("b")
         point(store, a)
         point(store, b)
@@ -99,7 +99,7 @@ class TestRollback:
         assert aliases.current(store, "champion").fingerprint == b.fingerprint
 
 
-class TestLikeAStack:
+class TestAsAStack:
     @given(moves=st.lists(st.sampled_from(["a", "b", "c", "back"]), max_size=12))
     @limits(max_examples=30)
     def test_moves_and_rollbacks(self, moves: list[str], tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -119,36 +119,36 @@ class TestLikeAStack:
             assert aliases.current(store, "champion").run == f"run-{stack[-1]}"
 
 
-def mover(url: str, fingerprint: str, times: int, ready: Any) -> None:
+def move(url: str, fingerprint: str, times: int, ready: Any) -> None:
     ready.wait(30)
     for _ in range(times):
         aliases.point(Store(url), "champion", run="same", adapter="lora", fingerprint=fingerprint, why="same")
 
 
-def test_movers_at_once_all_end_in_the_history(store: Store, store_url: str, trained: Trained) -> None:
-    """All say the same in the same second: still no move is taken for another's."""
+def test_concurrent_moves_all_end_in_the_history(store: Store, store_url: str, trained: Trained) -> None:
+    """The moves are equal and of the same second, and are still told apart."""
     context = multiprocessing.get_context("spawn")
     ready = context.Barrier(3)
     made = trained("a")
-    movers = [context.Process(target=mover, args=(store_url, made.fingerprint, 5, ready)) for _ in range(3)]
-    for each in movers:
-        each.start()
-    for each in movers:
-        each.join(60)
-        assert each.exitcode == 0
+    processes = [context.Process(target=move, args=(store_url, made.fingerprint, 5, ready)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+        assert process.exitcode == 0
     assert [entry.number for entry in aliases.history(store, "champion")] == list(range(1, 16))
 
 
 class TestDamage:
-    @pytest.mark.parametrize("hurt", ["empty", "half", "another's", "binary"])
-    def test_a_hurt_move_is_named_and_moves_nothing(self, hurt: str, store: Store, trained: Trained) -> None:
+    @pytest.mark.parametrize("damage", ["empty", "half", "another's", "binary"])
+    def test_a_damaged_move_is_named_and_moves_nothing(self, damage: str, store: Store, trained: Trained) -> None:
         a, b = trained("a"), trained("b")
         first, second = point(store, a), point(store, b)
         path = "aliases/champion/000002.json"
         text = store.read(path)
         other = json.dumps({**json.loads(text), "number": 1}).encode()
-        store.replace(path, {"empty": b"", "half": text[:40], "another's": other, "binary": b"\xff\x00"}[hurt])
-        line = f"{store.url}/{path} is not readable; remove it and point the alias anew: tuner promote"
+        store.replace(path, {"empty": b"", "half": text[:40], "another's": other, "binary": b"\xff\x00"}[damage])
+        line = f"{store.url}/{path} is not readable; remove it and set the alias again with tuner promote"
         for use in (aliases.current, aliases.history, aliases.rollback):
             with pytest.raises(InputError) as caught:
                 use(store, "champion")
@@ -156,7 +156,7 @@ class TestDamage:
         store.replace(path, text)
         assert aliases.history(store, "champion") == [first, second]
 
-    def test_an_earlier_hurt_move_does_not_hide_the_current_one(self, store: Store, trained: Trained) -> None:
+    def test_an_earlier_damaged_move_does_not_hide_the_current_one(self, store: Store, trained: Trained) -> None:
         point(store, trained("a"))
         second = point(store, trained("b"))
         store.replace("aliases/champion/000001.json", b"{")
@@ -164,7 +164,7 @@ class TestDamage:
         with pytest.raises(InputError, match=r"000001\.json is not readable"):
             aliases.rollback(store, "champion")
 
-    def test_what_a_killed_mover_left_is_no_move(self, store: Store, trained: Trained) -> None:
+    def test_the_partial_file_of_a_killed_process_is_no_move(self, store: Store, trained: Trained) -> None:
         first = point(store, trained("a"))
         store.replace("aliases/champion/000002.json.0123456789abcdef", b"{}")
         store.replace("aliases/other/notes.txt", b"mine")

@@ -1,4 +1,4 @@
-"""A fingerprint names what is to come: equal work has one name, and whatever decides the result changes it."""
+"""Equal work has one fingerprint, and whatever decides the result changes the fingerprint."""
 
 import dataclasses
 import hashlib
@@ -14,11 +14,11 @@ from tuner.artifacts.fingerprint import Spec, canonical_json
 
 SPEC = Spec("train", 3, {"rate": 2e-4, "r": 8, "name": "größe ✓"}, {"data": "ab", "shards": ["c", "d"]}, "lora")
 
-SPELLED = (
+CANONICAL = (
     b'{"identity":{"name":"gr\\u00f6\\u00dfe \\u2713","r":8,"rate":0.0002},'
     b'"inputs":{"data":"ab","shards":["c","d"]},"stage":"train","version":3}'
 )
-"""The specification as it is hashed. Were another spelling hashed, every store in the world would be recomputed."""
+"""The canonical JSON of `SPEC`. If it changed, every artifact of every store would be recomputed."""
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
@@ -27,11 +27,11 @@ VALUES = st.recursive(
 )
 
 
-def test_a_fingerprint_is_the_sha256_of_the_canonical_json_of_what_decides() -> None:
-    assert SPEC.fingerprint == hashlib.sha256(SPELLED).hexdigest()
+def test_a_fingerprint_is_the_sha256_of_the_canonical_json() -> None:
+    assert SPEC.fingerprint == hashlib.sha256(CANONICAL).hexdigest()
 
 
-def test_canonical_json_is_one_spelling() -> None:
+def test_canonical_json_has_sorted_keys_ascii_and_no_white_space() -> None:
     assert canonical_json({"b": (1, 2.5, None), "a": {"ü": True}}) == '{"a":{"\\u00fc":true},"b":[1,2.5,null]}'
 
 
@@ -58,18 +58,18 @@ def test_true_is_not_one() -> None:
 
 
 @given(st.text(max_size=20), st.text(max_size=20))
-def test_different_texts_have_different_spellings(one: str, other: str) -> None:
+def test_different_texts_have_different_canonical_json(one: str, other: str) -> None:
     assert (canonical_json(one) == canonical_json(other)) == (one == other)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, {1, 2}, b"x", object(), range(3)])
-def test_a_value_without_one_spelling_is_refused_with_its_place(value: Any) -> None:
-    with pytest.raises(TypeError, match=r"\$\.a\[1\]\.b: .* has no deterministic spelling"):
+def test_a_value_without_a_unique_representation_is_refused_with_its_path(value: Any) -> None:
+    with pytest.raises(TypeError, match=r"\$\.a\[1\]\.b: .* has no unique JSON representation"):
         canonical_json({"a": [0, {"b": value}]})
 
 
 @pytest.mark.parametrize("key", [1, None, True, ("a",)])
-def test_a_key_that_is_no_text_is_refused_with_its_place(key: Any) -> None:
+def test_a_key_that_is_no_string_is_refused_with_its_path(key: Any) -> None:
     with pytest.raises(TypeError, match=r"\$\.a: the key .* is not a string"):
         canonical_json({"a": {key: 1}})
 
@@ -91,7 +91,7 @@ def test_whatever_decides_the_result_changes_the_fingerprint(change: dict[str, A
     assert dataclasses.replace(SPEC, **change).fingerprint != SPEC.fingerprint
 
 
-def test_what_a_person_calls_it_and_how_it_is_ordered_does_not_change_the_fingerprint() -> None:
+def test_label_and_order_of_keys_do_not_change_the_fingerprint() -> None:
     assert dataclasses.replace(SPEC, label="other").fingerprint == SPEC.fingerprint
-    turned = dataclasses.replace(SPEC, identity=dict(reversed(SPEC.identity.items())))
-    assert turned.fingerprint == SPEC.fingerprint
+    reordered = dataclasses.replace(SPEC, identity=dict(reversed(SPEC.identity.items())))
+    assert reordered.fingerprint == SPEC.fingerprint

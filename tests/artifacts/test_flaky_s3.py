@@ -1,4 +1,4 @@
-"""An S3 that refuses or cuts a fifth of all requests: what is read and written is right, or said to be out of reach."""
+"""An S3 that refuses or cuts off a fifth of all requests: reads and writes are correct, or fail as unreachable."""
 
 import uuid
 from collections.abc import Iterator
@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from tests.conftest import s3_environment
-from tests.flaky import WAYS, FlakyServer, flaky
+from tests.flaky import FAILURES, FlakyServer, flaky
 from tuner.artifacts import s3
 from tuner.artifacts.fingerprint import Spec
 from tuner.artifacts.store import MANIFEST, Store
 from tuner.errors import InputError, UnreachableError
 
-TRIES = {kind: kind.retries for kind in (s3.Brief, s3.Patient)}
-"""Other tests do with one."""
+ATTEMPTS = {kind: kind.retries for kind in (s3.Brief, s3.Patient)}
+"""As shipped; the other tests make one attempt."""
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def proxy(s3_endpoint: str) -> Iterator[FlakyServer]:
 @pytest.fixture
 def url(s3_url: str, proxy: FlakyServer, monkeypatch: pytest.MonkeyPatch) -> str:
     s3_environment(monkeypatch, proxy.url)
-    for kind, number in TRIES.items():
+    for kind, number in ATTEMPTS.items():
         monkeypatch.setattr(kind, "retries", number)
     return s3_url
 
@@ -43,7 +43,7 @@ def filled(folder: Path, number: int) -> dict[str, Any]:
     return {"number": number}
 
 
-def test_what_is_written_and_read_is_right(url: str, proxy: FlakyServer) -> None:
+def test_reads_and_writes_are_correct(url: str, proxy: FlakyServer) -> None:
     store = Store(url)
     for number in range(8):
         made = store.build(spec(number), lambda folder, number=number: filled(folder, number))
@@ -55,16 +55,16 @@ def test_what_is_written_and_read_is_right(url: str, proxy: FlakyServer) -> None
     assert [store.read_run(f"run-{number}") for number in range(8)] == [{"number": number} for number in range(8)]
     assert {manifest.metrics["number"] for manifest in store.manifests("curate")} == set(range(8))
     assert store.find("curate", "0" * 64) is None
-    # No attempt was left behind: every write whose answer got lost was known as our own.
+    # No superseded attempts: every write whose response was lost was recognized as our own.
     assert len(store.listing("artifacts")) == 8 * 4
-    assert set(proxy.failed) == set(WAYS)
+    assert set(proxy.failed) == set(FAILURES)
     assert 0.15 < proxy.failed.total() / (proxy.failed.total() + proxy.passed) < 0.25
 
 
-def test_what_was_created_is_ours_though_the_answer_got_lost(url: str, proxy: FlakyServer) -> None:
+def test_a_created_file_is_ours_though_the_response_was_lost(url: str, proxy: FlakyServer) -> None:
     store = Store(url)
     name = uuid.uuid4().hex
-    proxy.share = 0.5
+    proxy.failure_rate = 0.5
     created = [store.create(f"{name}/{number}", f"ours {number}".encode()) for number in range(12)]
     assert created == [True] * 12
     assert proxy.failed["cut after"]
@@ -72,28 +72,28 @@ def test_what_was_created_is_ours_though_the_answer_got_lost(url: str, proxy: Fl
     assert store.read(f"{name}/0") == b"ours 0"
 
 
-def test_a_task_gives_up_soon_and_its_error_is_tried_again(url: str, proxy: FlakyServer) -> None:
+def test_a_task_gives_up_soon_with_a_retryable_error(url: str, proxy: FlakyServer) -> None:
     store = Store(url, patient=False)
-    proxy.share = 0
-    proxy.stubborn = {"artifacts": 5}
+    proxy.failure_rate = 0
+    proxy.forced = {"artifacts": 5}
     with pytest.raises(UnreachableError) as caught:
         store.find("curate", "0" * 64)
     assert caught.value.retryable
     assert str(caught.value).startswith(f"store {url}: not reachable (")
     assert "\n" not in str(caught.value)
-    assert proxy.stubborn == {"artifacts": 1}, "four attempts"
+    assert proxy.forced == {"artifacts": 1}, "four attempts"
     assert store.find("curate", "0" * 64) is None
 
 
-def test_whatever_nobody_tries_again_is_patient(url: str, proxy: FlakyServer) -> None:
-    proxy.share = 0
-    proxy.stubborn = {"artifacts": 7}
+def test_a_caller_without_retries_is_patient(url: str, proxy: FlakyServer) -> None:
+    proxy.failure_rate = 0
+    proxy.forced = {"artifacts": 7}
     assert Store(url).find("curate", "0" * 64) is None
 
 
-def test_a_listing_that_fails_is_never_taken_for_an_empty_one(url: str, proxy: FlakyServer) -> None:
+def test_a_failed_listing_is_never_an_empty_one(url: str, proxy: FlakyServer) -> None:
     Store(url).write_run("first", {})
-    proxy.share = 1
+    proxy.failure_rate = 1
     for read in (lambda store: store.run_names(), lambda store: list(store.manifests("curate"))):
         with pytest.raises(UnreachableError):
             read(Store(url, patient=False))
@@ -103,11 +103,11 @@ def test_files_stay_where_the_manifest_may_have_been_written(
     url: str, proxy: FlakyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Store(url)
-    proxy.share = 0
+    proxy.failure_rate = 0
     with monkeypatch.context() as patch:
         patch.setattr(s3.Patient, "retries", 2)
         patch.setattr(
-            proxy, "fate", lambda command, path: "cut after" if command == "PUT" and MANIFEST in path else None
+            proxy, "failure", lambda command, path: "cut after" if command == "PUT" and MANIFEST in path else None
         )
         with pytest.raises(UnreachableError):
             store.build(spec(1), lambda folder: filled(folder, 1))
@@ -116,8 +116,8 @@ def test_files_stay_where_the_manifest_may_have_been_written(
     assert store.problem(adopted) is None
 
 
-def test_what_has_to_be_mended_is_not_tried_again(url: str, proxy: FlakyServer) -> None:
-    proxy.share = 0
+def test_an_error_that_is_not_transient_is_not_retried(url: str, proxy: FlakyServer) -> None:
+    proxy.failure_rate = 0
     before = proxy.passed
     with pytest.raises(InputError, match="there is no such bucket"):
         Store(f"s3://no-{uuid.uuid4().hex}/prefix").write_run("first", {})

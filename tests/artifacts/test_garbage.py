@@ -1,4 +1,4 @@
-"""Garbage goes, whatever a run or an alias refers to stays, and who is at work meanwhile loses nothing."""
+"""Garbage is removed, whatever a run or an alias refers to stays, and concurrent runs lose nothing."""
 
 import multiprocessing
 import os
@@ -29,13 +29,13 @@ generation: {rows: 10, shard_rows: 5}
 training: {lora: {method: lora}}
 """
 
-DAYS_OLD = timedelta(seconds=-60)
-"""With this as the age, whatever was just written counts as old."""
+NO_AGE = timedelta(seconds=-60)
+"""As the age limit, this makes files that were just written count as old."""
 
 
 @pytest.fixture
 def aged(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(garbage, "AGE", DAYS_OLD)
+    monkeypatch.setattr(garbage, "AGE", NO_AGE)
 
 
 def fill(folder: Path) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def build(store: Store, name: str, inputs: dict[str, Any] | None = None, stage: 
 
 
 def run(store: Store, *overrides: str, name: str | None = None, until: str = "report") -> Run:
-    """A completed run whose artifacts are all there."""
+    """A completed run with all its artifacts."""
     recipe = loading.parse(RECIPE, overrides)
     wanted = planned(recipe)
     begun = Run.start(store, recipe, name, until)
@@ -63,14 +63,14 @@ def run(store: Store, *overrides: str, name: str | None = None, until: str = "re
 
 
 def complete(store: Store) -> set[str]:
-    """The fingerprints of all artifacts; none of them is hurt."""
-    found = set()
+    """The fingerprints of all artifacts, none of them damaged."""
+    fingerprints = set()
     for path in store.listing("artifacts"):
         _, stage, fingerprint, *rest = path.split("/")
         if rest == [MANIFEST]:
             assert store.problem(store.find(stage, fingerprint)) is None
-            found.add(fingerprint)
-    return found
+            fingerprints.add(fingerprint)
+    return fingerprints
 
 
 def raw(store: Store, path: str, data: bytes = b"half") -> str:
@@ -79,14 +79,14 @@ def raw(store: Store, path: str, data: bytes = b"half") -> str:
 
 
 @pytest.mark.usefixtures("aged")
-class TestWhatGoes:
-    def test_what_no_run_refers_to(self, store: Store) -> None:
+class TestRemoved:
+    def test_an_artifact_that_no_run_refers_to(self, store: Store) -> None:
         run(store)
         kept = complete(store)
         other = build(store, "other")
-        (found,) = garbage.collect(store)
-        assert (found.kind, found.path, found.bytes) == ("artifact", f"artifacts/train/{other.fingerprint}", 30)
-        assert sorted(found.files) == [
+        (item,) = garbage.collect(store)
+        assert (item.kind, item.path, item.bytes) == ("artifact", f"artifacts/train/{other.fingerprint}", 30)
+        assert sorted(item.files) == [
             f"artifacts/train/{other.fingerprint}/{other.attempt}/{name}" for name in ("b.bin", "part/a.bin")
         ]
         assert complete(store) == kept
@@ -95,7 +95,7 @@ class TestWhatGoes:
         if store.is_local:
             assert not Path(store.root, "artifacts", "train", other.fingerprint).exists()
 
-    def test_all_of_a_run_whose_record_was_removed(self, store: Store) -> None:
+    def test_all_artifacts_of_a_run_whose_record_was_removed(self, store: Store) -> None:
         kept = run(store)
         before = complete(store)
         gone = run(store, "generation.rows=15", name="gone")
@@ -111,66 +111,66 @@ class TestWhatGoes:
         raw(store, f"artifacts/generate/{shard.fingerprint}/lost/rows.parquet")
         raw(store, f"artifacts/curate/{'0' * 64}/dead/rows/00000.parquet")
         raw(store, f"artifacts/curate/{'0' * 64}/dead/rows/00001.parquet")
-        found = garbage.collect(store)
-        assert [(each.kind, each.stage, each.bytes) for each in found] == [
+        removed = garbage.collect(store)
+        assert [(each.kind, each.stage, each.bytes) for each in removed] == [
             ("attempt", "curate", 8),
             ("attempt", "generate", 4),
         ]
         assert store.listing() == before
 
-    def test_what_a_damaged_artifact_left(self, store: Store) -> None:
+    def test_the_files_of_a_damaged_artifact(self, store: Store) -> None:
         begun = run(store)
         shard = begun.record["artifacts"][0]
-        store.invalidate(DamagedArtifactError(shard["stage"], shard["fingerprint"], "hurt"))
+        store.invalidate(DamagedArtifactError(shard["stage"], shard["fingerprint"], "damaged"))
         assert [each.kind for each in garbage.collect(store)] == ["attempt"]
 
-    def test_halves_of_writes_and_nothing_that_is_not_ours(self, store: Store) -> None:
+    def test_partial_writes_and_no_foreign_files(self, store: Store) -> None:
         made = build(store, "a")
         aliases.point(store, "champion", run="r", adapter="a", fingerprint=made.fingerprint, why="")
         run(store, name="first")
         before = store.listing()
-        halves = [
+        partial_writes = [
             f"artifacts/train/{made.fingerprint}/{MANIFEST}.0123456789abcdef",
             "runs/first/run.json.0123456789abcdef",
             "runs/never/run.json.0123456789abcdef",
             "aliases/champion/000002.json.0123456789abcdef",
         ]
-        for path in halves:
+        for path in partial_writes:
             raw(store, path)
-        mine = [raw(store, path) for path in ("notes.txt", "runs/first/notes.txt", "aliases/champion/why.txt")]
-        assert sorted(each.path for each in garbage.collect(store)) == sorted(halves)
-        assert set(store.listing()) == {*before, *mine}
+        foreign = [raw(store, path) for path in ("notes.txt", "runs/first/notes.txt", "aliases/champion/why.txt")]
+        assert sorted(each.path for each in garbage.collect(store)) == sorted(partial_writes)
+        assert set(store.listing()) == {*before, *foreign}
 
-    def test_a_dry_run_says_the_same_and_removes_nothing(self, store: Store) -> None:
+    def test_a_dry_run_reports_the_same_and_removes_nothing(self, store: Store) -> None:
         run(store)
         build(store, "other")
         raw(store, f"artifacts/curate/{'0' * 64}/dead/rows.parquet")
         before = store.listing()
-        said = garbage.collect(store, dry_run=True)
+        reported = garbage.collect(store, dry_run=True)
         assert store.listing() == before
-        assert garbage.collect(store) == said
-        assert garbage.summary(said) == [
+        assert garbage.collect(store) == reported
+        assert garbage.summary(reported) == [
             {"what": "artifact", "of": "train", "number": 1, "bytes": 30},
             {"what": "attempt", "of": "curate", "number": 1, "bytes": 4},
         ]
 
 
-def test_what_is_younger_than_a_day_stays(store: Store) -> None:
+def test_files_younger_than_a_day_stay(store: Store) -> None:
     build(store, "other")
     raw(store, f"artifacts/curate/{'0' * 64}/dead/rows.parquet")
     raw(store, "runs/first/run.json.0123456789abcdef")
     assert garbage.collect(store) == []
 
 
-def test_a_day_is_measured_by_the_newest_file(tmp_path: Path) -> None:
+def test_age_is_that_of_the_newest_file(tmp_path: Path) -> None:
     store = Store(str(tmp_path / "store"))
     old, busy = (f"artifacts/curate/{digit * 64}/attempt/rows/" for digit in "01")
     for path in (f"{old}0", f"{old}1", f"{busy}0", f"{busy}1"):
         raw(store, path)
         if not path.endswith(f"{busy}1"):
             os.utime(tmp_path / "store" / path, (0, 0))
-    (found,) = garbage.collect(store)
-    assert sorted(found.files) == [f"{old}0", f"{old}1"]
+    (item,) = garbage.collect(store)
+    assert sorted(item.files) == [f"{old}0", f"{old}1"]
 
 
 def test_an_empty_store_has_no_garbage(store: Store) -> None:
@@ -178,8 +178,8 @@ def test_an_empty_store_has_no_garbage(store: Store) -> None:
 
 
 @pytest.mark.usefixtures("aged")
-class TestWhatStays:
-    def test_what_an_alias_points_at_or_pointed_at_and_what_that_is_made_from(self, store: Store) -> None:
+class TestKept:
+    def test_every_adapter_in_an_alias_history_and_its_inputs(self, store: Store) -> None:
         rows = build(store, "rows", stage="curate")
         data = build(store, "data", {"rows": rows.fingerprint, "more": ["0" * 64]}, stage="split")
         first, second, third = (build(store, name, {"data": data.fingerprint}) for name in ("one", "two", "three"))
@@ -190,30 +190,30 @@ class TestWhatStays:
         assert third.fingerprint not in complete(store)
         assert aliases.rollback(store, "champion").fingerprint == first.fingerprint
 
-    def test_all_of_a_recipe_though_the_record_lists_nothing_yet(self, store: Store) -> None:
+    def test_all_artifacts_of_a_recipe_whose_record_lists_none_yet(self, store: Store) -> None:
         recipe = run(store).record["recipe"]
         before = complete(store)
         Run.start(store, loading.Recipe.model_validate(recipe), None, "report")
         assert garbage.collect(store) == []
         assert complete(store) == before
 
-    def test_the_split_that_a_recipe_goes_on_from_and_what_that_is_made_from(self, store: Store) -> None:
+    def test_the_former_split_of_a_recipe_and_its_inputs(self, store: Store) -> None:
         rows = build(store, "rows", stage="curate")
         former = build(store, "former", {"rows": rows.fingerprint}, stage="split")
         run(store, f"split.former={former.fingerprint}", until="curate")
         garbage.collect(store)
         assert {rows.fingerprint, former.fingerprint} <= complete(store)
 
-    def test_what_a_run_of_an_older_schema_lists(self, store: Store) -> None:
+    def test_the_artifacts_listed_by_a_run_of_an_older_schema(self, store: Store) -> None:
         rows = build(store, "rows", stage="older-stage")
         trained = build(store, "adapter", {"data": rows.fingerprint})
         begun = run(store, name="older", until="generate")
-        listed = [{"stage": "train", "label": "x", "fingerprint": trained.fingerprint, "outcome": "made"}]
-        store.write_run("older", {**begun.record, "recipe": {"of": "another schema"}, "artifacts": listed})
+        entries = [{"stage": "train", "label": "x", "fingerprint": trained.fingerprint, "outcome": "made"}]
+        store.write_run("older", {**begun.record, "recipe": {"of": "another schema"}, "artifacts": entries})
         garbage.collect(store)
         assert complete(store) == {rows.fingerprint, trained.fingerprint}
 
-    def test_what_a_completed_run_lists_whose_model_is_not_here(self, store: Store, tmp_path: Path) -> None:
+    def test_the_artifacts_listed_by_a_completed_run_whose_model_is_missing(self, store: Store, tmp_path: Path) -> None:
         config = tmp_path / "model" / "config.json"
         config.parent.mkdir()
         config.touch()
@@ -223,13 +223,16 @@ class TestWhatStays:
         assert garbage.collect(store) == []
         assert complete(store) == before
 
-    def test_everything_while_it_is_not_known_what_a_run_refers_to(self, store: Store) -> None:
+    def test_everything_while_the_references_of_a_run_are_unknown(self, store: Store) -> None:
         begun = run(store, until="generate")
         build(store, "other")
         begun.record["recipe"]["models"]["student"] = "/nowhere"
         begun.end("interrupted")
         before = store.listing()
-        line = rf"^run {begun.name}: what it refers to is not known here: models.student: /nowhere: no model folder"
+        line = (
+            rf"^run {begun.name}: its references cannot be determined on this machine: "
+            "models.student: /nowhere: not a model folder"
+        )
         with pytest.raises(InputError, match=line):
             garbage.collect(store)
         assert store.listing() == before
@@ -237,9 +240,9 @@ class TestWhatStays:
     @pytest.mark.parametrize("text", [b"{", b"[]", b"{}", b'{"recipe": {}, "artifacts": [1]}'])
     def test_everything_while_a_record_cannot_be_read(self, text: bytes, store: Store) -> None:
         build(store, "other")
-        raw(store, "runs/hurt/run.json", text)
+        raw(store, "runs/damaged/run.json", text)
         before = store.listing()
-        with pytest.raises(InputError, match=r"runs/hurt/run\.json is not .*remove it") as caught:
+        with pytest.raises(InputError, match=r"runs/damaged/run\.json is not .*remove it") as caught:
             garbage.collect(store)
         assert "\n" not in str(caught.value)
         assert store.listing() == before
@@ -252,7 +255,7 @@ class TestWhatStays:
             garbage.collect(store)
         assert store.listing() == before
 
-    def test_everything_while_a_manifest_that_is_referred_to_cannot_be_read(self, store: Store) -> None:
+    def test_everything_while_a_referenced_manifest_cannot_be_read(self, store: Store) -> None:
         made = build(store, "a")
         build(store, "other")
         aliases.point(store, "champion", run="r", adapter="a", fingerprint=made.fingerprint, why="")
@@ -263,8 +266,8 @@ class TestWhatStays:
         assert store.listing() == before
 
 
-class Watched(Store):
-    """A store that lets a test act as soon as manifests were taken away, which is when it is most delicate."""
+class Interleaved(Store):
+    """A store that calls a test back right after manifests were removed, when a race is most likely."""
 
     meanwhile: Callable[[], Any] | None = None
 
@@ -277,9 +280,9 @@ class Watched(Store):
 
 
 @pytest.mark.usefixtures("aged")
-class TestMeanwhile:
+class TestConcurrently:
     def test_a_run_that_begins_gets_its_artifacts_back(self, store_url: str) -> None:
-        store = Watched(store_url)
+        store = Interleaved(store_url)
         recipe = loading.parse(RECIPE)
         gone = run(store)
         before = store.listing()
@@ -292,18 +295,18 @@ class TestMeanwhile:
             Run.start(Store(store_url), recipe, gone.name, "report")
 
         store.meanwhile = begin
-        found = garbage.collect(store)
-        assert seen == [set()], "all manifests were away"
-        assert [each.stage for each in found] == ["train"]
+        removed = garbage.collect(store)
+        assert seen == [set()], "all manifests were removed"
+        assert [each.stage for each in removed] == ["train"]
         assert set(store.listing()) == set(before)
         complete(store)
 
-    def test_an_alias_that_is_pointed_keeps_what_its_adapter_is_made_from(self, store_url: str) -> None:
-        store = Watched(store_url)
+    def test_an_alias_that_is_set_keeps_the_inputs_of_its_adapter(self, store_url: str) -> None:
+        store = Interleaved(store_url)
         data = build(store, "data", stage="split")
         made = build(store, "a", {"data": data.fingerprint})
         name = "aliases/champion/000001.json"
-        # Pointed a moment ago by somebody who still found it complete.
+        # Set a moment ago by a process that still found the adapter complete.
         aliases.point(store, "champion", run="r", adapter="a", fingerprint=made.fingerprint, why="")
         text = store.read(name)
         store.remove([name])
@@ -315,23 +318,25 @@ class TestMeanwhile:
         made = build(store, "a", stage="curate")
         text = store.read(f"artifacts/curate/{made.fingerprint}/{MANIFEST}")
         store.remove([f"artifacts/curate/{made.fingerprint}/{MANIFEST}"])
-        seen = garbage._halves
+        find_partial_writes = garbage._partial_writes
         path = f"artifacts/curate/{made.fingerprint}/{MANIFEST}"
-        monkeypatch.setattr(garbage, "_halves", lambda store: [*seen(store)] * store.create(path, text))
+        monkeypatch.setattr(
+            garbage, "_partial_writes", lambda store: [*find_partial_writes(store)] * store.create(path, text)
+        )
         assert garbage.collect(store) == []
         assert complete(store) == {made.fingerprint}
 
 
 def collect_and_die(url: str, writes: int) -> None:
-    """Is killed at its n-th removal."""
-    garbage.AGE = DAYS_OLD
+    """Kills its process at the n-th removal."""
+    garbage.AGE = NO_AGE
     garbage.BATCH = 2
-    left = [writes]
+    remaining = [writes]
     unlink = Path.unlink
 
     def counted(self: Path, missing_ok: bool = False) -> None:
-        left[0] -= 1
-        if left[0] < 0 and url in str(self):
+        remaining[0] -= 1
+        if remaining[0] < 0 and url in str(self):
             os.kill(os.getpid(), signal.SIGKILL)
         unlink(self, missing_ok)
 
@@ -341,7 +346,7 @@ def collect_and_die(url: str, writes: int) -> None:
 
 @pytest.mark.usefixtures("aged")
 @pytest.mark.parametrize("writes", [0, 1, 3, 4, 7])
-def test_killed_while_it_collects(writes: int, tmp_path: Path) -> None:
+def test_a_killed_collection_can_be_repeated(writes: int, tmp_path: Path) -> None:
     store = Store(str(tmp_path / "store"))
     run(store)
     kept = complete(store)
@@ -364,15 +369,15 @@ def test_killed_while_it_collects(writes: int, tmp_path: Path) -> None:
     listed=st.sets(st.integers(0, 11), max_size=3),
 )
 @limits(max_examples=25)
-def test_what_stays_is_what_is_reached(
+def test_exactly_the_reachable_artifacts_stay(
     made: list[list[int]], pointed: set[int], listed: set[int], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Artifacts each made from some of those before them; some pointed at by an alias, some listed by a run."""
+    """Artifacts made from some of those before them; some pointed at by an alias, some listed by a run."""
     store = Store(str(tmp_path_factory.mktemp("store")))
     prints: list[str] = []
     inputs: list[list[int]] = []
-    for number, wished in enumerate(made):
-        inputs.append([each for each in wished if each < number])
+    for number, chosen in enumerate(made):
+        inputs.append([each for each in chosen if each < number])
         from_ = {"from": [prints[each] for each in inputs[-1]]}
         prints.append(store.build(Spec("train", 1, {"number": number}, from_), lambda folder: {}).fingerprint)
     roots = {each for each in pointed | listed if each < len(made)}
@@ -385,6 +390,6 @@ def test_what_stays_is_what_is_reached(
         reached.add(each := roots.pop())
         roots |= set(inputs[each]) - reached
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(garbage, "AGE", DAYS_OLD)
+        patch.setattr(garbage, "AGE", NO_AGE)
         garbage.collect(store)
     assert complete(store) == {prints[each] for each in reached}

@@ -1,4 +1,4 @@
-"""An S3 endpoint that accepts the connection and says nothing, or takes nothing: it is left in time, with a line."""
+"""An S3 endpoint that accepts the connection and never answers, or reads nothing, ends in a timeout with one line."""
 
 import socket
 import threading
@@ -15,35 +15,35 @@ from tuner.artifacts.store import Store
 from tuner.errors import UnreachableError
 
 LIMITS = {kind: (kind.retries, kind.connect_timeout, kind.read_timeout) for kind in (s3.Brief, s3.Patient)}
-"""Before a test shortens them."""
-A_PERSON_WAITS = 120.0
+"""As shipped; tests shorten them."""
+MAX_WAIT = 120.0
 
 
 SOON = 40.0
-"""Seconds, on a slow machine: of waiting there are tenths of one. Without limits of ours each try takes a minute."""
+"""Seconds, generous for a slow machine: the timeouts take tenths of one. Without ours each attempt takes a minute."""
 
 
 class Silent:
-    """Takes every connection, and neither reads nor answers; or falls silent within an answer, if there is one."""
+    """Accepts every connection and neither reads nor answers; or sends `answer`, incomplete, and then nothing."""
 
     answer = b""
 
     def __init__(self) -> None:
         self.socket = socket.create_server(("127.0.0.1", 0))
-        self.taken: list[socket.socket] = []
-        threading.Thread(target=self._take, daemon=True).start()
+        self.connections: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
 
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.socket.getsockname()[1]}"
 
-    def _take(self) -> None:
+    def _accept(self) -> None:
         try:
             while True:
-                self.taken.append(self.socket.accept()[0])
+                self.connections.append(self.socket.accept()[0])
                 if self.answer:
-                    self.taken[-1].recv(65_536)
-                    self.taken[-1].sendall(self.answer)
+                    self.connections[-1].recv(65_536)
+                    self.connections[-1].sendall(self.answer)
         except OSError:  # closed
             return
 
@@ -58,19 +58,19 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Silent]:
     monkeypatch.setattr(s3.Brief, "retries", 2)
     yield server
     server.socket.close()
-    for each in server.taken:
+    for each in server.connections:
         each.close()
 
 
 @pytest.mark.parametrize("kind", list(LIMITS))
-def test_nobody_waits_for_longer_than_two_minutes(kind: type[s3.Bounded]) -> None:
+def test_no_request_takes_longer_than_two_minutes(kind: type[s3.Bounded]) -> None:
     retries, connect, read = LIMITS[kind]
-    pauses = sum(min(1.7**number * 0.1, 15) for number in range(retries))  # as s3fs makes them
-    assert retries * max(connect, read) + pauses < A_PERSON_WAITS
+    pauses = sum(min(1.7**number * 0.1, 15) for number in range(retries))  # between the attempts of s3fs
+    assert retries * max(connect, read) + pauses < MAX_WAIT
 
 
 def gives_up(use: Callable[[], Any]) -> float:
-    """Seconds until it does."""
+    """Seconds until `use` fails as unreachable."""
     began = time.monotonic()
     with pytest.raises(UnreachableError) as caught:
         use()
@@ -79,8 +79,10 @@ def gives_up(use: Callable[[], Any]) -> float:
     return time.monotonic() - began
 
 
-@pytest.mark.parametrize(("patient", "tries"), [(True, 3), (False, 2)])
-def test_a_silent_endpoint_is_asked_as_often_as_said(silent: Silent, patient: bool, tries: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("patient", "attempts"), [(True, 3), (False, 2)])
+def test_a_silent_endpoint_gets_the_set_number_of_attempts(
+    silent: Silent, patient: bool, attempts: int, tmp_path: Path
+) -> None:
     store = Store("s3://bucket/prefix", patient)
     uses: list[Callable[[], Any]] = [
         lambda: store.find("train", "0" * 64),
@@ -88,13 +90,13 @@ def test_a_silent_endpoint_is_asked_as_often_as_said(silent: Silent, patient: bo
         lambda: store.download("x", tmp_path / "x"),
     ]
     for use in uses:
-        before = len(silent.taken)
+        before = len(silent.connections)
         assert gives_up(use) < SOON
-        assert len(silent.taken) - before == tries
+        assert len(silent.connections) - before == attempts
     assert list(tmp_path.glob("x*")) == []
 
 
-def test_what_is_written_is_tried_patiently_in_a_task_too(silent: Silent, tmp_path: Path) -> None:
+def test_writes_are_patient_in_a_task_too(silent: Silent, tmp_path: Path) -> None:
     store = Store("s3://bucket/prefix", patient=False)
     (tmp_path / "file").write_bytes(b"x" * 1000)
     uses: list[Callable[[], Any]] = [
@@ -104,14 +106,14 @@ def test_what_is_written_is_tried_patiently_in_a_task_too(silent: Silent, tmp_pa
         lambda: store.remove(["x"]),
     ]
     for use in uses:
-        before = len(silent.taken)
+        before = len(silent.connections)
         assert gives_up(use) < SOON
-        assert len(silent.taken) - before == 3
+        assert len(silent.connections) - before == 3
 
 
-def test_an_endpoint_that_takes_nothing_of_a_large_file_is_left(silent: Silent, tmp_path: Path) -> None:
+def test_an_upload_that_the_endpoint_does_not_read_fails(silent: Silent, tmp_path: Path) -> None:
     with (tmp_path / "file").open("wb") as file:
-        file.truncate(30_000_000)  # more than any kernel keeps for who does not read
+        file.truncate(30_000_000)  # more than any kernel buffers
     assert gives_up(lambda: Store("s3://bucket/prefix").upload(tmp_path / "file", "x")) < SOON
 
 
@@ -120,10 +122,10 @@ def test_a_silent_endpoint_that_should_speak_tls(silent: Silent, monkeypatch: py
     assert gives_up(Store("s3://bucket/prefix").run_names) < SOON
 
 
-def test_an_endpoint_that_falls_silent_within_its_answer(silent: Silent, tmp_path: Path) -> None:
+def test_an_endpoint_that_stops_within_its_answer(silent: Silent, tmp_path: Path) -> None:
     silent.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf"
     store = Store("s3://bucket/prefix")
     for use in (lambda: store.read("x"), lambda: store.download("x", tmp_path / "x")):
-        before = len(silent.taken)
+        before = len(silent.connections)
         assert gives_up(use) < SOON
-        assert len(silent.taken) - before == 3
+        assert len(silent.connections) - before == 3

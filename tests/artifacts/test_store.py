@@ -1,4 +1,4 @@
-"""The store: complete artifacts never change, unfinished ones are never read, and trouble is told in one line."""
+"""The store: complete artifacts never change, unfinished ones are never read, and errors are one line."""
 
 import errno
 import multiprocessing
@@ -38,7 +38,7 @@ def store(store_url: str) -> Store:
 
 
 def raw(store: Store, path: str) -> str:
-    """A path below the store, as its file system takes it."""
+    """A path below the store, for its file system."""
     return f"{store.root}/{path}"
 
 
@@ -58,13 +58,13 @@ def refused(action: Callable[[], Any]) -> str:
 
 
 class TestBuild:
-    def test_an_artifact_is_made_once_and_adopted_after(self, store: Store) -> None:
+    def test_an_artifact_is_made_once_and_reused_after(self, store: Store) -> None:
         made = store.build(SPEC, fill)
-        adopted = store.build(SPEC, lambda folder: pytest.fail("made again"))
-        assert adopted == made == store.find("curate", SPEC.fingerprint)
+        reused = store.build(SPEC, lambda folder: pytest.fail("made again"))
+        assert reused == made == store.find("curate", SPEC.fingerprint)
         assert list(store.manifests("curate")) == [made]
 
-    def test_a_manifest_says_what_the_artifact_is(self, store: Store) -> None:
+    def test_a_manifest_describes_the_artifact(self, store: Store) -> None:
         made = store.build(SPEC, fill)
         assert (made.stage, made.version, made.fingerprint) == ("curate", 1, SPEC.fingerprint)
         assert made.identity == SPEC.identity
@@ -74,7 +74,7 @@ class TestBuild:
         assert made.file("adapter/weights.bin").bytes == 1000
         assert {"started", "ended", "seconds", "host", "versions"} <= set(made.provenance)
 
-    def test_what_was_made_is_read_back(self, store: Store, tmp_path: Path) -> None:
+    def test_files_read_back_as_written(self, store: Store, tmp_path: Path) -> None:
         made = store.build(SPEC, fill)
         assert store.problem(made) is None
         assert parquet.read(store.fetch(made, "rows.parquet")).equals(TABLE)
@@ -83,7 +83,7 @@ class TestBuild:
         with pytest.raises(KeyError):
             store.fetch(made, "other")
 
-    def test_a_make_that_fails_leaves_nothing_readable(self, store: Store, tmp_path: Path) -> None:
+    def test_a_failed_attempt_leaves_nothing_readable(self, store: Store, tmp_path: Path) -> None:
         def fail(folder: Path) -> dict[str, Any]:
             fill(folder)
             raise RuntimeError("half way")
@@ -122,7 +122,7 @@ class TestBuild:
 
 
 def race(url: str, home: Path, writer: int, ready: Any, answers: Any) -> None:
-    """One machine of several: a home of its own, so that no lock is shared."""
+    """One of several machines: with its own TUNER_HOME, so that no lock is shared."""
     os.environ["TUNER_HOME"] = str(home)
     from tuner.settings import settings
 
@@ -136,7 +136,7 @@ def race(url: str, home: Path, writer: int, ready: Any, answers: Any) -> None:
     answers.put(Store(url).build(SPEC, make).model_dump_json())
 
 
-def test_machines_that_race_agree_on_one_manifest(store: Store, store_url: str, tmp_path: Path) -> None:
+def test_racing_machines_agree_on_one_manifest(store: Store, store_url: str, tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     ready, answers = context.Barrier(2), context.Queue()
     writers = [
@@ -151,7 +151,7 @@ def test_machines_that_race_agree_on_one_manifest(store: Store, store_url: str, 
     winner = results[0]
     assert store.problem(winner) is None
     assert store.fetch(winner, "who").read_text() == str(winner.metrics["writer"])
-    # Of the loser nothing is left.
+    # Nothing is left of the superseded attempt.
     assert everything(store) == [raw(store, at(winner, winner.attempt, "who")), raw(store, at(winner, MANIFEST))]
 
 
@@ -186,7 +186,7 @@ class TestDamage:
         assert store.problem(made) == "rows.parquet is missing"
         assert self.damaged(lambda: store.fetch(made, "rows.parquet")).problem == "rows.parquet is missing"
 
-    def test_a_folder_with_a_damaged_file_is_not_handed_out(self, store: Store, made: Manifest, tmp_path: Path) -> None:
+    def test_a_folder_with_a_damaged_file_is_not_fetched(self, store: Store, made: Manifest, tmp_path: Path) -> None:
         store._fs.rm_file(self.path(store, made, "adapter/weights.bin"))
         self.damaged(lambda: store.fetch_folder(made, "adapter", tmp_path / "copy"))
 
@@ -201,14 +201,12 @@ class TestDamage:
         assert parquet.read(store.fetch(again, "rows.parquet")).equals(TABLE)
 
     @pytest.mark.parametrize("text", [b"", b"{", b'{"stage": "curate"}', b"\xff\xfe"])
-    def test_a_manifest_that_cannot_be_read_is_named_and_passed_over(
-        self, store: Store, made: Manifest, text: bytes
-    ) -> None:
+    def test_an_unreadable_manifest_is_named_and_skipped(self, store: Store, made: Manifest, text: bytes) -> None:
         store._fs.pipe_file(raw(store, at(made, MANIFEST)), text)
         assert self.damaged(lambda: store.find("curate", SPEC.fingerprint)).problem == "manifest.json is not readable"
         assert list(store.manifests("curate")) == []
 
-    def test_a_damaged_copy_on_this_machine_is_fetched_again(self, s3_url: str) -> None:
+    def test_a_damaged_local_copy_is_fetched_again(self, s3_url: str) -> None:
         store = Store(s3_url)
         made = store.build(SPEC, fill)
         copy = store.fetch(made, "adapter/weights.bin")
@@ -220,7 +218,7 @@ NAMES = ["[x]", "a[", "*", "?", "{a,b}", "[/b]", ":cat:", "a b", "é", "%41", "#
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_path_is_no_pattern(name: str, store_url: str) -> None:
+def test_a_path_is_not_a_pattern(name: str, store_url: str) -> None:
     store, other = Store(f"{store_url}/{name}"), Store(f"{store_url}/x")
     made, theirs = store.build(SPEC, fill), other.build(SPEC, fill)
     assert store.find("curate", SPEC.fingerprint) == made
@@ -236,7 +234,7 @@ def test_a_path_is_no_pattern(name: str, store_url: str) -> None:
 
 
 class TestRuns:
-    def test_a_run_is_replaced_whole(self, store: Store) -> None:
+    def test_a_run_is_replaced_atomically(self, store: Store) -> None:
         assert store.read_run("first") is None
         assert store.run_names() == []
         store.write_run("first", {"state": "running", "notes": ["x"] * 100})
@@ -251,7 +249,7 @@ class TestRuns:
         store.write_run("first", {})
         store._fs.pipe_file(raw(store, "runs/first/run.json"), text)
         line = refused(lambda: store.read_run("first"))
-        assert line == f"{store.url}/runs/first/run.json is not readable; remove it to start anew"
+        assert line == f"{store.url}/runs/first/run.json is not readable; remove it to start again"
 
     def test_readers_never_see_half_a_run(self, tmp_path: Path) -> None:
         store = Store(str(tmp_path / "store"))
@@ -283,7 +281,7 @@ class TestFolder:
         assert Store(f"file://{tmp_path}/here").url == str(tmp_path / "here")
 
     @pytest.mark.parametrize("spelling", ["{}/a//b", "{}//a/./b/", "{}/./a/b//", "/{}/a/b", "file://{}//a/b/."])
-    def test_a_folder_is_the_same_however_it_is_spelt(self, spelling: str, tmp_path: Path) -> None:
+    def test_spellings_of_a_folder_are_the_same_store(self, spelling: str, tmp_path: Path) -> None:
         made = Store(f"{tmp_path}/a/b").build(SPEC, fill)
         store = Store(spelling.format(tmp_path))
         assert store.find("curate", SPEC.fingerprint) == made
@@ -312,7 +310,7 @@ class TestFolder:
 
 @pytest.fixture
 def small_disk(tmpfs: Callable[[str], Path | None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A disk of 1 MB where one may be mounted, else a file system that says so."""
+    """A disk of 1 MB where mounting is allowed, else a file system that fails as if it were full."""
     if mounted := tmpfs("1m"):
         return mounted
     from fsspec.implementations.local import LocalFileSystem
@@ -326,7 +324,7 @@ def small_disk(tmpfs: Callable[[str], Path | None], tmp_path: Path, monkeypatch:
     return tmp_path / "disk"
 
 
-def test_a_full_disk_is_told_and_leaves_nothing_half_written(small_disk: Path) -> None:
+def test_a_full_disk_is_reported_and_leaves_no_partial_files(small_disk: Path) -> None:
     store = Store(str(small_disk / "store"))
 
     def make(folder: Path) -> dict[str, Any]:
@@ -341,8 +339,8 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(small_disk: Path) -
 
 
 class TestS3:
-    def every_line(self, url: str, reads: bool = True) -> list[str]:
-        """What is said when the store is read and written."""
+    def error_lines(self, url: str, reads: bool = True) -> list[str]:
+        """The error messages of reading and writing the store."""
         store = Store(url)
         actions: list[Callable[[], Any]] = [lambda: store.write_run("first", {}), lambda: store.build(SPEC, fill)]
         if reads:
@@ -352,7 +350,7 @@ class TestS3:
     def test_a_bucket_that_is_not_there(self, s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
         s3_environment(monkeypatch, s3_endpoint)
         url = f"s3://no-{uuid.uuid4().hex}/prefix"
-        for line in self.every_line(url, reads=False):
+        for line in self.error_lines(url, reads=False):
             assert line == f"store {url}: there is no such bucket; create it first"
 
     def test_an_endpoint_that_is_not_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -368,13 +366,13 @@ class TestS3:
 
     def test_an_endpoint_that_is_no_url(self, monkeypatch: pytest.MonkeyPatch) -> None:
         s3_environment(monkeypatch, "nonsense")
-        for line in self.every_line("s3://bucket/prefix"):
+        for line in self.error_lines("s3://bucket/prefix"):
             assert line == (
                 "store s3://bucket/prefix: not reachable (Invalid endpoint: nonsense); check AWS_ENDPOINT_URL"
             )
 
     def test_credentials_that_are_refused(self, refusing_s3: str) -> None:
-        for line in self.every_line("s3://bucket/prefix"):
+        for line in self.error_lines("s3://bucket/prefix"):
             assert line.startswith("store s3://bucket/prefix: access refused (")
             assert line.endswith("check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
 
@@ -388,14 +386,14 @@ class TestS3:
         line = refused(lambda: Store("s3://bucket/prefix").write_run("first", {}))
         assert line.startswith("store s3://bucket/prefix: access refused (Unable to locate credentials)")
 
-    def test_a_prefix_is_the_same_however_it_is_spelt(self, s3_url: str) -> None:
+    def test_spellings_of_a_prefix_are_the_same_store(self, s3_url: str) -> None:
         made = Store(f"{s3_url}/a/b").build(SPEC, fill)
         for spelling in (f"{s3_url}//a//b", f"{s3_url}/a/./b//", s3_url.replace("/prefix", "//prefix/a/b")):
             store = Store(spelling)
             assert store.find("curate", SPEC.fingerprint) == made
             assert store.problem(made) is None
 
-    def test_a_store_lies_below_its_prefix_alone(self, s3_url: str) -> None:
+    def test_a_store_keeps_to_its_prefix(self, s3_url: str) -> None:
         one, other = Store(s3_url), Store(f"{s3_url}-other/deep/")
         made = one.build(SPEC, fill)
         assert other.find("curate", SPEC.fingerprint) is None

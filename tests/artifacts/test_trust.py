@@ -1,4 +1,4 @@
-"""Others may write into a store: no name in it reaches outside, and no manifest is taken for another's."""
+"""Others may write into a store: no name in it leads outside, and no manifest passes for another artifact's."""
 
 import json
 from collections.abc import Callable
@@ -47,7 +47,7 @@ def forge(store: Store, manifest: Manifest, change: Change) -> None:
 
 
 def problem(store: Store, manifest: Manifest) -> str:
-    """What is wrong with it, which is told in a line, passed over in a listing, and mended by making it anew."""
+    """The problem in the one-line error of `find`; the listing of manifests skips the artifact."""
     with pytest.raises(DamagedArtifactError) as caught:
         store.find(manifest.stage, manifest.fingerprint)
     assert "\n" not in str(caught.value)
@@ -76,18 +76,18 @@ def test_a_file_that_would_lie_outside_is_refused(name: str, store: Store, train
         lambda data: data.update(fingerprint="../x"),
     ],
 )
-def test_any_other_name_that_becomes_a_path_is_checked(change: Change, store: Store, trained: Trained) -> None:
+def test_other_names_that_become_paths_are_checked(change: Change, store: Store, trained: Trained) -> None:
     made = trained("a")
     forge(store, made, change)
     assert problem(store, made) == "manifest.json is not readable"
 
 
-def test_a_manifest_is_believed_in_its_own_place_alone(store: Store, trained: Trained) -> None:
+def test_a_manifest_counts_only_in_its_own_folder(store: Store, trained: Trained) -> None:
     a, b = trained("a"), trained("b")
     texts = [store.read(f"{place(each)}/{MANIFEST}") or b"" for each in (a, b)]
     for manifest, text in zip((a, b), reversed(texts), strict=True):
         store.replace(f"{place(manifest)}/{MANIFEST}", text)
-        assert problem(store, manifest) == "manifest.json is that of another artifact"
+        assert problem(store, manifest) == "manifest.json belongs to another artifact"
 
 
 @pytest.mark.parametrize(
@@ -99,10 +99,12 @@ def test_a_manifest_is_believed_in_its_own_place_alone(store: Store, trained: Tr
         lambda data: data["identity"].update(rate=float("nan")),
     ],
 )
-def test_a_fingerprint_is_that_of_what_the_manifest_says(change: Change, store: Store, trained: Trained) -> None:
+def test_a_fingerprint_must_follow_from_the_rest_of_the_manifest(
+    change: Change, store: Store, trained: Trained
+) -> None:
     made = trained("a")
     forge(store, made, change)
-    assert problem(store, made) == "manifest.json is that of another artifact"
+    assert problem(store, made) == "manifest.json belongs to another artifact"
 
 
 @pytest.mark.parametrize("path", ["../x", "/etc/passwd", "runs/../../x", "a//b"])
@@ -120,14 +122,14 @@ def test_no_path_leads_out_of_the_store(path: str, store: Store, tmp_path: Path)
         lambda: store.read_run(path),
     ]
     for use in uses:
-        with pytest.raises(InputError, match=r"^store .* is no path below a folder$"):
+        with pytest.raises(InputError, match=r"^store .* is not a path below a folder$"):
             use()
     assert (tmp_path / "x").read_text() == "theirs"
     assert not (tmp_path / "y").exists()
 
 
 @given(st.lists(st.sampled_from(["a", "..", ".", "", "é", "a b", "[x]", "\n"]), min_size=1, max_size=5).map("/".join))
-def test_a_checked_path_lies_below(path: str) -> None:
+def test_a_checked_path_stays_below(path: str) -> None:
     try:
         assert Path("/store").joinpath(checked(path)).relative_to("/store").as_posix() == path
         assert ".." not in path.split("/")
@@ -146,13 +148,13 @@ class TestLinks:
         folder.mkdir()
         return folder
 
-    def test_a_file_that_is_a_link_is_none_of_the_artifact(self, store: Store, trained: Trained, victim: Path) -> None:
+    def test_a_file_replaced_by_a_link_is_missing(self, store: Store, trained: Trained, victim: Path) -> None:
         made = trained("a")
         path = Path(store.root, place(made), made.attempt, NAME)
         path.rename(victim / "weights")  # with the very bytes that the manifest names
         path.symlink_to(victim / "weights")
         assert store.problem(made) == f"{NAME} is missing"
-        with pytest.raises(DamagedArtifactError, match="is a link"):
+        with pytest.raises(DamagedArtifactError, match="is a symbolic link"):
             store.fetch(made, NAME)
         store.invalidate(DamagedArtifactError("train", made.fingerprint, ""))
         assert store.problem(trained("a")) is None
@@ -165,7 +167,9 @@ class TestLinks:
         path.rename(victim / "there")
         path.symlink_to(victim / "there")
         for use in (lambda: store.find("train", made.fingerprint), lambda: trained("a")):
-            with pytest.raises(InputError, match=r"manifest.json is a link, or lies behind one; put a folder in"):
+            with pytest.raises(
+                InputError, match=r"manifest.json is a symbolic link, or lies behind one; replace the link by"
+            ):
                 use()
 
     def test_nothing_is_written_or_removed_behind_a_link(self, store: Store, victim: Path) -> None:
@@ -173,7 +177,7 @@ class TestLinks:
         Path(store.root, "runs").mkdir(parents=True)
         Path(store.root, "runs", "first").symlink_to(victim)
         for use in (lambda: store.write_run("first", {}), lambda: store.remove(["runs/first/run.json"])):
-            with pytest.raises(InputError, match="is a link"):
+            with pytest.raises(InputError, match="is a symbolic link"):
                 use()
         assert (victim / "run.json").read_text() == "theirs"
         assert store.run_names() == []
@@ -186,7 +190,7 @@ class TestLinks:
         assert other.problem(made) is None
         assert other.fetch(made, NAME).exists()
 
-    def test_what_is_no_file_is_not_listed(self, store: Store) -> None:
+    def test_only_regular_files_are_listed(self, store: Store) -> None:
         import os
 
         store.write_run("first", {})
@@ -194,7 +198,7 @@ class TestLinks:
         assert list(store.listing("runs")) == ["runs/first/run.json"]
 
 
-def test_stray_files_are_passed_over(store: Store, trained: Trained) -> None:
+def test_foreign_files_are_skipped(store: Store, trained: Trained) -> None:
     made = trained("a")
     for path in (".DS_Store", "artifacts/.DS_Store", "artifacts/train/.DS_Store", "runs/x", "aliases/x", "aliases/y/z"):
         store.replace(path, b"theirs")
@@ -223,9 +227,9 @@ class TestRecords:
             {"artifacts": [{"stage": "train"}]},
         ],
     )
-    def test_a_record_is_one_of_its_own_run(self, change: dict[str, Any], store: Store, run: Run) -> None:
+    def test_a_record_must_be_valid_and_of_its_run(self, change: dict[str, Any], store: Store, run: Run) -> None:
         store.write_run("first", {**run.record, **change})
-        line = f"{store.url}/runs/first/run.json is not the record of this run; remove it to start anew"
+        line = f"{store.url}/runs/first/run.json is not the record of this run; remove it to start again"
         for use in (
             lambda: runs.find(store, "first"),
             lambda: Run.start(store, loading.load("quickstart"), "first", ""),
@@ -240,19 +244,21 @@ class TestRecords:
         with pytest.raises(InputError, match=r"not the record of this run|no such run"):
             runs.find(store, "first")
 
-    def test_garbage_is_not_collected_by_a_record_with_foreign_names(self, store: Store, run: Run) -> None:
-        listed = [{"stage": "../../victim", "label": "", "fingerprint": "../x"}]
-        store.write_run("first", {**run.record, "artifacts": listed})
-        with pytest.raises(InputError, match=r"names no artifact in artifacts\.0\.stage"):
+    def test_garbage_is_not_collected_with_an_invalid_record(self, store: Store, run: Run) -> None:
+        entries = [{"stage": "../../victim", "label": "", "fingerprint": "../x"}]
+        store.write_run("first", {**run.record, "artifacts": entries})
+        with pytest.raises(InputError, match=r"has an invalid entry: artifacts\.0\.stage"):
             garbage.collect(store)
 
     @pytest.mark.parametrize(
         "change", [{"fingerprint": "../../victim"}, {"fingerprint": "0" * 63}, {"run": "../x"}, {"adapter": "a/b"}]
     )
-    def test_a_move_of_an_alias_names_an_adapter(self, change: dict[str, str], store: Store, trained: Trained) -> None:
+    def test_a_move_of_an_alias_must_name_an_adapter(
+        self, change: dict[str, str], store: Store, trained: Trained
+    ) -> None:
         made = trained("a")
         aliases.point(store, "champion", run="one", adapter="lora", fingerprint=made.fingerprint, why="")
         path = "aliases/champion/000001.json"
         store.replace(path, json.dumps({**json.loads(store.read(path) or b""), **change}).encode())
-        with pytest.raises(InputError, match=r"000001.json is not readable; remove it and point the alias anew"):
+        with pytest.raises(InputError, match=r"000001.json is not readable; remove it and set the alias again"):
             aliases.current(store, "champion")

@@ -1,4 +1,4 @@
-"""The command line as a whole: version, help, completion, recipes, and what it says of runs."""
+"""The command line as a whole: version, help, completion, recipes and runs."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def tuner(*arguments: str, **environment: str) -> str:
 
 @pytest.fixture
 def ran() -> Callable[..., Run]:
-    """Makes a run that ended with a verdict, or with an error."""
+    """A function that makes a run with a verdict or an error."""
     store = Store(settings().store)
 
     def make(name: str, error: str | None = None, seed: int = 1) -> Run:
@@ -54,7 +54,7 @@ def ran() -> Callable[..., Run]:
     return make
 
 
-def test_a_command_begins_without_the_libraries_that_compute() -> None:
+def test_the_command_line_starts_without_heavy_libraries() -> None:
     heavy = {"numpy", "polars", "prefect", "pyarrow", "s3fs", "torch", "transformers"}
     code = f"import sys, cli.commands; print(*sorted({heavy} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -72,7 +72,7 @@ def test_h_is_help(command: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "wanted"),
+    ("words", "expected"),
     [
         ("tuner reci", ["recipes"]),
         ("tuner plan qu", ["quickstart"]),
@@ -80,16 +80,16 @@ def test_h_is_help(command: tuple[str, ...]) -> None:
         ("tuner run quickstart --until tr", ["train"]),
     ],
 )
-def test_the_shell_completes(words: str, wanted: list[str]) -> None:
-    given = {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
-    assert tuner(_TUNER_COMPLETE="complete_bash", **given).split() == wanted
+def test_the_shell_completes(words: str, expected: list[str]) -> None:
+    environment = {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
+    assert tuner(_TUNER_COMPLETE="complete_bash", **environment).split() == expected
 
 
 def test_completion_can_be_installed() -> None:
     assert "--install-completion" in tuner("--help")
 
 
-def test_recipes_are_listed_with_what_they_need() -> None:
+def test_recipes_are_listed_with_their_requirements() -> None:
     lines = tuner("recipes").splitlines()
     assert [line.split()[0] for line in lines[1:]] == loading.shipped()
     original = next(line for line in lines if line.startswith("original"))
@@ -98,29 +98,29 @@ def test_recipes_are_listed_with_what_they_need() -> None:
 
 
 @pytest.mark.parametrize("name", loading.shipped())
-def test_a_printed_recipe_says_what_it_needs_and_is_one(name: str) -> None:
+def test_a_printed_recipe_lists_its_requirements_and_parses(name: str) -> None:
     text = tuner("recipes", name)
     assert text.startswith("# needs ")
     assert loading.parse(text) == loading.load(name)
 
 
-def test_a_recipe_of_ones_own_is_printed_too(tmp_path: Path) -> None:
+def test_a_recipe_is_printed_by_its_path(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(RECIPE)
     lines = tuner("recipes", str(tmp_path / "mine.yaml")).splitlines()
     assert [line.split()[2] for line in lines[:2]] == ["owner/chat", "owner/base"]
     assert lines[2:] == RECIPE.splitlines()
 
 
-def test_runs_are_listed_with_their_verdict_or_why_they_failed(ran: Callable[..., Run]) -> None:
+def test_runs_are_listed_with_verdict_or_error(ran: Callable[..., Run]) -> None:
     ran(NAME)
     ran("second", "train lora: [Errno 28] No space left on device", seed=2)
     head, first, second = (re.split(" {2,}", line.strip()) for line in tuner("runs").splitlines())
     assert head == ["run", "state", "started (UTC)", "took", "verdict, or why it failed"]
     assert (first[0], first[1], first[-1]) == (NAME, "completed", VERDICT)
     assert (second[1], second[-1]) == ("failed", "train lora: [Errno 28] No space left on device")
-    whole, failed = json.loads(tuner("runs", "--json"))
-    assert (whole["outcome"], failed["outcome"]) == (VERDICT, failed["error"])
-    assert whole["seconds"] >= 0
+    completed, failed = json.loads(tuner("runs", "--json"))
+    assert (completed["outcome"], failed["outcome"]) == (VERDICT, failed["error"])
+    assert completed["seconds"] >= 0
     assert tuner("adapters").splitlines()[1:] == [f"{NAME}: {VERDICT}", f"second: {failed['error']}"]
 
 
@@ -130,19 +130,19 @@ def test_a_failed_run_is_shown_with_its_error_first(ran: Callable[..., Run]) -> 
 
 
 @pytest.mark.parametrize("command", [("show",), ("report",), ("export", "--to", "place")])
-def test_a_run_of_another_version_is_told_from_a_fault(ran: Callable[..., Run], command: tuple[str, ...]) -> None:
+def test_a_run_of_another_version_is_reported_as_such(ran: Callable[..., Run], command: tuple[str, ...]) -> None:
     run = ran("old")
     run.record["recipe"]["evaluation"]["former"] = 10_000
     run.store.write_run("old", run.record)
     name, *rest = command
     with pytest.raises(
-        InputError, match=r"^run old: its recipe is of another version of this program \(evaluation.former: "
+        InputError, match=r"^run old: its recipe was written by another version of this program \(evaluation.former: "
     ):
         CliRunner().invoke(app, [name, "old", *rest], catch_exceptions=False)
     assert tuner("runs").splitlines()[1].startswith("old")
 
 
-def test_a_plan_says_why(ran: Callable[..., Run], tmp_path: Path) -> None:
+def test_a_plan_gives_reasons(ran: Callable[..., Run], tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(RECIPE)
     lines = tuner("plan", str(tmp_path / "mine.yaml")).splitlines()
     assert [line.split() for line in lines[1:3]] == [
@@ -150,13 +150,13 @@ def test_a_plan_says_why(ran: Callable[..., Run], tmp_path: Path) -> None:
     ]
 
 
-def test_a_verbose_command_shows_where_an_error_arose(tmp_path: Path) -> None:
-    def said(*options: str) -> str:
+def test_a_verbose_command_shows_the_stack_trace(tmp_path: Path) -> None:
+    def errors(*options: str) -> str:
         command = [sys.executable, "-c", "from cli.commands import main; main()", *options, "plan", "nowhere.yaml"]
         done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "TUNER_HOME": str(tmp_path)})
         assert done.returncode == 2
         return done.stderr
 
-    assert said().count("\n") == 1
-    assert said("-v").startswith("Traceback (most recent call last):")
-    assert said("-v").endswith(said())
+    assert errors().count("\n") == 1
+    assert errors("-v").startswith("Traceback (most recent call last):")
+    assert errors("-v").endswith(errors())

@@ -1,4 +1,4 @@
-"""`tuner run` and the Prefect server: its password, a busy one, one that is not there, the end of a run."""
+"""`tuner run` and the Prefect server: passwords, a busy or missing server, cancelling a flow run."""
 
 import base64
 import json
@@ -19,21 +19,21 @@ AUTH = "admin:open-sesame"
 
 
 class Guarded(BaseHTTPRequestHandler):
-    """Answers as a Prefect server with a password does: its health to everyone, the rest to who knows it."""
+    """Answers like a Prefect server with a password: its health endpoint requires none, the rest does."""
 
     received: ClassVar[list[tuple[str, dict]]] = []
     state: ClassVar[str] = "RUNNING"
 
     def answer(self) -> None:
-        known = self.headers.get("Authorization") == f"Basic {base64.b64encode(AUTH.encode()).decode()}"
+        authorized = self.headers.get("Authorization") == f"Basic {base64.b64encode(AUTH.encode()).decode()}"
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if known and body:
+        if authorized and body:
             self.received.append((self.path, json.loads(body)))
-        self.send_response(200 if known or self.path == "/api/health" else 401)
-        said = json.dumps({"state_type": self.state}).encode() if known else b""
-        self.send_header("Content-Length", str(len(said)))
+        self.send_response(200 if authorized or self.path == "/api/health" else 401)
+        content = json.dumps({"state_type": self.state}).encode() if authorized else b""
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(said)
+        self.wfile.write(content)
 
     do_GET = do_POST = answer  # noqa: N815
 
@@ -54,28 +54,28 @@ def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.server_close()
 
 
-def test_the_right_password_is_taken(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_right_password_is_accepted(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_API_AUTH_STRING", AUTH)
     assert launch.server() == url
 
 
-@pytest.mark.parametrize("given", ["", "admin:wrong"])
-def test_a_wrong_or_missing_password_is_named(url: str, given: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PREFECT_API_AUTH_STRING", given)
+@pytest.mark.parametrize("password", ["", "admin:wrong"])
+def test_a_wrong_or_missing_password_is_named(url: str, password: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", password)
     with pytest.raises(InputError, match="PREFECT_API_AUTH_STRING: ") as error:
         launch.server()
     assert "wrong" not in str(error.value)
 
 
-def test_an_interruption_is_told_with_the_password(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flow_run_is_cancelled_with_the_password(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_API_AUTH_STRING", AUTH)
     launch._cancel("some-flow-run")
-    ((path, said),) = Guarded.received
+    ((path, body),) = Guarded.received
     assert path == "/api/flow_runs/some-flow-run/set_state"
-    assert said["state"]["type"] == "CANCELLED"
+    assert body["state"]["type"] == "CANCELLED"
 
 
-def test_a_flow_run_that_has_ended_stays_as_it_ended(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flow_run_that_has_ended_keeps_its_state(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_API_AUTH_STRING", AUTH)
     monkeypatch.setattr(Guarded, "state", "COMPLETED")
     launch._cancel("some-flow-run")
@@ -83,7 +83,7 @@ def test_a_flow_run_that_has_ended_stays_as_it_ended(url: str, monkeypatch: pyte
 
 
 class Busy(BaseHTTPRequestHandler):
-    """A server that is busy: it does not answer its first requests as it should, in a way that the test chooses."""
+    """A busy server: it fails its first requests in the ways that the test sets."""
 
     ways: ClassVar[list[str]] = []
 
@@ -105,11 +105,11 @@ class Busy(BaseHTTPRequestHandler):
 @pytest.fixture
 def busy(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Busy)
-    server.handle_error = lambda *_: None  # who asked has gone before a late answer
+    server.handle_error = lambda *_: None  # the client has gone before a late answer
     Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}/api"
     monkeypatch.setenv("PREFECT_API_URL", url)
-    monkeypatch.setattr(launch, "ASK_SECONDS", 0.1)
+    monkeypatch.setattr(launch, "REQUEST_SECONDS", 0.1)
     yield url
     server.shutdown()
     server.server_close()
@@ -133,13 +133,13 @@ def test_a_server_that_stays_busy_is_named(busy: str, monkeypatch: pytest.Monkey
 
 def test_the_busy_server_of_tuner_up_is_waited_for(busy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PREFECT_API_URL")
-    known = {"url": busy, "reports": "http://127.0.0.1:1", "store": "another"}
-    (settings().folder("prefect") / SERVER_FILE).write_text(json.dumps(known))
+    running = {"url": busy, "reports": "http://127.0.0.1:1", "store": "another"}
+    (settings().folder("prefect") / SERVER_FILE).write_text(json.dumps(running))
     monkeypatch.setattr(Busy, "ways", ["late"])
     assert launch.server() == busy
 
 
-def test_where_nobody_listens_nobody_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_server_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     monkeypatch.setattr(launch.time, "sleep", lambda _: pytest.fail("it waits"))
     with pytest.raises(InputError, match="start it, or unset the variable"):

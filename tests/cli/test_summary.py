@@ -1,10 +1,10 @@
-"""What the terminal says at the end: where the run is to be seen."""
+"""The summary at the end of a run, and the text of its lineage."""
 
 from pathlib import Path
 
 import pytest
 
-from cli.summary import summary, walk
+from cli.summary import lineage_text, summary
 from tests.hollow import hollow
 from tuner import loading
 from tuner.artifacts.store import Store
@@ -19,34 +19,34 @@ training: {lora: {method: lora}}
 """
 
 
-def said(tmp_path: Path, flow_run: str | None) -> str:
+def last_line(tmp_path: Path, flow_run: str | None) -> str:
     record = {"name": "mine", "recipe": loading.parse(RECIPE).model_dump(mode="json"), "flow_run": flow_run}
     return summary(Store(str(tmp_path / "store")), record).splitlines()[-1]
 
 
-def test_without_a_server_it_says_how_to_start_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_server_the_summary_says_how_to_start_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    assert said(tmp_path, "abc") == "Prefect   tuner up, then http://127.0.0.1:4200/v2/runs/flow-run/abc"
-    assert said(tmp_path, None) == "Prefect   tuner up, then http://127.0.0.1:4200/v2"
+    assert last_line(tmp_path, "abc") == "Prefect   tuner up, then http://127.0.0.1:4200/v2/runs/flow-run/abc"
+    assert last_line(tmp_path, None) == "Prefect   tuner up, then http://127.0.0.1:4200/v2"
 
 
-def test_a_server_that_runs_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_running_server_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:4300/api")
-    assert said(tmp_path, "abc") == "Prefect   http://127.0.0.1:4300/v2/runs/flow-run/abc"
+    assert last_line(tmp_path, "abc") == "Prefect   http://127.0.0.1:4300/v2/runs/flow-run/abc"
 
 
-@pytest.mark.parametrize(("action", "told"), [("redact", ["masked    personal data in 1,234 rows"]), ("mark", [])])
-def test_what_was_masked_is_told(tmp_path: Path, action: str, told: list[str]) -> None:
+@pytest.mark.parametrize(("action", "expected"), [("redact", ["masked    personal data in 1,234 rows"]), ("mark", [])])
+def test_masked_rows_are_counted(tmp_path: Path, action: str, expected: list[str]) -> None:
     recipe = loading.parse(RECIPE, [f"curation.safety.personal_data={action}"])
     store = Store(str(tmp_path / "store"))
     curated = hollow(Curated, marks={"personal_data": 1234, "toxic": 0})
     store.build(planned(recipe).one("curate"), lambda folder: curated.model_dump(mode="json"))
     record = {"name": "mine", "recipe": recipe.model_dump(mode="json"), "flow_run": None}
-    assert [line for line in summary(store, record).splitlines() if line.startswith("masked")] == told
+    assert [line for line in summary(store, record).splitlines() if line.startswith("masked")] == expected
 
 
-def test_why_a_run_failed_comes_first() -> None:
+def test_the_error_of_a_failed_run_comes_first() -> None:
     record = {"name": "mine", "state": "failed", "started": "2026-01-02T03:04:05+00:00", "error": "the disk\nis full"}
     data = {"run": record, "artifacts": [], "adapters": {}}
-    assert walk(data).splitlines()[0] == "failed: the disk is full"
-    assert walk({**data, "run": {**record, "error": None}}).startswith("mine: ")
+    assert lineage_text(data).splitlines()[0] == "failed: the disk is full"
+    assert lineage_text({**data, "run": {**record, "error": None}}).startswith("mine: ")

@@ -1,4 +1,4 @@
-"""What is printed is whole and as it is: names and paths are no markup, cut neither on a terminal nor in a pipe."""
+"""Texts are printed literally and untruncated, on a terminal and in a pipe."""
 
 import io
 import re
@@ -15,7 +15,7 @@ CAUSE = "train lora: [Errno 28] No space left on device: '/somewhere/else' " * 4
 ROWS = [(NAME, "failed", CAUSE.strip()), ("short", "completed", "")]
 
 
-def test_in_a_pipe_every_row_is_one_line_and_whole(capsys: pytest.CaptureFixture[str]) -> None:
+def test_in_a_pipe_every_row_is_one_untruncated_line(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(("run", "state", "cause"), ROWS)
     head, first, second = capsys.readouterr().out.splitlines()
     assert head.split() == ["run", "state", "cause"]
@@ -24,7 +24,9 @@ def test_in_a_pipe_every_row_is_one_line_and_whole(capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize("width", [20, 80, 200, 1000])
-def test_on_a_terminal_no_name_is_cut_and_the_last_column_folds(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_terminal_no_name_is_truncated_and_the_last_column_wraps(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = io.StringIO()
     console = Console(file=file, force_terminal=True, color_system=None, width=width, soft_wrap=True)
     monkeypatch.setattr(terminal, "out", console)
@@ -32,12 +34,12 @@ def test_on_a_terminal_no_name_is_cut_and_the_last_column_folds(width: int, monk
     lines = file.getvalue().splitlines()
     assert lines[1].startswith(f"{NAME}  failed")
     begin = lines[0].index("cause")
-    folded = [line[begin:].strip() for line in lines[1:-1]]
-    assert " ".join(" ".join(folded).split()) == CAUSE.strip()
-    assert max(map(len, lines)) <= max(width, begin + terminal.FOLDED)
+    wrapped = [line[begin:].strip() for line in lines[1:-1]]
+    assert " ".join(" ".join(wrapped).split()) == CAUSE.strip()
+    assert max(map(len, lines)) <= max(width, begin + terminal.LAST_COLUMN_WIDTH)
 
 
-def test_a_table_without_rows_is_its_head(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_without_rows_has_a_header(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(("run", "state"), [])
     assert capsys.readouterr().out.split() == ["run", "state"]
 
@@ -46,7 +48,7 @@ PATHS = ["/tmp/[x]/store", "/tmp/[/x]/store", "/tmp/[bold]/store", "/tmp/:cat:/s
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_path_is_printed_as_it_is(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_path_is_printed_literally(path: str, capsys: pytest.CaptureFixture[str]) -> None:
     out.print(f"report    {path}", highlight=False)
     table = Table(path, box=None, pad_edge=False)
     table.add_row(path)

@@ -1,4 +1,4 @@
-"""The commands that list adapters, move aliases and collect garbage, as processes of their own."""
+"""The commands that list adapters, move aliases and collect garbage, run as processes."""
 
 import json
 import os
@@ -29,7 +29,7 @@ generation: {rows: 10}
 training: {lora: {method: lora}, prompt: {method: prompt_tuning}}
 """
 DIFFERENCES = {"lora": (-0.1, -0.2, -0.05), "prompt": (0.02, -0.01, 0.05)}
-"""Of the adapters' losses to the base's, with their intervals."""
+"""Loss minus the base's and its interval, by adapter."""
 TUNER = [sys.executable, "-c", "from cli.commands import main; main()"]
 
 
@@ -40,7 +40,7 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def ran(store: Store) -> Callable[..., Run]:
-    """Makes a run that trained, and evaluated if asked to."""
+    """A function that makes a run with trained adapters and, by default, an evaluation."""
 
     def fill(stage: str, folder: Path) -> dict[str, Any]:
         if stage == "split":
@@ -54,12 +54,12 @@ def ran(store: Store) -> Callable[..., Run]:
             trained = hollow(Trained, method="lora", seconds=96.0, adapter_bytes=1_234_567)
             return trained.model_dump(mode="json")
         if stage == "evaluate":
-            found = tuple(
+            differences = tuple(
                 Difference(a=name, b="base", difference=value, low=low, high=high, p=0.5)
                 for name, (value, low, high) in DIFFERENCES.items()
             )
             subjects = {"base": hollow(Loss, rows=24)}
-            return hollow(Evaluated, subjects=subjects, differences=found).model_dump(mode="json")
+            return hollow(Evaluated, subjects=subjects, differences=differences).model_dump(mode="json")
         return {}
 
     def make(name: str, until: str = "evaluate", *overrides: str) -> Run:
@@ -87,19 +87,19 @@ def tuner(*arguments: str, code: int = 0) -> str:
     return done.stdout
 
 
-def test_an_evaluation_that_cannot_be_read_tells_of_no_loss(store: Store, ran: Callable[..., Run]) -> None:
+def test_adapters_with_an_unreadable_evaluation_have_no_loss(store: Store, ran: Callable[..., Run]) -> None:
     ran("first", "train")
     store.build(planned(loading.parse(RECIPE)).one("evaluate"), lambda folder: {"subjects": {}})
-    assert [(each.difference, each.rows) for each in adapters.every(store)] == [(None, None)] * 2
+    assert [(each.difference, each.rows) for each in adapters.list_adapters(store)] == [(None, None)] * 2
 
 
-def test_every_adapter_with_its_loss_and_its_aliases(store: Store, ran: Callable[..., Run]) -> None:
+def test_adapters_are_listed_with_losses_and_aliases(store: Store, ran: Callable[..., Run]) -> None:
     ran("first")
     ran("second", "train", "seed=7")
     adapters.promote(store, "first", "lora", "champion")
     adapters.promote(store, "first", "lora", "best")
-    lora, prompt, later, _ = found = adapters.every(store)
-    assert [(each.run, each.adapter) for each in found] == [
+    lora, prompt, later, _ = listed = adapters.list_adapters(store)
+    assert [(each.run, each.adapter) for each in listed] == [
         ("first", "lora"),
         ("first", "prompt"),
         ("second", "lora"),
@@ -115,35 +115,35 @@ def test_every_adapter_with_its_loss_and_its_aliases(store: Store, ran: Callable
 def test_adapters_of_a_run_of_an_older_schema_are_listed(store: Store, ran: Callable[..., Run]) -> None:
     record = ran("first").record
     store.write_run("first", {**record, "recipe": {"of": "another schema"}})
-    assert [each.adapter for each in adapters.every(store)] == ["lora", "prompt"]
+    assert [each.adapter for each in adapters.list_adapters(store)] == ["lora", "prompt"]
 
 
-def test_a_hurt_adapter_is_not_listed(store: Store, ran: Callable[..., Run]) -> None:
+def test_a_damaged_adapter_is_not_listed(store: Store, ran: Callable[..., Run]) -> None:
     record = ran("first").record
-    hurt = next(each for each in record["artifacts"] if each["label"] == "lora")
-    store.replace(f"artifacts/train/{hurt['fingerprint']}/manifest.json", b"{")
-    assert [each.adapter for each in adapters.every(store)] == ["prompt"]
+    damaged = next(each for each in record["artifacts"] if each["label"] == "lora")
+    store.replace(f"artifacts/train/{damaged['fingerprint']}/manifest.json", b"{")
+    assert [each.adapter for each in adapters.list_adapters(store)] == ["prompt"]
 
 
-def test_promoting_what_is_promoted_moves_nothing(store: Store, ran: Callable[..., Run]) -> None:
+def test_promoting_an_adapter_twice_moves_the_alias_once(store: Store, ran: Callable[..., Run]) -> None:
     ran("first")
     assert adapters.promote(store, "first", "lora", "champion") == adapters.promote(store, "first", "lora", "champion")
     assert len(aliases.history(store, "champion")) == 1
 
 
-def test_promoting_what_is_not_there_says_what_is(store: Store, ran: Callable[..., Run]) -> None:
+def test_promoting_a_missing_adapter_lists_the_existing_ones(store: Store, ran: Callable[..., Run]) -> None:
     ran("first")
-    with pytest.raises(InputError, match=r"^first: has no adapter 'lorra' .*; complete are: lora, prompt$"):
+    with pytest.raises(InputError, match=r"^first: has no adapter 'lorra' .*; complete adapters: lora, prompt$"):
         adapters.promote(store, "first", "lorra", "champion")
     with pytest.raises(InputError, match="nobody: no such run"):
         adapters.promote(store, "nobody", "lora", "champion")
 
 
-def test_showing_a_run_says_where_its_adapters_lie(store: Store, ran: Callable[..., Run]) -> None:
+def test_showing_a_run_gives_the_paths_of_its_adapters(store: Store, ran: Callable[..., Run]) -> None:
     data = lineage.lineage(store, ran("first").record)
-    lora = adapters.every(store)[0]
+    lora = adapters.list_adapters(store)[0]
     assert data["adapters"]["lora"] == {"uri": lora.uri, "training_rows": ["7-0-0"]}
-    assert f"adapter lora lies in {lora.uri}" in summary.walk(data)
+    assert f"adapter lora: {lora.uri}" in summary.lineage_text(data)
 
 
 def test_the_commands(store: Store, ran: Callable[..., Run]) -> None:
@@ -157,8 +157,8 @@ def test_the_commands(store: Store, ran: Callable[..., Run]) -> None:
     assert "\N{MINUS SIGN}0.100 (\N{MINUS SIGN}0.20 to \N{MINUS SIGN}0.05)  24 of " in lines[1]
     assert lines[1].split()[-5:-1] == ["1.6", "min", "1.2", "MB"]
     assert lines[2].split()[-1] == "champion"
-    prompt = adapters.every(store)[1]
-    assert f"champion lies in {prompt.uri}: promoted by hand" in lines
+    prompt = adapters.list_adapters(store)[1]
+    assert f"champion: {prompt.uri} (promoted by hand)" in lines
     why = "promoted by hand"
     assert [each["aliases"] for each in json.loads(tuner("adapters", "--json"))] == [
         {},
@@ -167,21 +167,21 @@ def test_the_commands(store: Store, ran: Callable[..., Run]) -> None:
         {"challenger": why},
     ]
     assert "champion points at first lora (" in tuner("rollback")
-    assert "nothing before" in tuner("rollback", "champion", code=2)
-    assert "there are: challenger, champion" in tuner("rollback", "nobody", code=2)
+    assert "never pointed at another adapter" in tuner("rollback", "champion", code=2)
+    assert "existing aliases: challenger, champion" in tuner("rollback", "nobody", code=2)
     assert "a name has letters" in tuner("promote", "first", "lora", "--alias", "../x", code=2)
 
 
-def test_the_command_that_collects(store: Store, ran: Callable[..., Run]) -> None:
+def test_garbage_collection_by_command(store: Store, ran: Callable[..., Run]) -> None:
     ran("first")
-    half = "runs/first/run.json.0123456789abcdef"
-    store.replace(half, b"x" * 1_500_000)
-    os.utime(Path(store.root, half), (0, 0))
-    said = [{"kind": "half a write", "path": half, "files": [half], "bytes": 1_500_000}]
-    assert json.loads(tuner("collect-garbage", "--dry-run", "--json")) == said
+    partial = "runs/first/run.json.0123456789abcdef"
+    store.replace(partial, b"x" * 1_500_000)
+    os.utime(Path(store.root, partial), (0, 0))
+    expected = [{"kind": "partial write", "path": partial, "files": [partial], "bytes": 1_500_000}]
+    assert json.loads(tuner("collect-garbage", "--dry-run", "--json")) == expected
     assert tuner("collect-garbage", "--dry-run").splitlines()[-1] == "1.5 MB would be removed"
     lines = tuner("collect-garbage").splitlines()
-    assert lines[1].split() == ["half", "a", "write", "runs", "1", "1.5"]
+    assert lines[1].split() == ["partial", "write", "runs", "1", "1.5"]
     assert lines[-1] == "1.5 MB were removed"
     assert tuner("collect-garbage").splitlines() == ["0.0 MB were removed"]
     assert garbage.collect(store) == []

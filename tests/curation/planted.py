@@ -1,4 +1,4 @@
-"""Personal data made up for the tests, and text that looks like them but is none. All seeded, none of anybody."""
+"""Made-up personal data, and texts that only look like them; seeded."""
 
 import random
 import string
@@ -215,7 +215,7 @@ SENTENCES = {
 
 
 def decoy(rng: random.Random) -> str:
-    """Something with digits, dots or signs that is no personal data."""
+    """A text with digits, dots or signs that is not personal data."""
     n = rng.randrange
     day = f"{n(1900, 2100)}-{n(1, 13):02}-{n(1, 29):02}"
     isbn = f"{n(10)}{n(10**8):08}"

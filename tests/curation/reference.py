@@ -1,6 +1,6 @@
-"""The checks of the project's first run and Gopher's, row by row in plain Python: what the columnar ones have to give.
+"""The checks of the project's first run and of Gopher row by row in plain Python, as a reference for the columnar ones.
 
-Slow and short, to be read beside their definitions.
+Slow and short, so that it can be compared with the definitions.
 """
 
 import re
@@ -58,28 +58,28 @@ def english_ratio(instruction: str, response: str) -> float:
 
 
 def repetition_ratio(response: str) -> float | None:
-    found = words(response)
-    if len(found) < REPETITION_FROM_WORDS:
+    words_ = words(response)
+    if len(words_) < REPETITION_FROM_WORDS:
         return None
-    counts = (count for word, count in Counter(found).items() if len(word) > 2 and word not in COMMON_WORDS)
-    return max(counts, default=0) / len(found)
+    counts = (count for word, count in Counter(words_).items() if len(word) > 2 and word not in COMMON_WORDS)
+    return max(counts, default=0) / len(words_)
 
 
 def phrase_repeats(response: str) -> int:
     """Over phrases of 3, 4 and 5 words, as the first run counted."""
-    found = words(response)
-    if len(found) < REPETITION_FROM_WORDS:
+    words_ = words(response)
+    if len(words_) < REPETITION_FROM_WORDS:
         return 0
-    return max(max(Counter(zip(*(found[i:] for i in range(n)), strict=False)).values()) for n in (3, 4, 5))
+    return max(max(Counter(zip(*(words_[i:] for i in range(n)), strict=False)).values()) for n in (3, 4, 5))
 
 
 def has_pattern(text: str, as_an_ai: re.Pattern[str] = AS_AN_AI_I) -> bool:
-    found = plain(text)
+    normal = plain(text)
     return bool(
-        LOW_QUALITY.match(found)
+        LOW_QUALITY.match(normal)
         or ONLY_MARKS.fullmatch(normalise(text))
-        or SORRY.search(found)
-        or as_an_ai.search(found)
+        or SORRY.search(normal)
+        or as_an_ai.search(normal)
     )
 
 
@@ -99,7 +99,7 @@ def is_toxic(instruction: str, response: str) -> bool:
 def quality(
     instruction: str, response: str, max_word_share: float = 0.3, max_phrase_repeats: int = 3
 ) -> dict[str, float]:
-    """The six parts, of a row with both texts."""
+    """The six parts of the score of a row with both texts."""
     ratio = repetition_ratio(response)
     repetition = 0.2 if phrase_repeats(response) > max_phrase_repeats else 1.0
     if ratio is not None and ratio > max_word_share:
@@ -149,29 +149,29 @@ def gopher_lines(text: str) -> float:
 
 
 def gopher_phrases(text: str) -> tuple[float, float]:
-    """The same for the most frequent phrases and for the repeated ones."""
-    found = words(text)
-    total = sum(map(len, found))
+    """The largest ratios of measured to allowed, for the most frequent phrases and for the repeated ones."""
+    words_ = words(text)
+    total = sum(map(len, words_))
     top, repeated = 0.0, 0.0
     for size, allowed in ((2, 0.20), (3, 0.18), (4, 0.16)):
-        phrases = [tuple(found[at : at + size]) for at in range(len(found) - size + 1)]
+        phrases = [tuple(words_[at : at + size]) for at in range(len(words_) - size + 1)]
         last = {phrase: at for at, phrase in enumerate(phrases)}
         most, times = max(Counter(phrases).items(), key=lambda item: (item[1], sum(map(len, item[0])), -last[item[0]]))
         if times > 1:
             covered = {at + i for at, phrase in enumerate(phrases) if phrase == most for i in range(size)}
-            top = max(top, sum(len(found[at]) for at in covered) / total / allowed)
+            top = max(top, sum(len(words_[at]) for at in covered) / total / allowed)
     for size, allowed in ((5, 0.15), (6, 0.14), (7, 0.13), (8, 0.12), (9, 0.11), (10, 0.10)):
         seen: set[tuple[str, ...]] = set()
         covered = set()
-        for at in range(len(found) - size + 1):
-            phrase = tuple(found[at : at + size])
+        for at in range(len(words_) - size + 1):
+            phrase = tuple(words_[at : at + size])
             if phrase in seen:
                 covered |= set(range(at, at + size))
             seen.add(phrase)
-        repeated = max(repeated, sum(len(found[at]) for at in covered) / total / allowed)
+        repeated = max(repeated, sum(len(words_[at]) for at in covered) / total / allowed)
     return top, repeated
 
 
 def looked_at(text: str) -> bool:
-    """Whether Gopher's rules are applied to a response."""
+    """Whether Gopher's rules apply to a response."""
     return len(words(text)) >= GOPHER_FROM_WORDS

@@ -1,4 +1,4 @@
-"""Generated rows for the tests of what comes after generation."""
+"""Made-up rows in the layout of generation, for tests of later stages."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from tuner.artifacts import parquet
 from tuner.curation.curate import curate
-from tuner.curation.duplicates.partitions import parts
+from tuner.curation.duplicates.partitions import task_count
 from tuner.curation.examine import examine
 from tuner.curation.match import match
 from tuner.curation.metrics import Curated
@@ -54,24 +54,24 @@ def row(index: int, instruction: str = INSTRUCTION, response: str = RESPONSE, **
 
 
 def good(index: int) -> dict[str, Any]:
-    """One generated row that passes and is unlike those of other indices."""
+    """One generated row that passes and is no duplicate of those of other indices."""
     return row(index, f"Explain how bread number {index} rises.", f"{RESPONSE} This was loaf number {index}.")
 
 
 def shard(rows: list[dict[str, Any]], path: Path) -> Path:
-    """Writes rows as generation leaves them."""
+    """Writes rows as generation does."""
     parquet.write(pa.Table.from_pylist(rows, schema=SCHEMA), path)
     return path
 
 
 def curated(shards: Sequence[Path], curation: Curation, folder: Path, rounds: Sequence[int] | None = None) -> Curated:
-    """Takes shards through the three stages of curation, each in a folder of its own; returns the last metrics.
+    """Runs the three stages of curation on shards, each in its own folder; returns the metrics of `curate`.
 
     Args:
-        shards: As generation leaves them.
-        curation: What a row has to be.
-        folder: Gets everything.
-        rounds: Which round drew each shard, rising; by default all are of one.
+        shards: Files of generated rows.
+        curation: Which rows to keep.
+        folder: Where all stages write.
+        rounds: The round of each shard, sorted; by default all are of one.
     """
     examined = []
     for number, path in enumerate(shards):
@@ -81,15 +81,15 @@ def curated(shards: Sequence[Path], curation: Curation, folder: Path, rounds: Se
         examined.append(Shard(path, into / "checks.parquet", into / "signatures.parquet", drawn))
     edges, unfinished = [], 0
     for last in sorted({shard.round for shard in examined}):
-        there = [shard for shard in examined if shard.round <= last]
-        rows = sum(parquet.read(shard.rows).num_rows for shard in there)
-        for part in range(parts(rows, curation.duplicates)):
+        present = [shard for shard in examined if shard.round <= last]
+        rows = sum(parquet.read(shard.rows).num_rows for shard in present)
+        for part in range(task_count(rows, curation.duplicates)):
             into = folder / f"match-{last}-{part}"
-            unfinished += match(there, curation.duplicates, part, rows, into).unfinished_buckets
+            unfinished += match(present, curation.duplicates, part, rows, into).unfinished_buckets
             edges.append(into / "edges.parquet")
     return curate(examined, edges, unfinished, curation, folder / "curate")
 
 
 def table(folder: Path, name: str = "rows") -> pa.Table:
-    """What `curated` left of all shards."""
+    """The rows that `curated` wrote, of all shards."""
     return pa.concat_tables([parquet.read(path) for path in sorted((folder / "curate" / name).glob("*.parquet"))])

@@ -1,4 +1,4 @@
-"""The checks as values: their examples lie on the side of the line that they say, and all else follows from them."""
+"""The examples of the checks have the reasons that they name."""
 
 import numpy as np
 import polars as pl
@@ -7,27 +7,27 @@ import pytest
 from tests.curation.rows import row, shard
 from tuner.curation.columns import bits
 from tuner.curation.examine import examine
-from tuner.curation.reasons import ALONE, REASONS
+from tuner.curation.reasons import REASONS, SINGLE_ROW_REASONS
 from tuner.curation.settings import CHECKS, Curation
 
 EXAMPLES = [(name, number) for name, check in CHECKS.items() for number in range(len(check.examples))]
 
 
 @pytest.mark.parametrize(("name", "number"), EXAMPLES, ids=[f"{name}-{number}" for name, number in EXAMPLES])
-def test_an_example_lies_on_the_side_that_it_says(name, number, tmp_path):
+def test_an_example_has_the_reasons_that_it_names(name, number, tmp_path):
     example = CHECKS[name].examples[number]
     finishes = {f"{text}_finish": "length" if text == example.cut else "stop" for text in ("instruction", "response")}
     rows = shard([row(0, example.instruction, example.response, **finishes)], tmp_path / "rows.parquet")
-    # What another check says of the row is not asked.
+    # The reasons of other checks are ignored.
     curation = Curation.model_validate({name: example.settings})
     examine(rows, curation, tmp_path)
     checks = pl.read_parquet(tmp_path / "checks.parquet")
-    found = {*checks["reasons"][0], *checks["marks"][0]} & set(CHECKS[name].reasons)
-    assert found == set(example.reasons)
+    reasons = {*checks["reasons"][0], *checks["marks"][0]} & set(CHECKS[name].reasons)
+    assert reasons == set(example.reasons)
 
 
 @pytest.mark.parametrize("name", [name for name, check in CHECKS.items() if check.reasons])
-def test_a_check_has_examples_on_both_sides_of_its_line(name):
+def test_a_check_has_examples_that_pass_and_that_fail(name):
     passing = [example for example in CHECKS[name].examples if not example.reasons]
     failing = [example for example in CHECKS[name].examples if example.reasons]
     assert len(passing) >= 3 and len(failing) >= 3
@@ -37,7 +37,7 @@ def test_a_check_has_examples_on_both_sides_of_its_line(name):
 def test_no_reason_belongs_to_two_checks():
     names = [name for check in CHECKS.values() for name in [*check.reasons, *check.choices]]
     assert len(names) == len(set(names)) == len(REASONS)
-    assert list(REASONS)[: len(ALONE)] == list(ALONE)
+    assert list(REASONS)[: len(SINGLE_ROW_REASONS)] == list(SINGLE_ROW_REASONS)
 
 
 def test_reasons_are_stored_by_name_and_read_back_in_any_order(tmp_path, monkeypatch):

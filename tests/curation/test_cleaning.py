@@ -1,4 +1,4 @@
-"""Cleaning comes before the checks, says what it changed, and leaves the messages in step with the texts."""
+"""Cleaning records what it changes, and changes the messages as it does the texts."""
 
 import polars as pl
 import pytest
@@ -22,26 +22,26 @@ def cleaned(rows, curation):
     return clean(frame, curation)
 
 
-def test_what_is_redacted_is_marked_and_what_is_not_stays_null():
-    batch, found = cleaned([row(0), row(1, response=MAIL)], Curation())
+def test_redacted_rows_are_flagged_and_unchanged_texts_are_null():
+    batch, findings = cleaned([row(0), row(1, response=MAIL)], Curation())
     assert batch.response.to_list() == [row(0)["response"], MASKED]
-    assert found.reasons["personal_data"].tolist() == [False, True]
-    assert found.scores["cleaned_response"].to_list() == [None, MASKED]
-    assert found.scores["cleaned_instruction"].to_list() == [None, None]
+    assert findings.reasons["personal_data"].tolist() == [False, True]
+    assert findings.scores["cleaned_response"].to_list() == [None, MASKED]
+    assert findings.scores["cleaned_instruction"].to_list() == [None, None]
 
 
 @pytest.mark.parametrize("action", ["drop", "mark", "leave"])
 def test_texts_stay_where_nothing_is_redacted(action):
-    batch, found = cleaned([row(0, response=MAIL)], Curation(safety=Safety(personal_data=action)))
+    batch, findings = cleaned([row(0, response=MAIL)], Curation(safety=Safety(personal_data=action)))
     assert batch.response.to_list() == [MAIL]
-    assert not found.reasons
+    assert not findings.reasons
 
 
 def test_sanitizing_records_what_it_cut():
-    batch, found = cleaned([row(0, LEAKED), row(1)], Curation(form=Form(sanitize=True)))
+    batch, findings = cleaned([row(0, LEAKED), row(1)], Curation(form=Form(sanitize=True)))
     assert batch.instruction[0] == "Explain how bread rises."
-    assert batch.instruction[0] + found.scores["sanitized_off"][0] == LEAKED
-    assert found.scores["sanitized_off"][1] is None
+    assert batch.instruction[0] + findings.scores["sanitized_off"][0] == LEAKED
+    assert findings.scores["sanitized_off"][1] is None
 
 
 @pytest.mark.parametrize("roles", [("user", "assistant", "user", "assistant"), ("user", "user", "assistant")])
@@ -52,7 +52,7 @@ def test_a_conversation_of_several_turns_is_not_cut(roles):
 
 
 class TestMessages:
-    def test_one_exchange_takes_the_cleaned_texts(self):
+    def test_a_single_exchange_gets_the_cleaned_texts(self):
         messages = [{"role": "system", "content": "Be kind."}, *row(0)["messages"]]
         assert cleaned_messages(messages, "asked", "said", Curation()) == [
             {"role": "system", "content": "Be kind."},
@@ -60,9 +60,9 @@ class TestMessages:
             {"role": "assistant", "content": "said"},
         ]
 
-    def test_in_a_longer_conversation_every_message_is_redacted_by_itself(self):
+    def test_in_a_longer_conversation_each_message_is_redacted(self):
         roles = ("user", "assistant", "user", "assistant")
         messages = [{"role": role, "content": text} for role, text in zip(roles, ("a", MAIL, MAIL, "b"), strict=True)]
-        found = cleaned_messages(messages, "", "", Curation())
-        assert [message["content"] for message in found] == ["a", MASKED, MASKED, "b"]
-        assert [message["role"] for message in found] == list(roles)
+        redacted = cleaned_messages(messages, "", "", Curation())
+        assert [message["content"] for message in redacted] == ["a", MASKED, MASKED, "b"]
+        assert [message["role"] for message in redacted] == list(roles)

@@ -1,4 +1,4 @@
-"""How unlike instructions are: what each figure says of texts whose variety is known."""
+"""The measures of diversity on texts whose variety is known."""
 
 import polars as pl
 import pytest
@@ -36,18 +36,18 @@ def test_distinct_n_is_different_n_grams_over_all():
 
 
 def test_the_nearest_neighbour_is_one_minus_the_best_jaccard_of_words():
-    found = measured(["red green blue", "red green white", "one two three"]).nearest_neighbour
-    assert found.model_dump() == {"median": 0.5, "mean": pytest.approx((0.5 + 0.5 + 1) / 3, abs=0.001), "of": 3}
+    distances = measured(["red green blue", "red green white", "one two three"]).nearest_neighbour
+    assert distances.model_dump() == {"median": 0.5, "mean": pytest.approx((0.5 + 0.5 + 1) / 3, abs=0.001), "of": 3}
     assert measured(SAME).nearest_neighbour.mean == 0
 
 
 def test_openings_are_the_first_two_words_the_most_frequent_first():
-    found = measured([*SAME[:3], *DIFFERENT[1:3]]).openings
-    assert found == {"write a": 0.6, "translate hello": 0.2, "why does": 0.2}
+    openings = measured([*SAME[:3], *DIFFERENT[1:3]]).openings
+    assert openings == {"write a": 0.6, "translate hello": 0.2, "why does": 0.2}
     assert measured(["Stop"]).openings == {"stop": 1.0}
 
 
-def test_of_too_little_nothing_is_said():
+def test_too_few_instructions_are_not_measured():
     nothing = measured([])
     assert (nothing.distinct_1, nothing.compression_ratio, nothing.nearest_neighbour) == (None, None, None)
     assert measured(["One alone"]).nearest_neighbour is None

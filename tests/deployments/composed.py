@@ -1,4 +1,4 @@
-"""docker-compose.yml as Docker Compose itself reads it: checked against the specification, everything filled in."""
+"""docker-compose.yml as Docker Compose itself reads it: validated, with all variables filled in."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ PASSWORDS = {
 
 
 def compose_config(variables: Mapping[str, str], *options: str) -> subprocess.CompletedProcess[str]:
-    """`docker compose config` with both profiles, and nothing in the environment but what is given."""
+    """`docker compose config` with both profiles, and only the given environment."""
     command = [COMPOSE, "--env-file", "/dev/null", "-f", ROOT / "docker-compose.yml", "--profile", "gpu", "config"]
     return subprocess.run([*command, *options], env=dict(variables), capture_output=True, text=True)
 

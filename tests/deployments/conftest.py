@@ -1,4 +1,4 @@
-"""A Prefect server with a password, and clients that know it."""
+"""A Prefect server with a password, and its clients."""
 
 import shutil
 from collections.abc import Iterator
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Server:
-    """A server that runs.
+    """A running server.
 
     Attributes:
-        url: Of its API.
+        url: The URL of its API.
         auth: `user:password`.
     """
 
@@ -30,13 +30,13 @@ class Server:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a client needs."""
+        """The environment of a client."""
         return {"PREFECT_API_URL": self.url, "PREFECT_API_AUTH_STRING": self.auth}
 
 
 @pytest.fixture(scope="package")
 def guarded(tmp_path_factory: pytest.TempPathFactory, warm: Warm, database: Path) -> Iterator[Server]:
-    """A real Prefect server that wants a password."""
+    """A real Prefect server with a password."""
     home = tmp_path_factory.mktemp("guarded")
     port = free_port()
     server = Server(f"http://127.0.0.1:{port}/api", "admin:open-sesame")
@@ -60,18 +60,18 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, warm: Warm, database: Path
 
 @pytest.fixture
 def client(guarded: Server) -> Iterator["SyncPrefectClient"]:
-    """A client of the server, in whose settings the test runs."""
+    """A client of the server; the test runs with its settings."""
     from prefect.client.orchestration import get_client
     from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-    here = {PREFECT_API_URL: guarded.url, PREFECT_API_AUTH_STRING: guarded.auth}
-    with temporary_settings(here), get_client(sync_client=True) as client:
+    client_settings = {PREFECT_API_URL: guarded.url, PREFECT_API_AUTH_STRING: guarded.auth}
+    with temporary_settings(client_settings), get_client(sync_client=True) as client:
         yield client
 
 
 @pytest.fixture(autouse=True)
 def forgotten() -> Iterator[None]:
-    """Settings of the cluster are read anew by every test."""
+    """Makes every test read the settings of the cluster again."""
     cluster.cache_clear()
     yield
     cluster.cache_clear()

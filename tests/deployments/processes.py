@@ -1,4 +1,4 @@
-"""Child processes of a test: started with a log, awaited by what they answer, ended whatever happens."""
+"""Child processes of a test: started with a log, awaited by their responses, and always ended."""
 
 import os
 import random
@@ -16,24 +16,24 @@ from typing import Any, ClassVar
 import psutil
 
 PATIENCE = 400.0
-"""Seconds that a wait may take on a machine four times slower than this one; where nothing is wrong none comes near."""
+"""Timeout of a wait in seconds, with a margin for a machine four times slower than the developers'."""
 
 COVERAGE = "COVERAGE_PROCESS_CONFIG"
-"""The variable by which a process learns that its coverage is measured, which makes it slower by a third."""
+"""The variable that turns on coverage in a process, which makes it slower by a third."""
 
 _PORTS = iter(random.SystemRandom().sample(range(20000, 32766, 2), 6383))
-"""Each is given away once: whoever got it may take seconds to listen. Seeds that tests set do not touch the order."""
+"""Each port is returned once, since its user may take seconds to listen. Seeds set by tests do not affect the order."""
 
 
 class Processes:
-    """Starts processes and kills all of them in the end, the last first.
+    """Starts processes and ends all of them, in reverse order.
 
     Args:
         folder: Where their logs go, and below which they may write logs of their own.
     """
 
     running: ClassVar[list["Processes"]] = []
-    """Those that have not ended: a test that fails shows the ends of their logs."""
+    """The instances with running processes: a failing test shows the ends of their logs."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -42,9 +42,9 @@ class Processes:
         self.running.append(self)
 
     def start(self, name: str, command: list[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        """Starts a process in a group of its own; `name.log` has what it says.
+        """Starts a process in its own group; its output goes to `name.log`.
 
-        Unless asked for, its coverage is not measured: most of what servers and workers do is not our code.
+        By default its coverage is not measured, since servers and workers run mostly Prefect's code.
         """
         inherited = {name: value for name, value in os.environ.items() if name != COVERAGE}
         with (self.folder / f"{name}.log").open("ab") as log:
@@ -65,34 +65,34 @@ class Processes:
         return url
 
     def until(self, name: str, answer: Callable[[], Any], what: str) -> Any:
-        """As the function `until`, but gives up as soon as a process has ended."""
+        """Like the function `until`, but fails as soon as a process has ended."""
 
-        def asked() -> Any:
+        def checked() -> Any:
             assert self._named[name].poll() is None, f"{name} ended: {self.said(name)[-3000:]}"
             return answer()
 
-        return until(asked, what)
+        return until(checked, what)
 
     def tree(self, name: str) -> list[psutil.Process]:
-        """A process and all that it started."""
+        """A process and its descendants."""
         return family(psutil.Process(self._named[name].pid))
 
     def kill(self, name: str) -> None:
-        """Kills a process and all that it started, as the loss of its machine would."""
+        """Kills a process and its descendants, as the loss of its machine would."""
         for each in self.tree(name):
             with suppress(psutil.NoSuchProcess):
                 each.kill()
 
     def said(self, name: str) -> str:
-        """What a process has said so far."""
+        """The output of a process so far."""
         return (self.folder / f"{name}.log").read_text(errors="replace")
 
     def end(self) -> None:
-        """Ends all: politely, then not."""
+        """Ends all processes, with SIGKILL if needed."""
         for process in reversed(self._started):
             for sign, patience in ((signal.SIGTERM, 20), (signal.SIGKILL, 5)):
                 if process.poll() is None:
-                    with suppress(ProcessLookupError):  # it has ended meanwhile
+                    with suppress(ProcessLookupError):  # it has ended
                         os.killpg(process.pid, sign)
                     try:
                         process.wait(patience)
@@ -102,13 +102,13 @@ class Processes:
 
 
 def family(process: psutil.Process) -> list[psutil.Process]:
-    """A process and all that it started, with what was forked off for it."""
-    found = [process, *process.children(recursive=True)]
+    """A process and its descendants, including those forked from another process for it."""
+    processes = [process, *process.children(recursive=True)]
     forked = {each.info["name"]: each for each in psutil.process_iter(["name"])}
-    for each in found:
+    for each in processes:
         if other := forked.get(forked_for(each.pid)):
-            found += [other, *other.children(recursive=True)]
-    return found
+            processes += [other, *other.children(recursive=True)]
+    return processes
 
 
 def started(command: Sequence[str], environment: Mapping[str, str]) -> "subprocess.Popen[str]":
@@ -119,7 +119,7 @@ def started(command: Sequence[str], environment: Mapping[str, str]) -> "subproce
         environment: What differs from this process's.
     """
     variables = {**os.environ, **environment}
-    variables.pop("PYTHONUNBUFFERED", None)  # what it says has to come without it, too
+    variables.pop("PYTHONUNBUFFERED", None)  # its output must also arrive without it
     return subprocess.Popen(
         command,
         env=variables,
@@ -132,7 +132,7 @@ def started(command: Sequence[str], environment: Mapping[str, str]) -> "subproce
 
 
 def kill(process: "subprocess.Popen[Any]") -> None:
-    """Kills a process, and what was forked off for it; what that has started has to notice by itself."""
+    """Kills a process and those forked for it; their own children must notice by themselves."""
     forked = [each.pid for each in psutil.process_iter(["name"]) if each.info["name"] == forked_for(process.pid)]
     both = [process.pid, *forked]
     for each in both:
@@ -143,36 +143,36 @@ def kill(process: "subprocess.Popen[Any]") -> None:
 
 
 def forked_for(process: int) -> str:
-    """What a process is called that was forked off for another."""
+    """The name of a process that was forked for another."""
     return f"for {process}"
 
 
 def logs(folder: Path) -> dict[str, str]:
     """The ends of all logs below a folder that are not empty."""
-    found = {}
+    tails = {}
     for path in sorted(folder.rglob("*.log")):
         with suppress(OSError):
-            found[str(path.relative_to(folder.parent))] = path.read_text(errors="replace")[-3000:].strip()
-    return {name: end for name, end in found.items() if end}
+            tails[str(path.relative_to(folder.parent))] = path.read_text(errors="replace")[-3000:].strip()
+    return {name: end for name, end in tails.items() if end}
 
 
 def end_all(folder: Path) -> None:
-    """Kills what was started in the folders below and still runs, whoever started it."""
+    """Kills all processes that were started in a folder below and still run."""
     for path in folder.rglob("*.pid"):
         with suppress(ProcessLookupError):
             os.killpg(int(path.read_text()), signal.SIGKILL)
 
 
 def until(answer: Callable[[], Any], what: str, seconds: float = PATIENCE, every: float = 0.2) -> Any:
-    """Asks every so many seconds until the answer is true, and returns it.
+    """Polls until the answer is true, and returns it.
 
     Raises:
-        TimeoutError: If it is not within so many seconds.
+        TimeoutError: If it is not true in time.
     """
     end = time.monotonic() + seconds
     while True:
-        if found := answer():
-            return found
+        if result := answer():
+            return result
         if time.monotonic() > end:
             raise TimeoutError(f"{what}: not within {seconds:.0f} s")
         time.sleep(every)

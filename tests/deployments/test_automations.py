@@ -1,4 +1,4 @@
-"""Automations on a real server: who is told of what, and where the address is that they are told at."""
+"""Automations on a real server: the notifications that they send, and where the webhook's address is stored."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -19,12 +19,12 @@ from tests.deployments.conftest import Server
 from tests.deployments.processes import PATIENCE
 from tests.rest import call
 
-Told = Callable[[], dict[str, str]]
+NextMessage = Callable[[], dict[str, str]]
 
 
 @pytest.fixture
-def told(client: SyncPrefectClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Told]:
-    """A webhook that is registered, and what it is told next."""
+def next_message(client: SyncPrefectClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[NextMessage]:
+    """A registered webhook; returns a function that waits for its next message."""
     received: Queue[dict[str, str]] = Queue()
 
     class Webhook(BaseHTTPRequestHandler):
@@ -51,7 +51,7 @@ def told(client: SyncPrefectClient, monkeypatch: pytest.MonkeyPatch) -> Iterator
         try:
             return received.get(timeout=PATIENCE)
         except Empty:
-            raise TimeoutError("nobody was told") from None
+            raise TimeoutError("no notification arrived") from None
 
     yield next_one
     server.shutdown()
@@ -64,9 +64,11 @@ def failed_run(client: SyncPrefectClient, deployment: str) -> None:
     client.set_flow_run_state(run.id, Failed(message="the disk is full"), force=True)
 
 
-def test_a_failed_run_and_a_new_champion_are_told(guarded: Server, client: SyncPrefectClient, told: Told) -> None:
+def test_a_failed_run_and_a_new_champion_are_notified(
+    guarded: Server, client: SyncPrefectClient, next_message: NextMessage
+) -> None:
     failed_run(client, "report/report")
-    message = told()
+    message = next_message()
     assert message["subject"] == "report failed: quickstart: lora r8"
     assert message["body"].startswith("the disk is full\nhttp")
 
@@ -78,12 +80,12 @@ def test_a_failed_run_and_a_new_champion_are_told(guarded: Server, client: SyncP
         "id": "00000000-0000-4000-8000-000000000001",
     }
     call(f"{guarded.url}/events", [event], guarded.auth)
-    message = told()
+    message = next_message()
     assert message["subject"] == "New champion: lora of quickstart-1234abcd"
     assert "loss: 0.984" in message["body"]
 
 
-def test_the_address_stands_in_no_automation(guarded: Server, told: Told) -> None:
+def test_no_automation_contains_the_address(guarded: Server, next_message: NextMessage) -> None:
     found = call(f"{guarded.url}/automations/filter", {}, guarded.auth)
     assert [each["actions"][0]["type"] for each in sorted(found, key=lambda each: each["name"])] == [
         "change-flow-run-state",
@@ -101,7 +103,7 @@ def test_only_runs_of_this_project_are_watched() -> None:
 
 
 @pytest.mark.parametrize(("pool_type", "watched"), [("process", True), ("docker", False), ("kubernetes", False)])
-def test_a_run_that_does_not_begin_is_watched_where_it_begins_at_once(
+def test_pending_runs_are_watched_in_process_pools(
     pool_type: str, watched: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TUNER_POOL_TYPE", pool_type)

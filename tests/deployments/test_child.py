@@ -1,4 +1,4 @@
-"""A module run as a child: as `python -m` would run it, until the pipe that is its standard input closes."""
+"""A module run as a child: it runs as with `python -m`, until its standard input closes."""
 
 import os
 import signal
@@ -40,14 +40,14 @@ def test_a_module_runs_as_it_would_by_itself(tmp_path: Path) -> None:
         os.close(end)
 
 
-def test_a_child_is_asked_to_end() -> None:
+def test_a_child_gets_sigterm() -> None:
     with started(*as_child(sys.executable, "http.server", "0", "--bind", "127.0.0.1")) as server:
         assert server.stdin and server.poll() is None
         server.stdin.close()
         assert server.wait(60) == -signal.SIGTERM
 
 
-def test_a_child_that_does_not_end_is_made_to() -> None:
+def test_a_child_that_ignores_sigterm_is_ended() -> None:
     with started(sys.executable, "-c", STUBBORN) as stubborn:
         assert stubborn.stdin and stubborn.stdout
         assert stubborn.stdout.readline() == "ready\n"

@@ -1,4 +1,4 @@
-"""docker-compose.yml, by what Docker Compose makes of it: safe by default, and nothing starts without its passwords."""
+"""docker-compose.yml as Docker Compose reads it: safe by default, and nothing starts without service passwords."""
 
 import json
 import re
@@ -13,17 +13,17 @@ from deployments.settings import POOLS
 from tests.deployments.composed import PASSWORDS, ROOT, compose_config, config, services
 
 WRITTEN: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-"""The services as they are written, before anything is filled in."""
+"""The services as in the file, before variables are filled in."""
 
 ENDING = {
     name
-    for its in WRITTEN.values()
-    for name, on in its.get("depends_on", {}).items()
+    for service in WRITTEN.values()
+    for name, on in service.get("depends_on", {}).items()
     if on["condition"] == "service_completed_successfully"
 }
-"""The services whose end is waited for."""
+"""The services whose completion others wait for."""
 
-WORKERS = {name for name, its in WRITTEN.items() if "deployments.worker" in str(its.get("command"))}
+WORKERS = {name for name, service in WRITTEN.items() if "deployments.worker" in str(service.get("command"))}
 
 
 @pytest.mark.parametrize("missing", PASSWORDS)
@@ -51,16 +51,16 @@ def test_no_secret_stands_in_the_file() -> None:
 
 @pytest.mark.parametrize("name", WRITTEN)
 def test_a_container_is_confined(name: str) -> None:
-    its = services()[name]
-    assert its["user"] not in ("", "root", "0")
-    assert (its["cap_drop"], its["security_opt"]) == (["ALL"], ["no-new-privileges:true"])
-    assert "privileged" not in its
-    assert re.fullmatch(r"[\w/-]+:\d+\.\d+(\.\d+)?", its["image"]), "pinned by version"
-    assert all(port["host_ip"] == "127.0.0.1" for port in its.get("ports", []))
+    service = services()[name]
+    assert service["user"] not in ("", "root", "0")
+    assert (service["cap_drop"], service["security_opt"]) == (["ALL"], ["no-new-privileges:true"])
+    assert "privileged" not in service
+    assert re.fullmatch(r"[\w/-]+:\d+\.\d+(\.\d+)?", service["image"]), "pinned by version"
+    assert all(port["host_ip"] == "127.0.0.1" for port in service.get("ports", []))
 
 
 def test_only_the_ui_the_reports_and_the_store_are_reached_from_outside() -> None:
-    assert {name for name, its in services().items() if its.get("ports")} == {"prefect", "reports", "objects"}
+    assert {name for name, service in services().items() if service.get("ports")} == {"prefect", "reports", "objects"}
 
 
 def test_the_links_in_the_ui_lead_to_the_reports() -> None:
@@ -72,24 +72,24 @@ def test_the_links_in_the_ui_lead_to_the_reports() -> None:
 
 @pytest.mark.parametrize("name", sorted(WRITTEN.keys() - ENDING))
 def test_what_runs_on_has_a_health_check_and_is_started_again(name: str) -> None:
-    its = services()[name]
-    assert its["healthcheck"]["test"]
-    assert its["restart"] == "unless-stopped"
+    service = services()[name]
+    assert service["healthcheck"]["test"]
+    assert service["restart"] == "unless-stopped"
 
 
 def first(pattern: str, text: str) -> str:
-    """What a pattern's group finds first in a text."""
+    """The group of a pattern's first match in a text."""
     found = re.search(pattern, text, re.MULTILINE)
     assert found, pattern
     return found[1]
 
 
-def test_what_keeps_data_keeps_them_in_a_volume_of_its_own() -> None:
+def test_services_with_data_have_their_own_volumes() -> None:
     whole = config()
     found = whole["services"]
     homes = first(r"^ENV .*PREFECT_HOME=(\S+)", (ROOT / "deployments" / "Dockerfile").read_text())
     places = {
-        "postgres": "/var/lib/postgresql/data",  # its image's own
+        "postgres": "/var/lib/postgresql/data",  # the image's default
         "redis": first(r"^dir (\S+)", whole["configs"]["redis"]["content"]),
         "objects": first(r"-dir=(\S+)", " ".join(found["objects"]["command"])),
         **dict.fromkeys(WORKERS, homes),
@@ -105,9 +105,9 @@ def test_what_keeps_data_keeps_them_in_a_volume_of_its_own() -> None:
 
 def test_what_works_on_the_store_waits_until_everything_is_made() -> None:
     found = services()
-    for name, its in found.items():
-        on = its.get("depends_on", {})
-        if "TUNER_STORE" in its.get("environment", {}) and name not in ENDING:
+    for name, service in found.items():
+        on = service.get("depends_on", {})
+        if "TUNER_STORE" in service.get("environment", {}) and name not in ENDING:
             assert {on[each]["condition"] for each in ENDING} == {"service_completed_successfully"}, name
     for name in ENDING:
         assert found[name]["restart"] == "no"
@@ -121,15 +121,17 @@ def test_every_pool_has_a_worker() -> None:
 
 
 def test_the_gpu_worker_is_asked_for_and_has_a_device() -> None:
-    its = services()["gpu-worker"]
-    assert its["profiles"] == ["gpu"]
-    (device,) = its["deploy"]["resources"]["reservations"]["devices"]
+    service = services()["gpu-worker"]
+    assert service["profiles"] == ["gpu"]
+    (device,) = service["deploy"]["resources"]["reservations"]["devices"]
     assert (device["driver"], device["count"], device["capabilities"]) == ("nvidia", 1, ["gpu"])
 
 
 def test_only_the_server_knows_how_to_reach_its_database() -> None:
-    for name, its in services().items():
-        knows = {"PREFECT_API_DATABASE_CONNECTION_URL", "PREFECT_SERVER_DOCKET_URL"} & set(its.get("environment", {}))
+    for name, service in services().items():
+        knows = {"PREFECT_API_DATABASE_CONNECTION_URL", "PREFECT_SERVER_DOCKET_URL"} & set(
+            service.get("environment", {})
+        )
         assert bool(knows) == (name in ("prefect", "services")), name
 
 

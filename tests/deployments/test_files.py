@@ -1,4 +1,4 @@
-"""The files that deploy: what they name exists, work goes where it can be done, and what they use is pinned."""
+"""Deployment files: what they name exists, work goes to suitable pools, and versions are pinned."""
 
 import asyncio
 import re
@@ -27,17 +27,17 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DOCKERFILE = (ROOT / "deployments" / "Dockerfile").read_text()
 
 COMPUTING = {STAGES[stage].flow if stage in STAGES else stage for stage in ON_GPU}
-"""The deployments that load a model: one for each stage that takes a GPU where there is one."""
+"""The deployments that load a model: one for each stage that uses a GPU."""
 
 
 def deployment(name: str) -> dict[str, Any]:
-    """A deployment by its name."""
+    """The deployment with this name."""
     (found,) = (each for each in listed() if each["name"] == name)
     return found
 
 
 def schedules(active: bool) -> dict[str, dict[str, Any]]:
-    """The schedules that are on, or those that are off, by the name of their deployment."""
+    """The active or the inactive schedules, by the name of their deployment."""
     return {
         each["name"]: schedule
         for each in listed()

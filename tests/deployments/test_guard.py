@@ -1,4 +1,4 @@
-"""Whom a server without a password answers: programs and its own pages, and no page of another origin."""
+"""A server without a password answers programs and its own pages, but no page of another origin."""
 
 from http import HTTPStatus
 from socket import create_connection
@@ -58,12 +58,12 @@ def test_programs_and_own_pages_are_answered(headers: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("headers", REFUSED.values(), ids=REFUSED)
-def test_other_pages_are_not(headers: dict[str, str]) -> None:
+def test_other_pages_are_refused(headers: dict[str, str]) -> None:
     refused = guard.refusal(headers, OWN)
     assert refused and "\n" not in refused
 
 
-def test_who_asks_under_another_name_is_told_the_right_one() -> None:
+def test_a_request_to_another_name_is_refused_with_the_right_one() -> None:
     assert guard.refusal({"host": "box:4200"}, OWN) == (
         "this server is not called 'box:4200'; its address is http://127.0.0.1:4200 or http://localhost:4200"
     )
@@ -128,5 +128,5 @@ def test_a_real_servers_websockets_refuse_a_foreign_page(guarded: Server) -> Non
         assert refused.value.response.status_code == HTTPStatus.FORBIDDEN
 
 
-def test_the_ui_asks_where_it_comes_from(guarded: Server) -> None:
+def test_the_ui_uses_the_server_that_it_is_loaded_from(guarded: Server) -> None:
     assert call(guarded.url.removesuffix("/api") + "/ui-settings")["api_url"] == "/api"

@@ -1,4 +1,4 @@
-"""What a cluster needs before its first run: the bucket is made once, and what keeps it from being made is a line."""
+"""Preparing a cluster: the bucket is created once, and an error is one line."""
 
 import uuid
 
@@ -20,7 +20,7 @@ def test_a_bucket_is_made_once(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> 
         assert s3fs.S3FileSystem().exists(name)
 
 
-def test_an_endpoint_that_is_not_there_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_endpoint_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     s3_environment(monkeypatch, "http://127.0.0.1:9")
     monkeypatch.setenv("TUNER_STORE", "s3://bucket/prefix")
     settings.cache_clear()

@@ -91,7 +91,7 @@ def test_a_process_sends_heartbeats_and_keeps_what_a_person_adds(client: SyncPre
 
 @pytest.mark.parametrize(("pool", "gpus"), [("cpu", 0), ("gpu", 1)])
 def test_a_container_is_confined_and_gets_its_gpu(pool: str, gpus: int, client: SyncPrefectClient) -> None:
-    pools._keep_keys()
+    pools._save_credentials()
     made = prepared("docker", pool, env={"PREFECT_API_URL": "http://prefect:4200/api"})
     worker = DockerWorker(work_pool_name=pool, test_mode=True)
     settings = worker._build_container_settings(None, made)  # type: ignore[arg-type]  # no engine is asked
@@ -112,7 +112,7 @@ def test_a_container_is_confined_and_gets_its_gpu(pool: str, gpus: int, client: 
 
 
 def test_a_template_holds_no_key(client: SyncPrefectClient) -> None:
-    pools._keep_keys()
+    pools._save_credentials()
     assert "the-secret-key" not in str(template("docker", "gpu"))
     assert Secret.load("tuner-aws-secret-access-key").get() == "the-secret-key"
 
@@ -127,7 +127,7 @@ def test_containers_without_keys_are_refused(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "")
     with pytest.raises(InputError, match="AWS_ACCESS_KEY_ID: set it"):
-        pools._keep_keys()
+        pools._save_credentials()
 
 
 @pytest.mark.parametrize(("pool", "gpus"), [("cpu", None), ("gpu", 2)])

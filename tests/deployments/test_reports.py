@@ -56,7 +56,7 @@ def made(store: Store) -> str:
 
 
 def test_an_empty_store_has_no_run_yet(url: str) -> None:
-    assert "There is no run yet" in read(url)
+    assert "No runs yet" in read(url)
 
 
 def test_a_run_links_to_its_report(url: str) -> None:
@@ -137,8 +137,8 @@ def test_it_is_also_called_as_the_setting_says(url: str, address: str, monkeypat
         read(url, Host=host)
     monkeypatch.setenv("TUNER_REPORTS", address)
     settings.cache_clear()
-    assert "There is no run yet" in read(url, Host=host)
-    assert "There is no run yet" in read(url)
+    assert "No runs yet" in read(url, Host=host)
+    assert "No runs yet" in read(url)
 
 
 def test_nobody_else_is_served_unasked() -> None:

@@ -1,4 +1,4 @@
-"""The server that `tuner up` starts: where it serves without a password, and that its garbage stops nothing."""
+"""The server of `tuner up`: where it requires a password, and that garbage collection does not block it."""
 
 import subprocess
 import sys
@@ -12,13 +12,13 @@ from deployments.server import listen, serve
 
 GARBAGE = """
 import sqlite3, sys, threading, time, weakref
-from deployments.server import collect_beside
+from deployments.server import collect_in_thread
 
 class Cycle:
     pass
 
 if sys.argv[2] == "beside":
-    collect_beside(0.005)  # of everything, every 0.3 s
+    collect_in_thread(0.005)  # a full collection every 0.3 s
 path = sys.argv[1]
 writer = sqlite3.connect(path, isolation_level=None)
 writer.executescript("create table numbers (n); insert into numbers values (1), (2)")
@@ -50,7 +50,7 @@ def test_a_busy_connections_cursor_is_freed_beside_the_caller(where: str, tmp_pa
     assert done.returncode == 0, done.stderr
     waited, freed = float(done.stdout.split()[0]), done.stdout.split()[1]
     assert freed == "True"
-    assert waited < 3 if where == "beside" else waited > 3  # the hazard is real, and gone
+    assert waited < 3 if where == "beside" else waited > 3  # the problem is real, and solved
 
 
 @pytest.mark.parametrize("password", [None, ""])
@@ -64,13 +64,13 @@ def test_nothing_but_loopback_is_served_without_a_password(
         command(lambda: serve(listen(host, 0)))
     assert left.value.code == 2
     assert capsys.readouterr().err == (
-        "tuner: --host 0.0.0.0: whoever reaches this server may run its flows; set a password, "
+        "tuner: --host 0.0.0.0: anyone who can reach this server can run its flows; set a password, "
         "PREFECT_SERVER_API_AUTH_STRING=user:password, or serve on 127.0.0.1\n"
     )
 
 
 @pytest.mark.parametrize(("host", "port"), [("127.0.0.1", 70000), ("nowhere.invalid", 4200), ("192.0.2.1", 4200)])
-def test_where_it_cannot_listen_is_said_in_one_line(host: str, port: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_address_that_cannot_be_used_is_one_line(host: str, port: int, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         command(lambda: serve(listen(host, port)))
     assert left.value.code == 2

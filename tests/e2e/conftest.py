@@ -1,7 +1,7 @@
-"""The parts of an end-to-end test: the command as a process of its own, a real Prefect server, a tiny recipe.
+"""Fixtures of end-to-end tests: the command as a process of its own, a real Prefect server, a tiny recipe.
 
-What is dear to make is made once and shared: a Prefect server, and a finished run, of whose store a test gets a copy.
-The folders hold the tests that share more; they keep apart by the names and seeds of their recipes.
+What is slow to make is made once and shared: a Prefect server, and a finished run, whose store tests copy. Tests in a
+subfolder share more; the names and seeds of their recipes keep them apart.
 """
 
 import json
@@ -31,26 +31,26 @@ SLOT_HOLDER = (
 )
 
 LONGEST_SECONDS = 1500.0
-"""What ends a command that hangs."""
+"""The timeout of a command."""
 
 Tuner = Callable[..., subprocess.CompletedProcess[str]]
 Begin = Callable[..., "subprocess.Popen[str]"]
 
 
 def start(arguments: list[str], **environment: str) -> subprocess.Popen[str]:
-    """Starts `tuner` as a shell does, nothing imported, as the leader of a process group."""
+    """Starts `tuner` as a shell does, with nothing imported before, as the leader of a process group."""
     return started([*TUNER, *arguments], environment)
 
 
 @pytest.fixture(scope="session")
 def begin(warm: Warm) -> Begin:
-    """Starts `tuner` as the leader of a process group, so that all of it can be killed at once."""
+    """A function that starts `tuner` as the leader of a process group, so that its children can be killed with it."""
     return lambda *arguments, **environment: warm.start(MAIN, *arguments, **environment)
 
 
 @pytest.fixture(scope="session")
 def tuner(begin: Begin) -> Tuner:
-    """Runs `tuner` to its end."""
+    """A function that runs `tuner` to its end."""
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         process = begin(*arguments, **environment)
@@ -66,7 +66,7 @@ def tuner(begin: Begin) -> Tuner:
 
 
 def holder(environment: dict[str, str]) -> "subprocess.Popen[str]":
-    """A process that takes the slot, says so, and holds it until its standard input is closed."""
+    """A process that takes a slot, prints `held`, and keeps it until its standard input is closed."""
     return subprocess.Popen(
         [sys.executable, "-c", SLOT_HOLDER], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -74,12 +74,12 @@ def holder(environment: dict[str, str]) -> "subprocess.Popen[str]":
 
 @pytest.fixture(scope="session")
 def prefect_url(common: Path, database: Path, warm: Warm) -> str:
-    """A real Prefect server, for the tests that only need one to be there; by its API's URL."""
+    """The API URL of a real Prefect server, for tests that need one with no particular state."""
     folder = common / "prefect"
     with once(folder) as first:
         if first:
-            idle = ("SCHEDULER", "LATE_RUNS", "PAUSE_EXPIRATIONS", "CANCELLATION_CLEANUP", "FOREMAN", "TRIGGERS")
-            off = {f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in idle}  # there are no deployments
+            unused = ("SCHEDULER", "LATE_RUNS", "PAUSE_EXPIRATIONS", "CANCELLATION_CLEANUP", "FOREMAN", "TRIGGERS")
+            off = {f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in unused}  # there are no deployments
             shutil.copy(database, folder)
             url = Processes(folder).serve("server", free_port(), {"PREFECT_HOME": str(folder), **off}, warm.python)
             (folder / "url").write_text(url)
@@ -88,7 +88,7 @@ def prefect_url(common: Path, database: Path, warm: Warm) -> str:
 
 @pytest.fixture(scope="session")
 def word_model(common: Path) -> Path:
-    """The tiny model that speaks in words."""
+    """A tiny model whose output is English words."""
     folder = common / "model"
     with once(folder) as first:
         if first:
@@ -104,24 +104,24 @@ def write_recipe(folder: Path, model: Path, *adapters: str) -> Path:
 
 @pytest.fixture
 def recipe(word_model: Path, tmp_path: Path) -> Path:
-    """A recipe that ends in seconds."""
+    """A recipe that runs in seconds."""
     return write_recipe(tmp_path, word_model, LORA, PROMPT_TUNING)
 
 
 @pytest.fixture
 def one_adapter(word_model: Path, tmp_path: Path) -> Path:
-    """The same with one adapter, for what a second one would not show."""
+    """The same with one adapter, for tests that need no second one."""
     return write_recipe(tmp_path, word_model, LORA)
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A run of `recipe` that ended well.
+    """A completed run of `recipe`.
 
     Attributes:
-        store: What it left.
-        name: What it is called.
-        seconds: How long it took.
+        store: Its store.
+        name: Its name.
+        seconds: Its duration.
     """
 
     store: Path
@@ -129,7 +129,7 @@ class Finished:
     seconds: float
 
     def copy(self, store: Path, until: str = "report") -> Path:
-        """Copies the store, up to a stage, so that a run begins behind it."""
+        """Copies the store without the artifacts after a stage, so that a run begins after that stage."""
         from tuner.registry import NAMES as STAGES
 
         shutil.copytree(self.store, store)
@@ -140,70 +140,74 @@ class Finished:
 
 @pytest.fixture(scope="session")
 def finished(common: Path, word_model: Path, request: pytest.FixtureRequest) -> Finished:
-    """A run that computed everything itself, in one process; it happens once.
+    """A run that computed everything in one process, made once.
 
-    It does so in places whose names look like patterns and markup, and with proxies that nobody can ask.
+    Its folders have names that look like patterns and markup, and its environment names unreachable proxies.
     """
     folder = common / "finished"
-    odd = folder / "[a*" / ":cat:[/b]"
+    special = folder / "[a*" / ":cat:[/b]"
     store, about = folder / "store", folder / "about.json"
     with once(folder) as first:
         if first:
             tuner, prefect_url = (request.getfixturevalue(name) for name in ("tuner", "prefect_url"))
             recipe = write_recipe(folder, word_model, LORA, PROMPT_TUNING)
-            places = {"TUNER_STORE": f"{odd}//store/", "TUNER_HOME": str(odd / "home"), "PREFECT_API_URL": prefect_url}
+            places = {
+                "TUNER_STORE": f"{special}//store/",
+                "TUNER_HOME": str(special / "home"),
+                "PREFECT_API_URL": prefect_url,
+            }
             proxies = {"http_proxy": "http://127.0.0.1:9", "ALL_PROXY": "socks://127.0.0.1:9"}
             clock = time.monotonic()
             done = tuner("run", str(recipe), **places, **proxies)
             assert done.returncode == 0, done.stderr
-            assert f"{odd}/store/artifacts/report/" in done.stdout
-            (odd / "store").rename(store)
+            assert f"{special}/store/artifacts/report/" in done.stdout
+            (special / "store").rename(store)
             (name,) = (path.name for path in (store / "runs").iterdir())
             about.write_text(json.dumps({"name": name, "seconds": time.monotonic() - clock}))
     return Finished(store, **json.loads(about.read_text()))
 
 
 def trainings(home: Path) -> list[psutil.Process]:
-    """The processes that train and belong to a home."""
-    found = []
+    """The training processes of a home."""
+    processes = []
     for process in psutil.process_iter(["cmdline"]):
         command = process.info["cmdline"] or []
         if "tuner.training.worker" in command and command[-1].startswith(str(home)):
-            found.append(process)
-    return found
+            processes.append(process)
+    return processes
 
 
 def until_checkpoint(checkpoints: Path) -> None:
-    """Waits until a training has left a checkpoint from which it can go on.
+    """Waits until a training has written a checkpoint from which it can resume.
 
     Args:
-        checkpoints: The training's folder, or that of a home.
+        checkpoints: The checkpoint folder of a training, or of a home.
     """
-    until(lambda: list(checkpoints.rglob("checkpoint-*/complete.json")), "a training leaves a checkpoint")
+    until(lambda: list(checkpoints.rglob("checkpoint-*/complete.json")), "a training writes a checkpoint")
 
 
 def manifests(store: Path) -> dict[tuple[str, str], dict]:
     """Every manifest of a local store, by stage and fingerprint."""
-    found = [json.loads(path.read_text()) for path in store.glob("artifacts/*/*/manifest.json")]
-    return {(manifest["stage"], manifest["fingerprint"]): manifest for manifest in found}
+    parsed = [json.loads(path.read_text()) for path in store.glob("artifacts/*/*/manifest.json")]
+    return {(manifest["stage"], manifest["fingerprint"]): manifest for manifest in parsed}
 
 
 def record_of(store: Path, recipe: str) -> dict:
-    """The record of the one run of a recipe of this name in a local store."""
+    """The record of the only run of a recipe with this name in a local store."""
     records = [json.loads(path.read_text()) for path in store.glob("runs/*/run.json")]
     (record,) = (record for record in records if record["recipe"]["name"] == recipe)
     return record
 
 
 def artifacts_of(store: Path, recipe: str) -> dict[tuple[str, str], dict]:
-    """The manifests of what the one run of a recipe of this name made or used."""
+    """The manifests that the only run of a recipe with this name made or used."""
     everything = manifests(store)
     used = [(each["stage"], each["fingerprint"]) for each in record_of(store, recipe)["artifacts"]]
     return {key: everything[key] for key in used}
 
 
 def data_bytes(manifests: dict[tuple[str, str], dict]) -> dict[tuple[str, str], list]:
-    """The sha256 of every file that generation, curation and split left."""
+    """The sha256 of every file of the stages up to `split`."""
     return {
         key: [(file["name"], file["sha256"]) for file in manifest["files"]]
         for key, manifest in manifests.items()

@@ -1,4 +1,4 @@
-"""What holds wherever a pipeline computes: the same bytes of data, adapters the same to tolerance, trained at once."""
+"""Checks of a pipeline wherever it computes: equal data, adapters equal within tolerance, trained at the same time."""
 
 import time
 from collections.abc import Iterator
@@ -20,47 +20,48 @@ def adapter(store: Path, manifest: dict) -> dict[str, numpy.ndarray]:
     return load_file(folder / "adapter" / "adapter_model.safetensors")
 
 
-def assert_alike(finished: Finished, store: Path) -> None:
-    mine, others = manifests(finished.store), artifacts_of(store, "words")
-    assert set(mine) == set(others)
-    assert data_bytes(mine) == data_bytes(others)
-    trained = [key for key in mine if key[0] == "train"]
+def assert_same_results(finished: Finished, store: Path) -> None:
+    """Checks that a run on another placement made the same artifacts as `finished`."""
+    expected, actual = manifests(finished.store), artifacts_of(store, "words")
+    assert set(expected) == set(actual)
+    assert data_bytes(expected) == data_bytes(actual)
+    trained = [key for key in expected if key[0] == "train"]
     assert len(trained) == 2
     for key in trained:
-        weights = adapter(store, others[key])
-        for name, tensor in adapter(finished.store, mine[key]).items():
+        weights = adapter(store, actual[key])
+        for name, tensor in adapter(finished.store, expected[key]).items():
             numpy.testing.assert_allclose(tensor, weights[name], atol=1e-3, err_msg=name)
 
 
 @contextmanager
 def two_trainings_at_once(home: Path, patience: float = PATIENCE) -> Iterator[None]:
-    """Holds the first training that a block begins until there is a second beside it.
+    """Suspends the first training that a block starts until a second one runs at the same time.
 
     Raises:
-        AssertionError: If there is none within the patience, in seconds.
+        AssertionError: If there is no second one within `patience` seconds.
     """
-    met, over = Event(), Event()
+    two_run, ended = Event(), Event()
 
     def hold() -> None:
-        held: list[psutil.Process] = []
+        suspended: list[psutil.Process] = []
         latest = time.monotonic() + patience
-        while not (met.is_set() or over.wait(0.1) or time.monotonic() > latest):
+        while not (two_run.is_set() or ended.wait(0.1) or time.monotonic() > latest):
             training = trainings(home)
             if len(training) > 1:
-                met.set()
-            elif training and not held:
-                held = training
-                for each in family(held[0]):
+                two_run.set()
+            elif training and not suspended:
+                suspended = training
+                for each in family(suspended[0]):
                     each.suspend()
-        for process in held:
+        for process in suspended:
             for each in family(process):
                 each.resume()
 
-    holding = Thread(target=hold)
-    holding.start()
+    holder = Thread(target=hold)
+    holder.start()
     try:
         yield
     finally:
-        over.set()
-        holding.join()
-    assert met.is_set(), "the adapters were not trained at the same time"
+        ended.set()
+        holder.join()
+    assert two_run.is_set(), "the adapters were not trained at the same time"

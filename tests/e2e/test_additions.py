@@ -1,4 +1,4 @@
-"""What CONTRIBUTING.md says of adding a check, a method, an engine and a stage: done in a copy, and run."""
+"""Additions as in CONTRIBUTING.md: a check, a method, an engine and a stage, added to a copy of the project and run."""
 
 import json
 import os
@@ -31,7 +31,7 @@ class Loud(Check):
     examples: ClassVar = (Example("Why?", "So."), Example("Why!!", "So.", ("loud",), {"most": 1}))
     most: int = Field(default=0, ge=0)
 
-    def find(self, batch, found):
+    def find(self, batch, flags):
         from tuner.curation.columns.batch import Findings
         return Findings({"loud": (batch.instruction.str.count_matches("!", literal=True) > self.most).to_numpy()})
 ''',
@@ -101,7 +101,7 @@ COUNT = Stage("count", 1, Counted, _parts, _work, "Counts the rows that were dra
 }
 
 
-def entered(root: Path, file: str, before: str, after: str) -> None:
+def edit(root: Path, file: str, before: str, after: str) -> None:
     text = (root / file).read_text()
     assert text.count(before) == 1, f"{file} has no {before!r}"
     (root / file).write_text(text.replace(before, after))
@@ -109,37 +109,37 @@ def entered(root: Path, file: str, before: str, after: str) -> None:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project with one more of each: a file and its entry."""
+    """A copy of the project with the additions: their files and their entries."""
     root = tmp_path_factory.mktemp("project")
     for name in ("cli", "configs", "deployments", "docs", "flows", "tasks", "tuner"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     for file, text in FILES.items():
         (root / file).write_text(text)
     checks = "tuner/curation/settings.py"
-    entered(
+    edit(
         root,
         checks,
         "from tuner.curation.checks.form ",
         "from tuner.curation.checks.loud import Loud\nfrom tuner.curation.checks.form ",
     )
-    entered(root, checks, "    safety: Safety = Safety()\n", "    loud: Loud = Loud()\n    safety: Safety = Safety()\n")
+    edit(root, checks, "    safety: Safety = Safety()\n", "    loud: Loud = Loud()\n    safety: Safety = Safety()\n")
     methods = "tuner/training/methods/__init__.py"
-    entered(root, methods, "import Lora\n", "import Lora\nfrom tuner.training.methods.ia3 import IA3\n")
-    entered(root, methods, "in (Lora, PromptTuning)", "in (IA3, Lora, PromptTuning)")
-    entered(root, "tuner/generation/engines/__init__.py", '("transformers",)', '("transformers", "rhyme")')
+    edit(root, methods, "import Lora\n", "import Lora\nfrom tuner.training.methods.ia3 import IA3\n")
+    edit(root, methods, "in (Lora, PromptTuning)", "in (IA3, Lora, PromptTuning)")
+    edit(root, "tuner/generation/engines/__init__.py", '("transformers",)', '("transformers", "rhyme")')
     registry = "tuner/registry.py"
-    entered(root, registry, "from tuner.evaluation", "from tuner.counting import COUNT\nfrom tuner.evaluation")
-    entered(root, registry, "(GENERATE, EXAMINE,", "(GENERATE, COUNT, EXAMINE,")
+    edit(root, registry, "from tuner.evaluation", "from tuner.counting import COUNT\nfrom tuner.evaluation")
+    edit(root, registry, "(GENERATE, EXAMINE,", "(GENERATE, COUNT, EXAMINE,")
     return root
 
 
 def python(project: Path, code: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    place = {"PYTHONPATH": str(project), "TUNER_ENGINE": "rhyme"}
-    # What the copy covers is not the project's.
+    variables = {"PYTHONPATH": str(project), "TUNER_ENGINE": "rhyme"}
+    # The coverage of the copy is not the project's.
     inherited = {name: value for name, value in os.environ.items() if name != COVERAGE}
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
-        env={**inherited, **place, **environment},
+        env={**inherited, **variables, **environment},
         cwd=project,
         capture_output=True,
         text=True,
@@ -148,7 +148,7 @@ def python(project: Path, code: str, *arguments: str, **environment: str) -> sub
 
 @pytest.fixture(scope="module")
 def ran(project: Path, word_model: Path, prefect_url: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """A run of a recipe that uses all of them, on a real Prefect server: what it left."""
+    """A run of a recipe that uses all additions, on a real Prefect server."""
     folder = tmp_path_factory.mktemp("ran")
     text = RECIPE.format(model=word_model, adapters="  scaled: {method: ia3, epochs: 1, max_length: 64}\n")
     recipe = folder / "words.yaml"
@@ -159,7 +159,7 @@ def ran(project: Path, word_model: Path, prefect_url: str, tmp_path_factory: pyt
     assert plan.returncode == 0, plan.stderr
     done = python(project, command, "run", str(recipe), PREFECT_API_URL=prefect_url, **environment)
     assert done.returncode == 0, done.stderr
-    return {"store": folder / "store", "plan": json.loads(plan.stdout), "said": done.stdout, "environment": environment}
+    return {"store": folder / "store", "plan": json.loads(plan.stdout), "environment": environment}
 
 
 def metrics(ran: dict[str, Any], stage: str) -> dict[str, Any]:
@@ -191,7 +191,7 @@ def test_a_method_trains_an_adapter_that_is_compared(ran: dict[str, Any]) -> Non
     }
 
 
-def test_flows_form_and_documentation_know_of_them(project: Path, tmp_path: Path) -> None:
+def test_flows_form_and_documentation_include_the_additions(project: Path, tmp_path: Path) -> None:
     code = """
 from typing import get_args
 from deployments.shipped import listed
@@ -210,7 +210,7 @@ print(any("count" in line for line in tables["stages"]()))
     assert done.stdout.splitlines() == ["True True True", "['flows.stages.count']", "True True", "True"]
 
 
-def test_a_wrong_setting_is_told_in_a_line_that_names_its_key(project: Path, tmp_path: Path) -> None:
+def test_a_wrong_setting_is_refused_in_a_line_that_names_its_key(project: Path, tmp_path: Path) -> None:
     code = "from tuner import loading; loading.load('quickstart', ['training.lora={method: ia3, lerning_rate: 1}'])"
-    said = python(project, code, TUNER_HOME=str(tmp_path)).stderr.splitlines()[-1]
-    assert "training.lora.lerning_rate" in said, said
+    line = python(project, code, TUNER_HOME=str(tmp_path)).stderr.splitlines()[-1]
+    assert "training.lora.lerning_rate" in line, line

@@ -1,4 +1,4 @@
-"""Bad input ends in one line that says what would be right, and exit code 2."""
+"""Invalid input gives one line that says what would be right, and exit code 2."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 
 
 def refused(result: object, *words: str) -> None:
-    """One line on standard error with these words, exit code 2, no stack trace."""
+    """Checks for exit code 2 and a single line on standard error with these words."""
     lines = result.stderr.strip().splitlines()
     assert result.returncode == 2, result.stderr
     assert len(lines) == 1, result.stderr
@@ -49,12 +49,12 @@ def test_wrong_credentials(recipe: Path, tuner: Tuner, refusing_s3: str) -> None
     refused(tuner("run", str(recipe), TUNER_STORE="s3://bucket/prefix"), "access refused", "AWS_SECRET_ACCESS_KEY")
 
 
-def test_a_full_disk_keeps_what_is_complete(
+def test_a_full_disk_keeps_complete_artifacts(
     recipe: Path, tuner: Tuner, prefect_url: str, tmpfs: Callable[[str], Path | None]
 ) -> None:
     disk = tmpfs("90k")
     if disk is None:
-        pytest.skip("a file system can be filled to the brim only where one may be mounted")
+        pytest.skip("a full file system needs permission to mount one")
     environment = {"PREFECT_API_URL": prefect_url, "TUNER_STORE": str(disk / "store")}
 
     command = ("run", str(recipe), "--until", "split")
@@ -69,11 +69,11 @@ def test_a_full_disk_keeps_what_is_complete(
     assert all(after[key]["attempt"] == manifest["attempt"] for key, manifest in complete.items())
 
 
-def test_a_prefect_server_that_is_configured_but_not_there(recipe: Path, tuner: Tuner) -> None:
+def test_a_prefect_server_that_is_configured_but_does_not_run(recipe: Path, tuner: Tuner) -> None:
     refused(tuner("run", str(recipe), PREFECT_API_URL="http://127.0.0.1:9/api"), "PREFECT_API_URL", "127.0.0.1:9")
 
 
-def test_a_server_of_its_own_that_does_not_start(recipe: Path, tuner: Tuner) -> None:
+def test_a_temporary_server_that_does_not_start(recipe: Path, tuner: Tuner) -> None:
     result = tuner("run", str(recipe), PREFECT_SERVER_DATABASE_CONNECTION_URL="sqlite+aiosqlite:////no/such/folder.db")
     assert result.returncode == 1
     assert len(result.stderr.strip().splitlines()) == 1
@@ -84,7 +84,7 @@ def test_a_server_of_its_own_that_does_not_start(recipe: Path, tuner: Tuner) -> 
 
 @pytest.fixture
 def own_model(recipe: Path, word_model: Path, tmp_path: Path) -> Path:
-    """A copy of the model, which the recipe names instead."""
+    """A copy of the model; the recipe is changed to use it."""
     copy = tmp_path / "model"
     shutil.copytree(word_model, copy)
     recipe.write_text(recipe.read_text().replace(str(word_model), str(copy)))
@@ -103,7 +103,7 @@ def test_a_damaged_model_file(recipe: Path, tuner: Tuner, own_model: Path, prefe
     refused(tuner("run", str(recipe), "--until", "generate", PREFECT_API_URL=prefect_url), "cannot be loaded")
 
 
-def test_too_few_rows_kept_says_how_many_and_why(recipe: Path, tuner: Tuner, prefect_url: str) -> None:
+def test_too_few_kept_rows_are_reported_with_the_reasons(recipe: Path, tuner: Tuner, prefect_url: str) -> None:
     result = tuner("run", str(recipe), "--set", "curation.quality.minimum=1.0", PREFECT_API_URL=prefect_url)
     assert result.returncode == 1
     assert len(result.stderr.strip().splitlines()) == 1
@@ -114,9 +114,9 @@ SLOW = ("torch", "transformers", "peft", "trl", "datasets", "prefect", "matplotl
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["plan", "RECIPE"], ["runs"], ["run", "RECIPE", "--set", "seed=x"]])
-def test_answers_at_once_for_it_imports_nothing_slow(arguments: list[str], recipe: Path) -> None:
-    told = f"import atexit, sys; atexit.register(lambda: print([*sys.modules.keys() & {set(SLOW)}])); {MAIN}"
-    command = [sys.executable, "-c", told, *(str(recipe) if each == "RECIPE" else each for each in arguments)]
+def test_a_quick_command_imports_no_slow_library(arguments: list[str], recipe: Path) -> None:
+    code = f"import atexit, sys; atexit.register(lambda: print([*sys.modules.keys() & {set(SLOW)}])); {MAIN}"
+    command = [sys.executable, "-c", code, *(str(recipe) if each == "RECIPE" else each for each in arguments)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == (2 if "--set" in arguments else 0), done.stderr
     assert done.stdout.splitlines()[-1] == "[]"

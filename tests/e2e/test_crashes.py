@@ -1,4 +1,4 @@
-"""`kill -9` at any moment, then the same command: it finishes, repeats nothing complete, and leaves the same bytes."""
+"""After `kill -9` at any moment the same command completes the run with equal data and repeats no complete work."""
 
 import json
 import os
@@ -18,14 +18,14 @@ from tuner.registry import NAMES
 
 pytestmark = pytest.mark.e2e
 
-INTERRUPTED = "tuner: interrupted; the same command goes on where this one stopped"
+INTERRUPTED = "tuner: interrupted; run the same command again to continue"
 
 SLOWER = 8
-"""As many times slower may a busy machine be than one on which an interrupted run ends in three seconds."""
+"""How much slower a busy machine may be than one on which an interrupted run ends in three seconds."""
 
 
 def assert_kept(store: Path, complete: dict) -> dict:
-    """Nothing that was complete was made again; returns what is complete now."""
+    """Checks that no complete artifact was made again; returns the manifests that exist now."""
     after = manifests(store)
     for key, manifest in complete.items():
         assert after[key]["attempt"] == manifest["attempt"], f"{key} was complete and was made again"
@@ -59,7 +59,7 @@ def test_killed_at_random_moments(
 def test_killed_as_each_stage_begins(
     one_adapter: Path, tmp_path: Path, begin: Begin, tuner: Tuner, prefect_url: str
 ) -> None:
-    """One run after another, each killed at the first sign that the next stage is at work."""
+    """Runs the command repeatedly; each run is killed as soon as the next stage works."""
     store, home = tmp_path / "store", tmp_path / "home"
     complete: dict = {}
     for stage, before in zip(NAMES, [None, *NAMES], strict=False):
@@ -69,7 +69,7 @@ def test_killed_as_each_stage_begins(
             if (before is None or before in done) and list(home.glob("scratch/*")):
                 break
             time.sleep(0.005)
-        assert process.poll() is None, f"ended before {stage} was seen at work: {process.communicate()}"
+        assert process.poll() is None, f"ended before {stage} was seen to work: {process.communicate()}"
         kill(process)
         for path in home.glob("scratch/*"):
             shutil.rmtree(path)
@@ -81,7 +81,7 @@ def test_killed_as_each_stage_begins(
 
 
 def interrupt(recipe: Path, home: Path, prefect_url: str, sign: signal.Signals) -> tuple[subprocess.Popen[str], str]:
-    """Starts a run, as a shell does, and sends it and what it started a signal as soon as it trains."""
+    """Starts a run as a shell does, and sends its process group a signal as soon as it trains."""
     process = start(["run", str(recipe), "--name", "mine"], PREFECT_API_URL=prefect_url)
 
     def trains() -> bool:
@@ -96,7 +96,7 @@ def interrupt(recipe: Path, home: Path, prefect_url: str, sign: signal.Signals) 
     return process, stderr
 
 
-def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(
+def test_a_signal_ends_a_run_at_once_and_the_same_command_resumes_it(
     one_adapter: Path, tmp_path: Path, tuner: Tuner, prefect_url: str, finished: Finished
 ) -> None:
     store = finished.copy(tmp_path / "store", until="split")
@@ -117,8 +117,8 @@ def test_ctrl_c_ends_a_fresh_run_within_seconds_in_every_stage(
     stage: str, one_adapter: Path, tmp_path: Path, begin: Begin, prefect_url: str
 ) -> None:
     settings = ["training.lora.epochs=200"] if stage == "train" else ["evaluation.sample_tokens=4000"]
-    given = [part for setting in settings for part in ("--set", setting)]
-    process = begin("run", str(one_adapter), *given, PREFECT_API_URL=prefect_url)
+    options = [part for setting in settings for part in ("--set", setting)]
+    process = begin("run", str(one_adapter), *options, PREFECT_API_URL=prefect_url)
     before = NAMES[NAMES.index(stage) - 1]
     until(lambda: any(made == before for made, _ in manifests(tmp_path / "store")), f"{stage} begins")
     process.send_signal(signal.SIGINT)
@@ -130,7 +130,7 @@ def test_ctrl_c_ends_a_fresh_run_within_seconds_in_every_stage(
 
 def test_two_runs_at_once_on_one_store(one_adapter: Path, tmp_path: Path, begin: Begin, prefect_url: str) -> None:
     store = tmp_path / "store"
-    # Homes of their own, so that no local lock settles what the store has to settle.
+    # Separate homes, so that no local lock prevents the race in the store.
     processes = [
         begin("run", str(one_adapter), PREFECT_API_URL=prefect_url, TUNER_HOME=str(tmp_path / f"home{i}"))
         for i in range(2)
@@ -141,6 +141,6 @@ def test_two_runs_at_once_on_one_store(one_adapter: Path, tmp_path: Path, begin:
     for (stage, fingerprint), manifest in manifests(store).items():
         folder = store / "artifacts" / stage / fingerprint
         attempts = [path.name for path in folder.iterdir() if path.is_dir()]
-        assert attempts == [manifest["attempt"]], "the loser's files are gone, the winner's are whole"
+        assert attempts == [manifest["attempt"]], "only the files of the winning attempt remain"
         for file in manifest["files"]:
             assert (folder / manifest["attempt"] / file["name"]).stat().st_size == file["bytes"]

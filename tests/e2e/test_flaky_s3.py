@@ -1,4 +1,4 @@
-"""S3 that refuses or cuts a fifth of all requests: the run ends right, and its retries can be seen."""
+"""A run on S3 of which a fifth of all requests fail: it completes, and its retries are visible."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import fsspec
 import pytest
 
 from tests.e2e.conftest import Finished, Tuner, data_bytes, manifests
-from tests.flaky import WAYS, FlakyServer, flaky
+from tests.flaky import FAILURES, FlakyServer, flaky
 from tests.rest import call
 
 pytestmark = pytest.mark.e2e
@@ -17,8 +17,8 @@ pytestmark = pytest.mark.e2e
 @pytest.fixture
 def proxy(s3_endpoint: str) -> Iterator[FlakyServer]:
     with flaky(s3_endpoint, seed=20) as server:
-        # Quick attempts mostly get past a fifth, so one file is out of reach for the four that a task makes.
-        server.stubborn = {r"GET .*/train\.parquet": 4}
+        # Quick retries mostly hide a fifth, so one file fails for all four attempts of a task.
+        server.forced = {r"GET .*/train\.parquet": 4}
         yield server
 
 
@@ -34,7 +34,7 @@ def test_a_whole_run(
     result = tuner("run", str(recipe), PREFECT_API_URL=prefect_url, AWS_ENDPOINT_URL=proxy.url)
 
     assert result.returncode == 0, result.stderr
-    assert set(proxy.failed) == set(WAYS)
+    assert set(proxy.failed) == set(FAILURES)
     assert proxy.failed.total() > 0.15 * (proxy.failed.total() + proxy.passed)
 
     copy = tmp_path / "copy"

@@ -1,4 +1,4 @@
-"""The flow `pipeline` as a worker runs it: what it refuses and in whose words, and the stages it is told to run."""
+"""The flow `pipeline` as a worker runs it: invalid values are refused, and only the chosen stages run."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ pipeline(**json.loads(sys.argv[1]))
 
 
 def run(warm: Warm, url: str, name: str, **parameters: Any) -> dict[str, Any]:
-    """Runs the flow to its end; returns the newest flow run whose name begins so."""
+    """Runs the flow to its end; returns the newest flow run whose name contains `name`."""
     warm.start(FLOW, json.dumps(parameters), PREFECT_API_URL=url).communicate(PATIENCE)
     newest = {"flow_runs": {"name": {"like_": name}}, "sort": "START_TIME_DESC", "limit": 1}
     return call(f"{url}/flow_runs/filter", newest)[0]
@@ -37,25 +37,25 @@ def run(warm: Warm, url: str, name: str, **parameters: Any) -> dict[str, Any]:
         ("unwilling-", {"overrides": ["name=unwilling"], "from_stage": "train"}),
     ],
 )
-def test_what_the_command_line_refuses_is_refused_in_its_words(
+def test_the_flow_refuses_with_the_message_of_the_command_line(
     warm: Warm, prefect_url: str, one_adapter: Path, tuner: Tuner, tmp_path: Path, name: str, wrong: dict[str, Any]
 ) -> None:
     if "recipe_yaml" in wrong:
         one_adapter.write_text(wrong["recipe_yaml"])
-    given = [part for override in wrong.get("overrides", []) for part in ("--set", override)]
-    said = tuner("run", str(one_adapter), *given, "--from", wrong.get("from_stage", "generate")).stderr.strip()
+    options = [part for override in wrong.get("overrides", []) for part in ("--set", override)]
+    message = tuner("run", str(one_adapter), *options, "--from", wrong.get("from_stage", "generate")).stderr.strip()
 
     refused = run(warm, prefect_url, name, **{"recipe_yaml": one_adapter.read_text(), **wrong})
 
     assert refused["state_type"] == "FAILED"
-    assert refused["state"]["message"] == said.removeprefix("tuner: ").replace(str(one_adapter), "recipe_yaml")
+    assert refused["state"]["message"] == message.removeprefix("tuner: ").replace(str(one_adapter), "recipe_yaml")
     logged = call(f"{prefect_url}/logs/filter", {"logs": {"flow_run_id": {"any_": [refused["id"]]}}})
     assert "Traceback" not in "".join(entry["message"] for entry in logged)
     assert states(prefect_url, refused["id"]) == {}, "nothing was computed"
     assert not (tmp_path / "store" / "artifacts").exists()
 
 
-def test_a_pipeline_begins_and_ends_where_it_is_told_to(
+def test_a_pipeline_begins_and_ends_with_the_chosen_stages(
     warm: Warm, prefect_url: str, one_adapter: Path, tmp_path: Path
 ) -> None:
     parameters = {"recipe_yaml": one_adapter.read_text(), "overrides": ["name=partly"]}

@@ -1,4 +1,4 @@
-"""The flow `collect-garbage`: what was removed stands in a table in the UI."""
+"""The flow `collect-garbage` posts a table of what it removed."""
 
 import json
 import os
@@ -25,20 +25,20 @@ def tables(url: str) -> list[dict]:
     return call(f"{url}/artifacts/filter", {"artifacts": {"key": {"any_": ["garbage"]}}, "sort": "UPDATED_DESC"})
 
 
-def test_what_goes_is_told_before_and_after(prefect_url: str, tmp_path: Path, warm: Warm) -> None:
-    dead = tmp_path / "store" / "artifacts" / "curate" / ("0" * 64) / "attempt" / "rows.parquet"
-    dead.parent.mkdir(parents=True)
-    dead.write_bytes(b"x" * 100)
-    os.utime(dead, (0, 0))
+def test_a_dry_run_and_a_collection_post_what_they_remove(prefect_url: str, tmp_path: Path, warm: Warm) -> None:
+    garbage = tmp_path / "store" / "artifacts" / "curate" / ("0" * 64) / "attempt" / "rows.parquet"
+    garbage.parent.mkdir(parents=True)
+    garbage.write_bytes(b"x" * 100)
+    os.utime(garbage, (0, 0))
 
     assert collect(warm, prefect_url, "dry_run=True") == "100"
-    assert dead.exists()
-    assert tables(prefect_url)[0]["description"].startswith("1 things, 100 bytes would be removed in ")
+    assert garbage.exists()
+    assert tables(prefect_url)[0]["description"].startswith("1 items, 100 bytes would be removed in ")
 
     assert collect(warm, prefect_url, "") == "100"
-    assert not dead.exists()
+    assert not garbage.exists()
     after = tables(prefect_url)[0]
-    assert after["description"].startswith("1 things, 100 bytes removed in ")
+    assert after["description"].startswith("1 items, 100 bytes removed in ")
     assert json.loads(after["data"]) == [{"what": "attempt", "of": "curate", "number": 1, "bytes": 100}]
 
     assert collect(warm, prefect_url, "") == "0"

@@ -1,4 +1,4 @@
-"""GPU slots that processes hold: the slot of one that is killed is free again when its lease has run out."""
+"""The GPU slot of a killed process is free again when its lease expires."""
 
 import os
 import time
@@ -13,7 +13,7 @@ from tests.rest import call
 pytestmark = pytest.mark.e2e
 
 LOOP_SECONDS = 15.0
-"""How often the server looks for leases that have run out."""
+"""The interval at which the server looks for expired leases."""
 
 
 @pytest.fixture
@@ -41,5 +41,5 @@ def test_the_slot_of_a_killed_process_is_free_again(one_slot: dict[str, str]) ->
     released = time.monotonic()
     third = holder(one_slot)
     assert third.stdout.readline() == "held\n"
-    assert time.monotonic() - released < LEASE_SECONDS - 10, "one that ends by itself gives it back"
+    assert time.monotonic() - released < LEASE_SECONDS - 10, "a process that ends normally releases its slot"
     third.communicate()

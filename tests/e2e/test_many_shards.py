@@ -1,4 +1,4 @@
-"""A stage of very many shards is computed by child flows; here very many are more than four."""
+"""A stage with many shards is computed by child flows; here, with more than four."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.e2e
 
 GROUPS = ("shard 1 to shard 4", "shard 5 to shard 6")
 
-FEW = """
+FLOW = """
 import json, sys
 from deployments.environment import environment
 environment()
@@ -28,23 +28,25 @@ placement.MOST_TASKS = placement.CHILD_TASKS = 4
 from flows.pipeline import pipeline
 pipeline(**json.loads(sys.argv[1]))
 """
-"""The flow with limits that six shards exceed, in a process of its own."""
+"""Runs the flow with limits that six shards exceed."""
 
 
 def run(warm: Warm, url: str, **parameters: Any) -> tuple[int, str]:
-    """The exit code, and what was said on standard error."""
-    process = warm.start(FEW, json.dumps(parameters), PREFECT_API_URL=url)
+    """Runs the flow; returns its exit code and standard error."""
+    process = warm.start(FLOW, json.dumps(parameters), PREFECT_API_URL=url)
     _, stderr = process.communicate(PATIENCE)
     return process.wait(), stderr
 
 
 def flow_runs(url: str, recipe: str) -> list[dict]:
-    """The flow runs that name a recipe, in the order in which they began."""
+    """The flow runs of a recipe, by start time."""
     named = {"flow_runs": {"name": {"like_": f"{recipe}-"}}, "sort": "START_TIME_ASC"}
     return call(f"{url}/flow_runs/filter", named)
 
 
-def test_divided_into_child_flows_then_cached(recipe: Path, tmp_path: Path, prefect_url: str, warm: Warm) -> None:
+def test_many_shards_run_in_child_flows_and_are_then_cached(
+    recipe: Path, tmp_path: Path, prefect_url: str, warm: Warm
+) -> None:
     text, changes = recipe.read_text(), ("name=many", "generation.shard_rows=4")
     code, stderr = run(warm, prefect_url, recipe_yaml=text, overrides=changes, until_stage="match")
     assert code == 0, stderr
@@ -75,16 +77,16 @@ def test_divided_into_child_flows_then_cached(recipe: Path, tmp_path: Path, pref
     assert len(again) == len(children) + 1
 
 
-def test_a_shard_that_fails_fails_the_pipeline_with_its_line(
+def test_a_failed_shard_fails_the_pipeline_with_its_error(
     recipe: Path, tmp_path: Path, prefect_url: str, warm: Warm
 ) -> None:
-    hollow = tmp_path / "hollow"
-    hollow.mkdir()
-    (hollow / "config.json").write_text("{}")
-    changes = ("name=broken", "generation.shard_rows=4", f"models.generator={hollow}")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (empty / "config.json").write_text("{}")
+    changes = ("name=broken", "generation.shard_rows=4", f"models.generator={empty}")
     text = recipe.read_text()
     _, stderr = run(warm, prefect_url, recipe_yaml=text, overrides=changes, until_stage="generate")
-    assert "InputError" in stderr and str(hollow) in stderr
+    assert "InputError" in stderr and str(empty) in stderr
     parent, *children = flow_runs(prefect_url, "broken")
     assert [run["name"] for run in children] == [f"{run_name(loading.parse(text, changes))}: generate {GROUPS[0]}"]
     assert {each["state_type"] for each in (parent, *children)} == {"FAILED"}

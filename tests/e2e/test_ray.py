@@ -9,7 +9,7 @@ import pytest
 
 from tests.deployments.processes import free_port
 from tests.e2e.conftest import Finished, Tuner
-from tests.e2e.placed import assert_alike, two_trainings_at_once
+from tests.e2e.placed import assert_same_results, two_trainings_at_once
 from tests.rest import states
 
 pytestmark = pytest.mark.e2e
@@ -19,12 +19,12 @@ RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 
 @pytest.fixture
 def ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A Ray cluster of one node with two GPUs that are only counted."""
+    """A Ray cluster of one node that claims two GPUs."""
     port = free_port()
     start = ["start", "--head", f"--port={port}", "--num-gpus=2", "--num-cpus=4", "--include-dashboard=false"]
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # whatever token this machine keeps
-    # Ray's processes are nice (15): beside tests that take every core, each would take minutes to import its libraries.
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # this machine may have a token
+    # Ray's workers have niceness 15: while other tests use all cores, each would take minutes to import its libraries.
     monkeypatch.setenv("RAY_worker_niceness", "0")
     subprocess.run([*RAY, *start], check=True, stdout=subprocess.DEVNULL)
     yield f"127.0.0.1:{port}"
@@ -36,6 +36,6 @@ def test_ray(recipe: Path, tmp_path: Path, tuner: Tuner, prefect_url: str, ray: 
     with two_trainings_at_once(tmp_path / "home"):
         done = tuner("run", str(recipe), **placed)
         assert done.returncode == 0, done.stderr
-    assert_alike(finished, tmp_path / "store")
+    assert_same_results(finished, tmp_path / "store")
     flow_run = done.stdout.split("flow-run/")[1].split()[0]
     assert states(prefect_url, flow_run)["train lora"] == "Completed"

@@ -1,4 +1,4 @@
-"""The real chat model, end to end, as a new user runs it: no server about, the report at the end."""
+"""The real chat model end to end, as a new user runs it: without a server, up to the report."""
 
 import json
 import re
@@ -14,7 +14,7 @@ SMALLER = [
     "generation.rows=16",
     "generation.instruction.max_tokens=32",
     "generation.response.max_tokens=48",
-    # Half of the rows are cut off by such limits.
+    # These limits cut off half of the rows.
     "curation.ignore=[cut_instruction, cut_response, unfinished_response]",
     "split.validation=0.3",
     "training.lora.epochs=1",
@@ -26,7 +26,7 @@ SMALLER = [
 ]
 
 
-def test_quickstart_in_small(tuner: Tuner, tmp_path: Path) -> None:
+def test_a_small_quickstart(tuner: Tuner, tmp_path: Path) -> None:
     arguments = ["quickstart", *(part for setting in SMALLER for part in ("--set", setting))]
 
     result = tuner("run", *arguments)
@@ -43,7 +43,7 @@ def test_quickstart_in_small(tuner: Tuner, tmp_path: Path) -> None:
     log.unlink()
     again = tuner("run", *arguments)
     assert again.returncode == 0, again.stderr
-    assert not log.exists(), "nothing to do needs no server"
+    assert not log.exists(), "a run with nothing to do needs no server"
 
     rows = json.loads(tuner("show", name, "--json").stdout)["adapters"]["lora"]["training_rows"]
     assert rows

@@ -1,4 +1,4 @@
-"""`regenerate` as a worker runs it: a first champion, a second round that challenges it, a killed one taken up."""
+"""`regenerate` as a worker runs it: a first champion, a second round with a challenger, a killed round resumed."""
 
 import json
 import time
@@ -25,14 +25,14 @@ FLOW = (
 )
 
 
-def regenerated(warm: Warm, recipe: Path, url: str) -> None:
+def run_flow(warm: Warm, recipe: Path, url: str) -> None:
     process = warm.start(FLOW, recipe.read_text(), PREFECT_API_URL=url)
     _, stderr = process.communicate(PATIENCE)
     assert process.returncode == 0, stderr
 
 
-def killed(warm: Warm, recipe: Path, url: str, store: Path) -> None:
-    """Starts the flow and kills it as soon as it has drawn something new."""
+def kill_flow(warm: Warm, recipe: Path, url: str, store: Path) -> None:
+    """Starts the flow and kills it as soon as it has generated a shard."""
     process = warm.start(FLOW, recipe.read_text(), PREFECT_API_URL=url)
     before = sum(stage == "generate" for stage, _ in manifests(store))
     while sum(stage == "generate" for stage, _ in manifests(store)) == before:
@@ -42,8 +42,8 @@ def killed(warm: Warm, recipe: Path, url: str, store: Path) -> None:
 
 
 def records(store: Path) -> list[dict[str, Any]]:
-    found = [json.loads(path.read_text()) for path in store.glob("runs/*/run.json")]
-    return sorted(found, key=lambda record: record["recipe"]["generation"].get("rounds", 1))
+    parsed = [json.loads(path.read_text()) for path in store.glob("runs/*/run.json")]
+    return sorted(parsed, key=lambda record: record["recipe"]["generation"].get("rounds", 1))
 
 
 def rows(store: Store, record: dict[str, Any], side: str) -> set[str]:
@@ -55,10 +55,12 @@ def made(record: dict[str, Any], stage: str) -> list[str]:
     return [each["label"] for each in record["artifacts"] if each["stage"] == stage and each["outcome"] == "made"]
 
 
-def test_three_rounds_the_last_one_killed(one_adapter: Path, tmp_path: Path, prefect_url: str, warm: Warm) -> None:
+def test_three_rounds_of_which_the_last_is_killed_and_resumed(
+    one_adapter: Path, tmp_path: Path, prefect_url: str, warm: Warm
+) -> None:
     folder = tmp_path / "store"
     store = Store(str(folder))
-    # One shard a round is enough, and fewer than 20 rows held out would decide nothing.
+    # One shard per round, and enough rows that 20 are held out, which a decision needs.
     text = (
         one_adapter.read_text()
         .replace("rows: 24", "rows: 72")
@@ -68,12 +70,12 @@ def test_three_rounds_the_last_one_killed(one_adapter: Path, tmp_path: Path, pre
     )
     one_adapter.write_text(text.replace("name: words", "name: rounds"))
 
-    regenerated(warm, one_adapter, prefect_url)
+    run_flow(warm, one_adapter, prefect_url)
     (first,) = records(folder)
     champion = aliases.current(store, "champion")
     assert (champion.run, champion.adapter, champion.why) == (first["name"], "lora", "there is no champion yet")
 
-    regenerated(warm, one_adapter, prefect_url)
+    run_flow(warm, one_adapter, prefect_url)
     first, second = records(folder)
     assert (second["state"], second["recipe"]["generation"]["rounds"]) == ("completed", 2)
     assert made(second, "generate") == ["round 2 shard 1"]
@@ -87,14 +89,14 @@ def test_three_rounds_the_last_one_killed(one_adapter: Path, tmp_path: Path, pre
     assert compared.metrics["outcome"] == ("better" if promoted else "not_better")
     assert aliases.current(store, "champion").run == (second if promoted else first)["name"]
 
-    # As if it had been killed just before it was done: the next one finishes the decision before it draws.
+    # As if the flow had been killed just before its end: the next one makes the decision before a new round.
     (folder / "aliases" / "challenger" / "000002.json").unlink()
-    killed(warm, one_adapter, prefect_url, folder)
+    kill_flow(warm, one_adapter, prefect_url, folder)
     assert [entry.run for entry in aliases.history(store, "challenger")] == [first["name"], second["name"]]
     third = records(folder)[-1]
     assert (third["state"], third["recipe"]["generation"]["rounds"]) == ("running", 3)
     complete = manifests(folder)
-    regenerated(warm, one_adapter, prefect_url)
+    run_flow(warm, one_adapter, prefect_url)
     *_, third = records(folder)
     assert [record["state"] for record in records(folder)] == ["completed"] * 3
     after = manifests(folder)
@@ -104,25 +106,25 @@ def test_three_rounds_the_last_one_killed(one_adapter: Path, tmp_path: Path, pre
     for side in ("train", "validation"):
         assert rows(store, second, side) <= rows(store, third, side)
 
-    told(prefect_url, [record["name"] for record in (first, second, second, third)])
+    assert_posted(prefect_url, [record["name"] for record in (first, second, second, third)])
 
 
-def told(url: str, runs: list[str]) -> None:
-    """Each decision is an artifact and an event, and each flow run shows its steps."""
+def assert_posted(url: str, runs: list[str]) -> None:
+    """Checks that each decision is an artifact and an event, and that the flow run has its tasks."""
     posted = call(f"{url}/artifacts/filter", {"artifacts": {"key": {"any_": ["decision"]}}, "sort": "CREATED_DESC"})
-    # A run's name stands in the later tables too, as the champion's.
+    # Later tables contain the run's name too, as the champion's.
     for run, artifact in zip(reversed(runs), posted, strict=True):
         assert f"| challenger | {run} | lora | " in artifact["data"]
 
-    def heard() -> dict[str, Any] | None:
-        found = call(f"{url}/events/filter", {"filter": {"resource": {"id": ["tuner.alias.champion"]}}, "limit": 50})
-        events = {event["payload"]["run"]: event for event in found["events"]}
+    def events_of_all_runs() -> dict[str, Any] | None:
+        answer = call(f"{url}/events/filter", {"filter": {"resource": {"id": ["tuner.alias.champion"]}}, "limit": 50})
+        events = {event["payload"]["run"]: event for event in answer["events"]}
         return events if set(runs) <= set(events) else None
 
-    events = until(heard, "the server has the events")
+    events = until(events_of_all_runs, "the server has the events")
     assert events[runs[0]]["event"] == "tuner.champion.promoted"
     assert events[runs[1]]["payload"]["difference"]["low"] is not None
-    mine = {"flow_runs": {"name": {"any_": [f"{runs[0]}: another round"]}}, "sort": "START_TIME_ASC"}
-    flow_runs = call(f"{url}/flow_runs/filter", mine)
+    filtered = {"flow_runs": {"name": {"any_": [f"{runs[0]}: another round"]}}, "sort": "START_TIME_ASC"}
+    flow_runs = call(f"{url}/flow_runs/filter", filtered)
     last = states(url, flow_runs[-1]["id"])
     assert last[f"compare: {runs[-1]}"] == last[f"decide: {runs[-1]}"] == "Completed"

@@ -1,4 +1,4 @@
-"""A finished run on a folder and on S3: found cached, planned, shown and repaired alike."""
+"""A finished run in a folder and on S3 is found cached, planned and shown; damage is repaired."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from tuner.registry import NAMES
 pytestmark = pytest.mark.e2e
 
 
-def test_run_again_change_and_grow(
+def test_a_finished_run_is_cached_shown_and_planned_with_changes(
     recipe: Path, tuner: Tuner, prefect_url: str, store_url: str, finished: Finished
 ) -> None:
     name = finished.name
@@ -21,12 +21,12 @@ def test_run_again_change_and_grow(
     files.put(str(finished.store), root, recursive=True)
 
     def plan(*overrides: str) -> dict:
-        given = [part for override in overrides for part in ("--set", override)]
-        return json.loads(tuner("plan", str(recipe), *given, "--json", **environment).stdout)
+        options = [part for override in overrides for part in ("--set", override)]
+        return json.loads(tuner("plan", str(recipe), *options, "--json", **environment).stdout)
 
     assert {stage["stage"]: stage["status"] for stage in plan()["stages"]} == dict.fromkeys(NAMES, "cached")
     changed = {stage["stage"]: stage for stage in plan("training.lora.learning_rate=1e-3")["stages"]}
-    assert {stage for stage, about in changed.items() if about["status"] != "cached"} == {"train", "evaluate", "report"}
+    assert {name for name, stage in changed.items() if stage["status"] != "cached"} == {"train", "evaluate", "report"}
     assert "learning_rate: 0.0002 -> 0.001" in changed["train"]["reason"]
     grown = plan("generation.rows=40")
     assert [(stage["cached"], stage["total"]) for stage in grown["stages"][:2]] == [(3, 5), (3, 5)]
@@ -40,15 +40,15 @@ def test_run_again_change_and_grow(
 
     shown = json.loads(tuner("show", name, "--json", **environment).stdout)
     row = shown["adapters"]["lora"]["training_rows"][0]
-    walked = json.loads(tuner("show", name, "--row", row, "--json", **environment).stdout)["row"]
-    assert (walked["side"], walked["verdict"], walked["reasons"]) == ("train", "kept", [])
-    assert walked["instruction_prompt"] and walked["seed"] > 0
+    traced = json.loads(tuner("show", name, "--row", row, "--json", **environment).stdout)["row"]
+    assert (traced["side"], traced["verdict"], traced["reasons"]) == ("train", "kept", [])
+    assert traced["instruction_prompt"] and traced["seed"] > 0
 
     report = Path(tuner("report", name, **environment).stdout.strip())
     assert "<html" in report.read_text()[:200]
 
 
-def test_a_damaged_file_is_named_and_its_stage_computed_again(
+def test_a_damaged_file_is_named_and_its_artifact_made_again(
     recipe: Path, tuner: Tuner, prefect_url: str, tmp_path: Path, finished: Finished
 ) -> None:
     store = finished.copy(tmp_path / "store", until="split")
@@ -79,5 +79,5 @@ def test_altered_bytes_of_the_same_length_are_never_used(
     assert done.returncode == 0, done.stderr
 
     manifest = json.loads(next(store.glob("artifacts/curate/*/manifest.json")).read_text())
-    assert manifest["attempt"] not in str(kept), "the damaged attempt is not the artifact any more"
+    assert manifest["attempt"] not in str(kept), "the artifact is a new attempt"
     assert (kept.parents[2] / manifest["attempt"] / "kept" / kept.name).read_bytes() == whole

@@ -1,4 +1,4 @@
-"""A training that takes longer than `TUNER_TRAIN_TIMEOUT` really ends, and goes on when it is given more time."""
+"""A training that exceeds `TUNER_TRAIN_TIMEOUT` is ended, and resumes when it gets more time."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tests.rest import call
 pytestmark = pytest.mark.e2e
 
 
-def test_a_time_out_ends_the_work_and_keeps_its_checkpoint(
+def test_a_timeout_ends_the_training_and_keeps_its_checkpoint(
     one_adapter: Path,
     tmp_path: Path,
     begin: Begin,
@@ -21,10 +21,10 @@ def test_a_time_out_ends_the_work_and_keeps_its_checkpoint(
 ) -> None:
     finished.copy(tmp_path / "store", until="split")
     command = ["run", str(one_adapter), "--until", "train", "--set", "name=timed", "--set", "training.lora.epochs=60"]
-    begun = begin(*command, PREFECT_API_URL=prefect_url)
+    process = begin(*command, PREFECT_API_URL=prefect_url)
     checkpoints = tmp_path / "home" / "checkpoints"
     until_checkpoint(checkpoints)
-    kill(begun)
+    kill(process)
 
     stopped = tuner(*command, PREFECT_API_URL=prefect_url, TUNER_TRAIN_TIMEOUT="1")
     assert stopped.returncode == 1
@@ -36,7 +36,7 @@ def test_a_time_out_ends_the_work_and_keeps_its_checkpoint(
     run = call(f"{prefect_url}/flow_runs/{flow_run}")
     assert (run["state_type"], "TUNER_TRAIN_TIMEOUT" in run["state"]["message"]) == ("FAILED", True)
     tasks = call(f"{prefect_url}/task_runs/filter", {"flow_runs": {"id": {"any_": [run["id"]]}}})
-    assert {task["run_count"] for task in tasks if task["name"] == "train lora"} == {1}, "it is not tried again"
+    assert {task["run_count"] for task in tasks if task["name"] == "train lora"} == {1}, "it is not retried"
 
     done = tuner(*command, PREFECT_API_URL=prefect_url, TUNER_TRAIN_TIMEOUT="600")
     assert done.returncode == 0, done.stderr

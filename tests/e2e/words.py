@@ -1,4 +1,4 @@
-"""A tiny random chat model that speaks in English words, so that curation keeps most of what it says."""
+"""A tiny random chat model with a vocabulary of English words, so that curation keeps most of its rows."""
 
 from pathlib import Path
 
@@ -84,7 +84,7 @@ def make_word_model(folder: Path) -> Path:
     """Saves a deterministic two-layer model over `WORDS` with a ChatML template.
 
     Args:
-        folder: Made if it is not there.
+        folder: Its folder, created if missing.
     """
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers

@@ -14,7 +14,7 @@ from tuner.models import loading
 
 @pytest.fixture(autouse=True)
 def exact(float32: None) -> None:
-    """Figures can be compared closely."""
+    """Everything is computed in float32."""
 
 
 @pytest.fixture
@@ -51,10 +51,10 @@ def adapters(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     folders = {}
     torch.manual_seed(3)
     for name, config in configs.items():
-        worn = get_peft_model(AutoModelForCausalLM.from_pretrained(tiny), config)
-        for parameter in worn.parameters():
+        model = get_peft_model(AutoModelForCausalLM.from_pretrained(tiny), config)
+        for parameter in model.parameters():
             if parameter.requires_grad:
                 parameter.data = torch.randn_like(parameter) * 0.2
         folders[name] = tmp_path_factory.mktemp("adapters") / name
-        worn.save_pretrained(folders[name])
+        model.save_pretrained(folders[name])
     return folders

@@ -1,4 +1,4 @@
-"""The evaluator: encoded as TRL encodes, right to the token, whatever the batch and whoever is scored."""
+"""The held-out loss: encoded as in TRL, equal to a naive reference, independent of batching."""
 
 import random
 from contextlib import nullcontext
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.tiny import write_rows
 from tuner.evaluation import loss
 from tuner.evaluation.loss import Encoded
-from tuner.evaluation.subjects import merged, wearing
+from tuner.evaluation.subjects import loaded_adapter, merged_adapter
 from tuner.models import loading, precision
 from tuner.training.job import Job
 from tuner.training.methods.lora import Lora
@@ -46,7 +46,7 @@ def test_ids_and_mask_equal_trls(tiny: Path, tokenizer: Any, model: Any, tmp_pat
     assert [[index >= row.start for index in range(len(row.ids))] for row in kept] == masks
 
 
-def naive(model: Any, row: Encoded) -> float:
+def reference(model: Any, row: Encoded) -> float:
     with torch.no_grad():
         logits = model(input_ids=torch.tensor([row.ids])).logits[0].double()
     likelihoods = logits.log_softmax(-1)
@@ -55,52 +55,52 @@ def naive(model: Any, row: Encoded) -> float:
 
 
 def test_equals_a_naive_reference(model: Any, encoded: Rows, adapters: dict[str, Path]) -> None:
-    assert loss.losses(model, encoded, 2) == pytest.approx([naive(model, row) for row in encoded], rel=1e-5)
+    assert loss.losses(model, encoded, 2) == pytest.approx([reference(model, row) for row in encoded], rel=1e-5)
     base = loss.losses(model, encoded, 2)
     for path in adapters.values():
-        with wearing(model, path) as worn:
-            scored = loss.losses(worn, encoded, 2)
-            assert scored == pytest.approx([naive(worn, row) for row in encoded], rel=1e-5)
+        with loaded_adapter(model, path) as adapted:
+            scored = loss.losses(adapted, encoded, 2)
+            assert scored == pytest.approx([reference(adapted, row) for row in encoded], rel=1e-5)
             assert scored != pytest.approx(base, rel=1e-5)
         assert loss.losses(model, encoded, 2) == base
 
 
-@pytest.mark.parametrize("kept", ["float32", "mixed"])
+@pytest.mark.parametrize("storage", ["float32", "mixed"])
 @given(batch_tokens=st.integers(1, 3000), pad=st.integers(0, 50), shuffle=st.randoms())
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_layout_of_batches_moves_a_figure_in_its_fifth_digit(
+def test_batching_does_not_change_the_first_five_digits(
     tiny: Path,
     encoded: Rows,
     adapters: dict[str, Path],
-    kept: str,
+    storage: str,
     batch_tokens: int,
     pad: int,
     shuffle: random.Random,
 ) -> None:
-    model = model_in(tiny, kept)
+    model = model_in(tiny, storage)
     order = shuffle.sample(range(len(encoded)), len(encoded))
     base = together = loss.losses(model, encoded, 2)
     for path in (None, *adapters.values()):
-        with wearing(model, path) if path else nullcontext(model) as worn:
+        with loaded_adapter(model, path) if path else nullcontext(model) as adapted:
             if path:
-                together = loss.losses(worn, encoded, 2)
-            again = loss.losses(worn, [encoded[index] for index in order], pad, batch_tokens)
+                together = loss.losses(adapted, encoded, 2)
+            again = loss.losses(adapted, [encoded[index] for index in order], pad, batch_tokens)
         assert again == pytest.approx([together[index] for index in order], rel=5e-6)
-        # A difference has the digits of the losses that it is the difference of.
+        # A difference of losses is as accurate as the losses.
         assert sum(again) - sum(base) == pytest.approx(sum(together) - sum(base), abs=5e-6 * sum(base))
 
 
 @cache
-def model_in(path: Path, kept: str) -> Any:
-    """A student whose weights are kept in float32, or in bfloat16 with all arithmetic in float32."""
-    if kept == "float32":
+def model_in(path: Path, storage: str) -> Any:
+    """A student with weights in float32, or in bfloat16 with arithmetic in float32."""
+    if storage == "float32":
         return loading.load_model(str(path), torch.float32)
     model = loading.load_model(str(path), torch.bfloat16)
     precision.in_float32(model)
     return model
 
 
-def test_a_fresh_lora_scores_as_the_base(model: Any, encoded: Rows, tmp_path: Path) -> None:
+def test_a_new_lora_scores_exactly_as_the_base(model: Any, encoded: Rows, tmp_path: Path) -> None:
     from peft import LoraConfig, get_peft_model
 
     base = loss.losses(model, encoded, 2)
@@ -108,11 +108,11 @@ def test_a_fresh_lora_scores_as_the_base(model: Any, encoded: Rows, tmp_path: Pa
     assert loss.losses(fresh, encoded, 2) == base
 
 
-def test_merging_changes_nothing(model: Any, encoded: Rows, adapters: dict[str, Path]) -> None:
-    with wearing(model, adapters["lora"]) as worn:
-        apart = loss.losses(worn, encoded, 2)
-    with merged(model, adapters["lora"]) as whole:
-        assert loss.losses(whole, encoded, 2) == pytest.approx(apart, rel=1e-4)
+def test_merging_does_not_change_losses(model: Any, encoded: Rows, adapters: dict[str, Path]) -> None:
+    with loaded_adapter(model, adapters["lora"]) as adapted:
+        unmerged = loss.losses(adapted, encoded, 2)
+    with merged_adapter(model, adapters["lora"]) as merged:
+        assert loss.losses(merged, encoded, 2) == pytest.approx(unmerged, rel=1e-4)
 
 
 def test_truncated_rows() -> None:

@@ -1,4 +1,4 @@
-"""The stage: tables and metrics as the contract says, the same tokens for every subject."""
+"""The stage writes its tables and metrics, with the same tokens for every subject."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def recipe_on(tiny: Path, **training: dict[str, object]) -> Recipe:
     )
 
 
-def test_contract(tiny: Path, tmp_path: Path, adapters: dict[str, Path]) -> None:
+def test_tables_metrics_and_progress(tiny: Path, tmp_path: Path, adapters: dict[str, Path]) -> None:
     recipe = recipe_on(tiny, lora={"method": "lora"}, prompt_tuning={"method": "prompt_tuning"})
     events: list[Event] = []
     with listening(events.append):
@@ -38,22 +38,22 @@ def test_contract(tiny: Path, tmp_path: Path, adapters: dict[str, Path]) -> None
         assert abs(figures.loss - sum(sums) / sum(tokens[:5])) < 1e-12
         assert figures.low <= figures.loss <= figures.high
         assert (figures.tokens, figures.rows) == (sum(tokens[:5]), 5)
-    pairs = [(found.a, found.b) for found in metrics.differences]
+    pairs = [(pair.a, pair.b) for pair in metrics.differences]
     assert pairs == [("lora", "base"), ("prompt_tuning", "base"), ("prompt_tuning", "lora")]
-    timed = [(found.subject, found.merged, found.batch_size, found.new_tokens, found.times) for found in metrics.speed]
+    timed = [(speed.subject, speed.merged, speed.batch_size, speed.new_tokens, speed.times) for speed in metrics.speed]
     assert timed == [
         ("base", False, 2, 2, 5),
         ("lora", False, 2, 2, 5),
         ("lora", True, 2, 2, 5),
         ("prompt_tuning", False, 2, 2, 5),
     ]
-    for found in metrics.speed:
-        assert found.low < found.tokens_per_second < found.high
+    for speed in metrics.speed:
+        assert speed.low < speed.tokens_per_second < speed.high
     assert metrics.quantization == {"base": None, "lora": None, "prompt_tuning": None}
-    whole = 15 + 4 * 5  # rows scored, generations timed
+    total = 15 + 4 * 5  # rows scored, generations timed
     done = [event.done for event in events]
-    assert {event.total for event in events} == {whole}
-    assert done == sorted(done) and done[-1] == whole, "of all subjects together"
+    assert {event.total for event in events} == {total}
+    assert done == sorted(done) and done[-1] == total, "counts all subjects together"
 
 
 def test_one_row_has_no_interval_and_nf4_is_scored_in_nf4(
@@ -64,4 +64,4 @@ def test_one_row_has_no_interval_and_nf4_is_scored_in_nf4(
     metrics = evaluate(recipe, rows, {"lora": adapters["lora"]}, tmp_path / "out")
     assert metrics.subjects["base"].low is None
     assert metrics.quantization == {"base": "nf4", "lora": "nf4"}
-    assert [found.merged for found in metrics.speed] == [False, False]
+    assert [speed.merged for speed in metrics.speed] == [False, False]

@@ -1,4 +1,4 @@
-"""Intervals and p-values against simulations whose truth is known, and against scipy's."""
+"""Intervals and p-values against simulations with a known truth, and against SciPy."""
 
 from collections.abc import Callable
 from itertools import product
@@ -27,13 +27,13 @@ DIFFERENCES: dict[str, Draw] = {
 
 
 def lengths(random: np.random.Generator, rows: int) -> np.ndarray:
-    """Tokens of responses: log-normal, as those of a chat model are."""
+    """Response lengths in tokens: log-normal, as for chat models."""
     return np.clip(np.exp(random.normal(4.6, 0.7, rows)), 5, 1024).round()
 
 
 @pytest.mark.parametrize("rows", [9, 20, 30, 100])
 @pytest.mark.parametrize("kind", DIFFERENCES)
-def test_the_interval_covers_the_truth_as_often_as_it_says(kind: str, rows: int) -> None:
+def test_the_interval_covers_the_truth_95_percent_of_the_time(kind: str, rows: int) -> None:
     random, draw = np.random.default_rng(1), DIFFERENCES[kind]
     tokens = lengths(random, 1_000_000)
     truth = (draw(random, tokens) * tokens).sum() / tokens.sum()
@@ -46,33 +46,33 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(kind: str, rows: int)
     assert 0.93 <= covered / trials <= 0.975
 
 
-def test_pairing_finds_a_difference_that_unpaired_intervals_would_hide() -> None:
+def test_pairing_shows_a_difference_that_unpaired_intervals_would_hide() -> None:
     random = np.random.default_rng(2)
     tokens = lengths(random, 200)
     a = tokens * random.normal(2, 0.5, 200)
-    found = difference(a, a - tokens * random.normal(0.02, 0.02, 200), tokens, 0)
-    assert 0 < found.low < 0.02 < found.high < 0.04
-    assert found.p < 0.001
+    result = difference(a, a - tokens * random.normal(0.02, 0.02, 200), tokens, 0)
+    assert 0 < result.low < 0.02 < result.high < 0.04
+    assert result.p < 0.001
 
 
-def test_rows_of_one_length_have_the_interval_and_about_the_p_value_of_the_t_test() -> None:
+def test_rows_of_equal_length_match_the_t_test() -> None:
     losses = np.random.default_rng(3).normal(0.1, 0.3, 40)
     test = scipy.stats.ttest_1samp(losses, 0)
-    found = difference(losses * 50, np.zeros(40), [50] * 40, 0)
-    assert (found.low, found.high) == pytest.approx(tuple(test.confidence_interval(0.95)))
-    assert found.p == pytest.approx(test.pvalue, abs=0.02)
+    result = difference(losses * 50, np.zeros(40), [50] * 40, 0)
+    assert (result.low, result.high) == pytest.approx(tuple(test.confidence_interval(0.95)))
+    assert result.p == pytest.approx(test.pvalue, abs=0.02)
 
 
-def test_few_long_rows_among_short_ones_count_as_few() -> None:
+def test_few_long_rows_among_short_ones_count_as_few_rows() -> None:
     x = np.array([1.0, 2.0, 3.0, 2.0, 1.0, 3.0, 2.0, 2.0])
-    alike, unlike = np.full(8, 100), np.array([700, 700, 10, 10, 10, 10, 10, 10])
-    widths = [np.diff(interval(x * tokens, tokens))[0] for tokens in (alike, unlike)]
+    equal, unequal = np.full(8, 100), np.array([700, 700, 10, 10, 10, 10, 10, 10])
+    widths = [np.diff(interval(x * tokens, tokens))[0] for tokens in (equal, unequal)]
     assert widths[1] > 3 * widths[0]
 
 
 def test_the_loss_is_weighted_by_tokens() -> None:
-    found = difference([10.0, 400.0], [0.0, 0.0], [10, 100], 0)
-    assert found.value == pytest.approx(410 / 110)
+    result = difference([10.0, 400.0], [0.0, 0.0], [10, 100], 0)
+    assert result.value == pytest.approx(410 / 110)
     low, high = interval([10.0, 400.0], [10, 100])
     assert low < 410 / 110 < high
 
@@ -80,49 +80,49 @@ def test_the_loss_is_weighted_by_tokens() -> None:
 @pytest.mark.parametrize("rows", [1, 2, 5, 9])
 def test_the_p_value_of_few_rows_is_exact(rows: int) -> None:
     losses = np.random.default_rng(4).normal(0.4, 1, rows)
-    seen = abs(losses.sum())
-    thrown = [abs((np.array(signs) * losses).sum()) >= seen - 1e-9 for signs in product((1, -1), repeat=rows)]
-    assert difference(losses, np.zeros(rows), [1] * rows, 0).p == pytest.approx(np.mean(thrown))
+    observed = abs(losses.sum())
+    as_far = [abs((np.array(signs) * losses).sum()) >= observed - 1e-9 for signs in product((1, -1), repeat=rows)]
+    assert difference(losses, np.zeros(rows), [1] * rows, 0).p == pytest.approx(np.mean(as_far))
 
 
-def test_without_a_difference_small_p_values_are_as_rare_as_they_say() -> None:
+def test_without_a_difference_p_values_below_5_percent_occur_5_percent_of_the_time() -> None:
     random = np.random.default_rng(5)
     tokens = np.full(12, 10)
-    found = [difference(random.normal(0, 1, 12), np.zeros(12), tokens, 0).p for _ in range(300)]
-    assert np.mean(np.array(found) <= 0.05) == pytest.approx(0.05, abs=0.03)
+    p_values = [difference(random.normal(0, 1, 12), np.zeros(12), tokens, 0).p for _ in range(300)]
+    assert np.mean(np.array(p_values) <= 0.05) == pytest.approx(0.05, abs=0.03)
 
 
-def test_pieces_do_not_change_the_p_value_of_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_batch_size_does_not_change_the_p_value_of_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     losses = np.random.default_rng(6).normal(0.05, 1, 60)
     whole = difference(losses, np.zeros(60), [1] * 60, 3).p
     assert difference(losses, np.zeros(60), [1] * 60, 3).p == whole
-    monkeypatch.setattr(statistics, "_HELD_AT_ONCE", 60 * 1000)
+    monkeypatch.setattr(statistics, "_MAX_SIGNS", 60 * 1000)
     assert difference(losses, np.zeros(60), [1] * 60, 3).p == pytest.approx(whole, abs=0.01)
 
 
-def test_identical_subjects_differ_by_exactly_nothing() -> None:
-    found = difference(LOSSES, LOSSES, TOKENS, 0)
-    assert (found.value, found.low, found.high, found.p) == (0, 0, 0, 1)
+def test_identical_subjects_have_a_difference_of_exactly_zero() -> None:
+    result = difference(LOSSES, LOSSES, TOKENS, 0)
+    assert (result.value, result.low, result.high, result.p) == (0, 0, 0, 1)
 
 
-def test_a_constant_gap_is_found_exactly() -> None:
+def test_a_constant_difference_is_exact() -> None:
     worse = [loss + 0.5 * tokens for loss, tokens in zip(LOSSES, TOKENS, strict=True)]
-    found = difference(worse, LOSSES, TOKENS, 0)
-    assert (found.value, found.low, found.high) == pytest.approx((0.5, 0.5, 0.5))
-    assert found.p == 2 / 2**5
+    result = difference(worse, LOSSES, TOKENS, 0)
+    assert (result.value, result.low, result.high) == pytest.approx((0.5, 0.5, 0.5))
+    assert result.p == 2 / 2**5
 
 
-def test_the_difference_turns_round_with_its_subjects() -> None:
+def test_swapping_the_subjects_negates_the_difference() -> None:
     other = [2.5, 9.0, 2.0, 7.0, 4.5]
-    found, turned = difference(LOSSES, other, TOKENS, 0), difference(other, LOSSES, TOKENS, 0)
-    assert (turned.value, turned.low, turned.high) == pytest.approx((-found.value, -found.high, -found.low))
-    assert turned.p == found.p
+    forward, swapped = difference(LOSSES, other, TOKENS, 0), difference(other, LOSSES, TOKENS, 0)
+    assert (swapped.value, swapped.low, swapped.high) == pytest.approx((-forward.value, -forward.high, -forward.low))
+    assert swapped.p == forward.p
 
 
 def test_a_single_row_has_a_difference_but_no_interval() -> None:
     assert interval([3.0], [2]) == (None, None)
-    found = difference([3.0], [1.0], [2], 0)
-    assert (found.value, found.low, found.high, found.p) == (1.0, None, None, 1.0)
+    result = difference([3.0], [1.0], [2], 0)
+    assert (result.value, result.low, result.high, result.p) == (1.0, None, None, 1.0)
 
 
 @pytest.mark.parametrize(("sums", "tokens"), [([], []), ([1.0], [1, 2]), ([1.0, 2.0], [1, 0]), ([[1.0]], [[1]])])
@@ -133,7 +133,7 @@ def test_rows_without_tokens_or_in_the_wrong_shape_are_refused(sums, tokens) -> 
 
 @settings(max_examples=50)
 @given(st.lists(st.tuples(st.floats(0, 1e4), st.integers(1, 1000)), min_size=2, max_size=30))
-def test_the_interval_holds_the_loss_whatever_the_rows(rows) -> None:
+def test_the_interval_contains_the_loss(rows) -> None:
     sums, tokens = zip(*rows, strict=True)
     low, high = interval(sums, tokens)
     loss = sum(sums) / sum(tokens)

@@ -1,4 +1,4 @@
-"""Another adapter in the place of the one that was trained: a line says so, whatever PEFT makes of it."""
+"""An adapter that does not fit the student is refused with one line, whatever error PEFT raises."""
 
 import json
 import shutil
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tuner.errors import StageError
-from tuner.evaluation.subjects import merged, wearing
+from tuner.evaluation.subjects import loaded_adapter, merged_adapter
 
 
 def refused(use: Callable[[], Any], *words: str) -> None:
@@ -20,8 +20,8 @@ def refused(use: Callable[[], Any], *words: str) -> None:
         assert word in str(caught.value)
 
 
-def worn(model: Any, folder: Path) -> None:
-    with wearing(model, folder):
+def load(model: Any, folder: Path) -> None:
+    with loaded_adapter(model, folder):
         pass
 
 
@@ -44,25 +44,25 @@ def changed(adapter: Path, to: Path, change: dict[str, Any]) -> Path:
         ("prompt_tuning", {"peft_type": "LORA"}),
     ],
 )
-def test_its_settings_are_others(
+def test_an_adapter_with_other_settings_is_refused(
     of: str, change: dict[str, Any], model: Any, adapters: dict[str, Path], tmp_path: Path
 ) -> None:
     folder = changed(adapters[of], tmp_path / "adapter", change)
-    refused(lambda: worn(model, folder), str(folder), "is not one of this student")
+    refused(lambda: load(model, folder), str(folder), "does not fit this student")
 
 
-def test_its_weights_are_those_of_another(model: Any, adapters: dict[str, Path], tmp_path: Path) -> None:
+def test_an_adapter_with_other_weights_is_refused(model: Any, adapters: dict[str, Path], tmp_path: Path) -> None:
     for own, other in (("lora", "prompt_tuning"), ("prompt_tuning", "lora")):
         folder = shutil.copytree(adapters[own], tmp_path / own)
         shutil.copy(adapters[other] / "adapter_model.safetensors", folder)
-        refused(lambda folder=folder: worn(model, folder), "is not one of this student")
+        refused(lambda folder=folder: load(model, folder), "does not fit this student")
     (folder / "adapter_model.safetensors").write_bytes(b"no weights")
-    refused(lambda: worn(model, folder), "is not one of this student")
+    refused(lambda: load(model, folder), "does not fit this student")
 
 
-def test_it_cannot_be_merged(model: Any, adapters: dict[str, Path]) -> None:
+def test_a_prompt_cannot_be_merged(model: Any, adapters: dict[str, Path]) -> None:
     def use() -> None:
-        with merged(model, adapters["prompt_tuning"]):
+        with merged_adapter(model, adapters["prompt_tuning"]):
             pass
 
-    refused(use, "cannot be merged: it is not the one that the recipe names")
+    refused(use, "cannot be merged: it is a prompt, not the method that the recipe names")

@@ -1,4 +1,4 @@
-"""A run whose rows are made up and whose every stage after generation is the real one."""
+"""A run with made-up rows, whose stages after generation are the real ones."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -31,7 +31,7 @@ Finished = Callable[..., dict[str, Any]]
 
 
 def drawn(shard, seed):
-    """20 rows: one doubled, one too short, one that tells an address; the rest pass. Those of all seeds are near."""
+    """20 rows: a duplicate, one too short, one with an e-mail address; the rest pass. Rows of other seeds are near."""
     rows = []
     for index in range(20):
         number = 20 * shard + index

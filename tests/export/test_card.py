@@ -1,4 +1,4 @@
-"""A card says what the data are, with a header the hub reads, whatever texts it has to quote."""
+"""A card describes the data, with a header that the hub reads, whatever texts it quotes."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from tuner.curation.settings import Curation
 from tuner.export import card, sections
 from tuner.export.distributions import QUANTILES, measure
 from tuner.export.licences import OWN, of_generator
-from tuner.owndata.metrics import SourceFile, Taken
+from tuner.owndata.metrics import FileCuration, SourceFile
 
 DIVERSITY = Diversity(
     kept=3,
@@ -28,8 +28,8 @@ DIVERSITY = Diversity(
     nearest_neighbour=Neighbours(median=0.8, mean=0.7, of=3),
     openings={"explain how": 0.5, "| `x` |": 0.25, "": 0.1},
 )
-TAKEN = hollow(
-    Taken,
+CURATED = hollow(
+    FileCuration,
     rows=1200,
     kept=900,
     rejected=300,
@@ -44,7 +44,7 @@ TAKEN = hollow(
 
 @pytest.fixture
 def folder(tmp_path):
-    """`rows` of six rows, five of them kept."""
+    """A folder with `rows`: six rows, five of them kept."""
     (tmp_path / "rows").mkdir()
     pl.DataFrame(
         {
@@ -63,8 +63,8 @@ def written(text, folder):
     return DatasetCard.load(folder / "README.md")
 
 
-def test_the_header_is_what_the_hub_reads(folder):
-    data = written(card.of_own_data(Path("mine.jsonl"), Curation(), TAKEN, folder), folder).data.to_dict()
+def test_the_hub_can_read_the_header(folder):
+    data = written(card.of_own_data(Path("mine.jsonl"), Curation(), CURATED, folder), folder).data.to_dict()
     assert data == {
         "language": ["en", "de"],
         "license": "unknown",
@@ -79,8 +79,8 @@ def test_the_header_is_what_the_hub_reads(folder):
     }
 
 
-def test_what_is_said_of_a_persons_own_data(folder):
-    text = card.of_own_data(Path("mine.jsonl"), Curation(), TAKEN, folder)
+def test_the_card_of_own_data(folder):
+    text = card.of_own_data(Path("mine.jsonl"), Curation(), CURATED, folder)
     for words in (
         "from `mine.jsonl`, curated: of 1,200 rows 900 were kept",
         OWN.note,
@@ -100,7 +100,7 @@ def test_what_is_said_of_a_persons_own_data(folder):
 
 
 @given(st.text(min_size=1, max_size=30).filter(lambda name: "/" not in name and "\0" not in name and name.strip(". ")))
-def test_any_name_of_a_file_gives_a_card_that_can_be_read(name):
+def test_any_file_name_gives_a_readable_card(name):
     title = " ".join(Path(f"{name}.jsonl").stem.split()) or "data"
     header = card._header(title, OWN, [], 1, {}, card.OWN_FILES)
     text = card._text(header, sections.cell(title), [])
@@ -116,7 +116,7 @@ def test_any_text_stays_within_its_cell(text):
 
 
 @given(st.text(alphabet="`a\n "))
-def test_no_text_closes_its_fence(text):
+def test_no_text_can_close_its_fence(text):
     _, _, opening, body, closing, *_ = sections.folded(text)
     assert closing not in body
     assert opening == f"{closing}yaml"
@@ -155,10 +155,10 @@ def test_an_unknown_licence_links_to_the_models_page():
     assert "license_link" not in of_generator("pypi:chat==1").header
 
 
-def test_paths_of_ones_machine_are_not_told(folder):
+def test_local_paths_are_not_published(folder):
     against = "/home/anna/secret/prompts.jsonl"
     curation = Curation.model_validate({"decontamination": {"against": [against]}})
-    text = card.of_own_data(Path("/home/anna/mine.jsonl"), curation, TAKEN, folder)
+    text = card.of_own_data(Path("/home/anna/mine.jsonl"), curation, CURATED, folder)
     assert "anna" not in text
     assert "as they stand in `prompts.jsonl`" in text
     assert card.public("/home/anna/model") == "./model"
@@ -169,11 +169,11 @@ def test_paths_of_ones_machine_are_not_told(folder):
     ]
 
 
-def test_limits_follow_from_what_was_looked_for():
+def test_limits_follow_from_the_settings():
     lax = Curation.model_validate(
         {"duplicates": {"near": None}, "safety": {"toxicity": "leave", "personal_data": "mark"}, "language": None}
     )
-    lines = sections.limits(TAKEN.model_copy(update={"unfinished_buckets": 2}), lax, generated=True)
+    lines = sections.limits(CURATED.model_copy(update={"unfinished_buckets": 2}), lax, generated=True)
     text = "\n".join(lines)
     assert "Slurs, threats, insults and the like, in English, were not looked for." in text
     assert "only marked and stands in the data" in text
@@ -189,15 +189,15 @@ def test_distributions_are_those_of_the_kept_rows(folder):
     assert len(measured.quantiles["quality"]) == len(QUANTILES)
 
 
-def test_without_a_check_its_column_is_not_told_of(tmp_path):
+def test_columns_of_checks_that_are_off_are_not_described(tmp_path):
     pl.DataFrame({"verdict": ["rejected"], "quality": [0.1]}).write_parquet(tmp_path / "0.parquet")
     measured = measure([tmp_path / "0.parquet"])
     assert (measured.quantiles, measured.languages) == ({}, {})
     assert sections.spread(measured) == ["No row was kept."]
 
 
-def test_the_recipe_reads_as_it_was(folder):
+def test_the_recipe_can_be_read_back(folder):
     curation = Curation.model_validate({"quality": {"minimum": 0.8}, "ignore": ["toxic"]})
-    text = card.of_own_data(Path("mine.jsonl"), curation, TAKEN, folder)
-    told = yaml.safe_load(text.split("```yaml\n")[1].split("\n```")[0])
-    assert Curation.model_validate(told["curation"]) == curation
+    text = card.of_own_data(Path("mine.jsonl"), curation, CURATED, folder)
+    recipe = yaml.safe_load(text.split("```yaml\n")[1].split("\n```")[0])
+    assert Curation.model_validate(recipe["curation"]) == curation

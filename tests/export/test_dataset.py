@@ -1,4 +1,4 @@
-"""An export is what the run made: both sides as they were, every other row with its reasons, and nothing more."""
+"""An export contains both sides unchanged, every other row with its reasons, and nothing else."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ from .conftest import SECRET
 
 @pytest.fixture
 def hub_cache(tmp_path, monkeypatch):
-    """What `datasets` converts lies below `tmp_path`, and it asks nobody."""
+    """A cache of `datasets` below `tmp_path`, which works offline."""
     monkeypatch.setattr("datasets.config.HF_DATASETS_OFFLINE", True)
     monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
     return str(tmp_path / "cache")
@@ -32,7 +32,7 @@ def folder(tmp_path):
     return tmp_path / "out"
 
 
-def test_what_an_export_holds(store, finished, folder):
+def test_the_files_of_an_export(store, finished, folder):
     about = fill(store, finished(), folder)
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     assert files == ["README.md", "data/train.parquet", "data/validation.parquet", RECORD, "rejected/rejected.parquet"]
@@ -43,7 +43,7 @@ def test_what_an_export_holds(store, finished, folder):
     assert about["rows"]["rejected"] == 6
 
 
-def test_the_sides_are_the_runs_own_bytes(store, finished, folder):
+def test_the_sides_have_the_bytes_of_the_run(store, finished, folder):
     record = finished()
     fill(store, record, folder)
     wanted = planned(Recipe.model_validate(record["recipe"]))
@@ -52,7 +52,7 @@ def test_the_sides_are_the_runs_own_bytes(store, finished, folder):
         assert (folder / "data" / f"{side}.parquet").read_bytes() == store.fetch(split, f"{side}.parquet").read_bytes()
 
 
-def test_every_other_row_tells_its_reasons(store, finished, folder):
+def test_every_other_row_has_its_reasons(store, finished, folder):
     fill(store, finished(), folder)
     rejected = pl.read_parquet(folder / "rejected" / "rejected.parquet")
     reasons = dict(rejected.select("row_id", "reasons").iter_rows())
@@ -62,7 +62,7 @@ def test_every_other_row_tells_its_reasons(store, finished, folder):
     assert rejected.filter(row_id="42-1-3")["duplicate_of"].to_list() == ["42-1-2"]
 
 
-def test_what_was_rejected_for_what_it_tells_is_not_told(store, finished, folder):
+def test_texts_rejected_as_toxic_or_personal_are_withheld(store, finished, folder):
     fill(store, finished(), folder)
     rejected = pl.read_parquet(folder / "rejected" / "rejected.parquet")
     for row in rejected.to_dicts():
@@ -72,7 +72,7 @@ def test_what_was_rejected_for_what_it_tells_is_not_told(store, finished, folder
     assert not [path for path in folder.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
 
 
-def test_rows_left_out_of_both_sides_are_among_the_others(store, finished, folder):
+def test_rows_on_neither_side_are_among_the_rejected(store, finished, folder):
     earlier = planned(Recipe.model_validate(finished()["recipe"])).one("split").fingerprint
     again = finished("split", "second", (f"split.former={earlier}", "seed=43"))
     about = fill(store, again, folder)
@@ -84,7 +84,7 @@ def test_rows_left_out_of_both_sides_are_among_the_others(store, finished, folde
     assert left_out["instruction"].null_count() == 0
 
 
-def test_it_loads_offline(store, finished, folder, hub_cache):
+def test_an_export_loads_offline(store, finished, folder, hub_cache):
     import datasets
 
     about = fill(store, finished(), folder)
@@ -100,7 +100,7 @@ def test_it_loads_offline(store, finished, folder, hub_cache):
     assert plain["row_id"] == loaded["train"]["row_id"]
 
 
-def test_without_rejected_rows_there_is_no_file_of_them(store, finished, folder, hub_cache):
+def test_without_rejected_rows_there_is_no_file_for_them(store, finished, folder, hub_cache):
     import datasets
 
     about = fill(store, finished("split", "all", (f"curation.ignore=[{', '.join(REASONS)}]",)), folder)
@@ -110,7 +110,7 @@ def test_without_rejected_rows_there_is_no_file_of_them(store, finished, folder,
     assert list(datasets.load_dataset(str(folder), cache_dir=hub_cache)) == ["train", "validation"]
 
 
-def test_the_card_has_the_header_that_the_hub_reads(store, finished, folder):
+def test_the_hub_can_read_the_header_of_the_card(store, finished, folder):
     about = fill(store, finished(), folder)
     data = DatasetCard.load(folder / "README.md").data.to_dict()
     assert data["license"] == "apache-2.0"
@@ -132,7 +132,7 @@ def test_a_run_without_a_split_has_nothing_to_export(until, store, finished, fol
     assert "\n" not in str(refused.value)
 
 
-def test_what_is_damaged_is_not_exported(store, finished, folder):
+def test_a_damaged_file_is_not_exported(store, finished, folder):
     record = finished()
     wanted = planned(Recipe.model_validate(record["recipe"]))
     path = Path(store.fetch(store.find("split", wanted.one("split").fingerprint), "train.parquet"))
@@ -141,7 +141,7 @@ def test_what_is_damaged_is_not_exported(store, finished, folder):
         fill(store, record, folder)
 
 
-def test_a_shard_without_rejected_rows_is_no_hindrance(store, finished, folder):
+def test_a_shard_without_rejected_rows_gives_no_empty_row_group(store, finished, folder):
     ignored = ", ".join(reason for reason in REASONS if reason != "below_target")
     about = fill(
         store, finished("split", "some", ("curation.quality.top_k=39", f"curation.ignore=[{ignored}]")), folder

@@ -1,4 +1,4 @@
-"""The hub as the place of an export: what it wants, and what it says where it cannot be had."""
+"""The hub as the target of an export: its uploads, and its errors."""
 
 import shutil
 from pathlib import Path
@@ -14,7 +14,7 @@ PLACE = "hf://datasets/owner/name"
 
 
 class Repository:
-    """Stands for the hub's client: one repository, kept in a folder."""
+    """Replaces the hub's client: one repository in a folder."""
 
     folder: Path
     calls: list[tuple]
@@ -44,7 +44,7 @@ def repository(tmp_path, monkeypatch):
     return Repository
 
 
-def test_without_a_token_nothing_is_asked(store, finished, monkeypatch, tmp_path):
+def test_without_a_token_the_error_explains_how_to_log_in(store, finished, monkeypatch, tmp_path):
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "none"))
@@ -62,9 +62,9 @@ def test_an_export_is_one_commit_into_a_private_dataset(store, finished, reposit
     assert (repository.folder / "data" / "train.parquet").exists()
 
 
-@pytest.mark.parametrize("held", ["README.md", RECORD])
-def test_a_dataset_that_holds_anything_is_not_touched(held, store, finished, repository):
-    (repository.folder / held).write_text('{"run": "first"}')
+@pytest.mark.parametrize("existing", ["README.md", RECORD])
+def test_a_dataset_that_is_not_empty_is_not_changed(existing, store, finished, repository):
+    (repository.folder / existing).write_text('{"run": "first"}')
     with pytest.raises(InputError, match="name: is not empty; name another place, or remove what is there"):
         export(store, finished(), f"{PLACE}/")
     assert [call[0] for call in repository.calls] == ["create"]
@@ -76,7 +76,7 @@ def test_a_refused_token_is_explained(refusing_s3, monkeypatch):
         Hub(PLACE, refusing_s3).claim()
 
 
-def test_a_hub_out_of_reach_is_explained(monkeypatch):
+def test_an_unreachable_hub_is_explained(monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_made_up")
     with pytest.raises(InputError, match=r"the hub is not reachable .*check HF_ENDPOINT"):
         Hub(PLACE, "http://127.0.0.1:9").claim()

@@ -1,4 +1,4 @@
-"""An export goes into a folder, a bucket or the hub; nothing that is another's is overwritten."""
+"""An export is written to a folder or a bucket; other files are not overwritten."""
 
 import json
 import subprocess
@@ -40,16 +40,16 @@ def test_into_an_empty_folder(store, finished, tmp_path):
     assert sorted(files(tmp_path / "out")) == FILES
 
 
-@pytest.mark.parametrize("held", ["a file", "its own export", "a hidden file"])
-def test_a_folder_that_holds_anything_is_not_touched(held, store, finished, tmp_path):
+@pytest.mark.parametrize("content", ["a file", "its own export", "a hidden file"])
+def test_a_folder_that_is_not_empty_is_not_changed(content, store, finished, tmp_path):
     record = finished()
     place = tmp_path / "out"
-    if held == "its own export":
+    if content == "its own export":
         export(store, record, str(place))
         (place / "README.md").write_text("changed by hand")
     else:
         place.mkdir()
-        (place / ("file" if held == "a file" else ".keep")).write_text("{")
+        (place / ("file" if content == "a file" else ".keep")).write_text("{")
     before = files(place)
     with pytest.raises(InputError, match=r"out: is not empty; name another place, or remove what is there$"):
         export(store, record, str(place))
@@ -65,12 +65,12 @@ def test_a_run_without_a_split_leaves_no_folder(store, finished, tmp_path):
 @pytest.mark.parametrize(
     ("to", "words"),
     [
-        ("gs://bucket/x", "is no place; give a folder, s3://"),
+        ("gs://bucket/x", "unknown kind of target; give a folder, s3://"),
         ("s3://", "write it as s3://bucket/prefix"),
         ("hf://owner/name", "write it as hf://datasets/owner/name"),
     ],
 )
-def test_what_is_no_place_is_refused(to, words, store, finished):
+def test_an_unknown_target_is_refused(to, words, store, finished):
     with pytest.raises(InputError, match=words):
         export(store, finished(), to)
 
@@ -78,17 +78,17 @@ def test_what_is_no_place_is_refused(to, words, store, finished):
 def test_into_a_bucket(store, finished, s3_url, tmp_path):
     record = finished()
     export(store, record, f"{s3_url}/out/")
-    found = objects(f"{s3_url}/out")
-    assert sorted(found) == FILES
+    exported = objects(f"{s3_url}/out")
+    assert sorted(exported) == FILES
     export(store, record, str(tmp_path / "out"))
-    assert found == files(tmp_path / "out")
+    assert exported == files(tmp_path / "out")
     with pytest.raises(InputError, match="/out: is not empty; name another place"):
         export(store, record, f"{s3_url}/out")
-    assert objects(f"{s3_url}/out") == found
+    assert objects(f"{s3_url}/out") == exported
     assert not [path for path in settings().folder("scratch").iterdir() if "export" in path.name]
 
 
-def test_an_export_that_was_cut_off_is_made_again(store, finished, s3_url, monkeypatch):
+def test_an_interrupted_export_is_repeated(store, finished, s3_url, monkeypatch):
     record = finished()
     with monkeypatch.context() as patch:
         patch.setattr(Bucket, "put", _cut_off)
@@ -107,7 +107,7 @@ def _cut_off(bucket, folder):
     raise KeyboardInterrupt
 
 
-def test_a_bucket_that_holds_something_else_is_not_touched(store, finished, s3_url):
+def test_a_bucket_with_other_files_is_not_changed(store, finished, s3_url):
     fsspec.url_to_fs(s3_url)[0].pipe_file(f"{s3_url}/out/file", b"mine")
     with pytest.raises(InputError, match="/out: is not empty"):
         export(store, finished(), f"{s3_url}/out")
@@ -136,7 +136,7 @@ def test_the_command(store, finished, tmp_path):
     rows = json.loads((tmp_path / "out" / RECORD).read_text())["rows"]
     assert done.stdout.splitlines() == [
         *(f"{name:12}{rows[name]:>11,} rows" for name in ("train", "validation", "rejected")),
-        f"first lies in {tmp_path / 'out'}",
+        f"first was exported to {tmp_path / 'out'}",
     ]
     for arguments, words in (
         (("nobody", "--to", "x"), "nobody: no such run"),
@@ -148,7 +148,7 @@ def test_the_command(store, finished, tmp_path):
         assert words in done.stderr
 
 
-def test_the_command_tells_what_was_masked(store, finished, tmp_path):
+def test_the_command_prints_what_was_masked(store, finished, tmp_path):
     finished("split", "first", ("curation.safety.personal_data=redact",))
     done = CliRunner().invoke(app, ["export", "first", "--to", str(tmp_path / "out")], catch_exceptions=False)
     assert "masked: personal data in 2 rows" in done.output.splitlines()

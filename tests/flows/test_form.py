@@ -1,4 +1,4 @@
-"""What a person can fill in: choices, bounds and help in the form, and the command line's words for what is wrong."""
+"""The parameter form: its choices, bounds and help, and the same error messages as on the command line."""
 
 import pkgutil
 from importlib import import_module
@@ -16,7 +16,7 @@ from flows.stages import FLOWS
 from tuner import loading
 from tuner.errors import InputError
 from tuner.registry import NAMES, STAGES, planned
-from tuner.stage import spanned
+from tuner.stage import label_range
 
 RECIPE = """\
 name: small
@@ -32,22 +32,22 @@ def fields(flow: Any) -> dict[str, Any]:
     return parameter_schema(flow.fn).model_dump()["properties"]
 
 
-def of_a_recipe() -> list[Flow[..., Any]]:
-    """All flows of the package `flows` that ask for a recipe, whatever modules it has."""
-    modules = [import_module(f"flows.{found.name}") for found in pkgutil.iter_modules(flows.__path__)]
-    found = {each.name: each for module in modules for each in vars(module).values() if isinstance(each, Flow)}
-    return [each for each in [*found.values(), *FLOWS.values()] if "recipe" in fields(each)]
+def flows_with_a_recipe() -> list[Flow[..., Any]]:
+    """All flows of the package `flows` that have the parameter `recipe`, in whatever module."""
+    modules = [import_module(f"flows.{info.name}") for info in pkgutil.iter_modules(flows.__path__)]
+    by_name = {flow.name: flow for module in modules for flow in vars(module).values() if isinstance(flow, Flow)}
+    return [flow for flow in [*by_name.values(), *FLOWS.values()] if "recipe" in fields(flow)]
 
 
 def test_the_choices_are_the_shipped_recipes_and_the_stages() -> None:
     assert sorted(get_args(form.RecipeName)) == loading.shipped()
     assert get_args(form.StageName) == NAMES
-    shown = fields(pipeline)
-    assert sorted(shown["recipe"]["enum"]) == loading.shipped()
-    assert shown["until_stage"]["enum"] == list(NAMES)
+    schema = fields(pipeline)
+    assert sorted(schema["recipe"]["enum"]) == loading.shipped()
+    assert schema["until_stage"]["enum"] == list(NAMES)
 
 
-@pytest.mark.parametrize("flow", of_a_recipe(), ids=lambda flow: flow.name)
+@pytest.mark.parametrize("flow", flows_with_a_recipe(), ids=lambda flow: flow.name)
 def test_every_field_has_help_a_default_and_one_type(flow: Any) -> None:
     for name, field in fields(flow).items():
         assert field.get("description"), name
@@ -56,9 +56,9 @@ def test_every_field_has_help_a_default_and_one_type(flow: Any) -> None:
 
 
 def test_numbers_are_bounded() -> None:
-    shown = fields(pipeline)
-    assert (shown["rows"]["minimum"], shown["quality"]["maximum"]) == (1, 1)
-    assert (shown["rows"]["type"], shown["epochs"]["exclusiveMinimum"]) == ("integer", 0)
+    schema = fields(pipeline)
+    assert (schema["rows"]["minimum"], schema["quality"]["maximum"]) == (1, 1)
+    assert (schema["rows"]["type"], schema["epochs"]["exclusiveMinimum"]) == ("integer", 0)
 
 
 @pytest.mark.parametrize("wrong", [{"rows": 0}, {"quality": 1.5}, {"recipe": "quick"}, {"until_stage": "ship"}])
@@ -68,49 +68,51 @@ def test_a_value_out_of_bounds_is_refused(wrong: dict[str, Any]) -> None:
     assert pipeline.validate_parameters({"rows": None})["rows"] is None
 
 
-def test_what_is_filled_in_changes_the_recipe() -> None:
-    plain = form.chosen("quickstart", RECIPE)
+def test_filled_in_fields_change_the_recipe() -> None:
+    plain = form.recipe_from_form("quickstart", RECIPE)
     assert (plain.name, plain.generation.rows) == ("small", 96)
-    changed = form.chosen("quickstart", RECIPE, ["training.lora.r=4"], rows=48, seed=0, epochs=1.5, quality=0.25)
+    changed = form.recipe_from_form(
+        "quickstart", RECIPE, ["training.lora.r=4"], rows=48, seed=0, epochs=1.5, quality=0.25
+    )
     assert (changed.generation.rows, changed.seed, changed.curation.quality.minimum) == (48, 0, 0.25)
     assert {adapter.epochs for adapter in changed.training.values()} == {1.5}
     assert changed.training["lora"].r == 4
-    assert form.chosen("fair").name == "fair"
+    assert form.recipe_from_form("fair").name == "fair"
 
 
-def test_an_override_goes_before_a_field() -> None:
-    assert form.chosen("quickstart", RECIPE, ["generation.rows=24"], rows=48).generation.rows == 24
+def test_an_override_takes_precedence_over_a_field() -> None:
+    assert form.recipe_from_form("quickstart", RECIPE, ["generation.rows=24"], rows=48).generation.rows == 24
 
 
 @pytest.mark.parametrize(
     ("yaml", "overrides"), [("name: [", []), (RECIPE + "sed: 1\n", []), (RECIPE, ["generation.rows=-1"])]
 )
-def test_what_is_wrong_is_said_in_the_words_of_the_command_line(yaml: str, overrides: list[str]) -> None:
-    with pytest.raises(InputError) as said:
+def test_invalid_input_gives_the_message_of_the_command_line(yaml: str, overrides: list[str]) -> None:
+    with pytest.raises(InputError) as expected:
         loading.parse(yaml, overrides, "recipe_yaml")
     with pytest.raises(InputError) as refused:
-        form.chosen("quickstart", yaml, overrides, epochs=1)
-    assert str(refused.value) == str(said.value)
+        form.recipe_from_form("quickstart", yaml, overrides, epochs=1)
+    assert str(refused.value) == str(expected.value)
 
 
-def test_adapters_are_named_with_their_size() -> None:
-    recipe = form.chosen("quickstart", RECIPE)
-    assert form.adapters(recipe) == "lora r8, soft 20 tokens"
+def test_the_adapter_summary_gives_each_adapters_size() -> None:
+    recipe = form.recipe_from_form("quickstart", RECIPE)
+    assert form.adapter_summary(recipe) == "lora r8, soft 20 tokens"
 
 
 @pytest.mark.parametrize(
-    ("labels", "said"),
+    ("labels", "expected"),
     [
         ((), ""),
         (("shard 3",), "shard 3"),
         (("shard 7", "shard 8", "round 2 shard 1"), "shard 7 to round 2 shard 1"),
     ],
 )
-def test_artifacts_of_a_stage_are_named_shortly(labels: tuple[str, ...], said: str) -> None:
-    assert spanned(labels) == said
+def test_labels_of_a_stage_are_abbreviated_to_a_range(labels: tuple[str, ...], expected: str) -> None:
+    assert label_range(labels) == expected
 
 
-def test_every_stage_has_a_flow_that_takes_the_names_that_the_plan_has() -> None:
+def test_every_stage_has_a_flow_that_accepts_the_labels_of_the_plan() -> None:
     parts = planned(loading.parse(RECIPE, ["generation.rounds=2"]))
     for stage, flow in FLOWS.items():
         labels = [part.label for part in parts.of(stage)]

@@ -1,26 +1,26 @@
-"""A flow run has the name of its run in the store, unless a person called it otherwise; what is refused says why."""
+"""A flow run is named after its run in the store unless a user named it; invalid input is reported in its state."""
 
 import pytest
 from prefect.states import Failed
 from prefect.utilities.names import generate_slug
 
 from flows import naming
-from flows.naming import named
-from flows.refusing import refusing
+from flows.input_errors import fail_on_input_error
+from flows.naming import flow_run_namer
 from tuner import loading
 from tuner.errors import InputError, StageError
 from tuner.registry import run_name
 
-GIVEN = {"recipe": "quickstart", "recipe_yaml": "", "overrides": ()}
+PARAMETERS = {"recipe": "quickstart", "recipe_yaml": "", "overrides": ()}
 
 
-def name(monkeypatch: pytest.MonkeyPatch, current: str, **given: object) -> str:
+def name(monkeypatch: pytest.MonkeyPatch, current: str, **parameters: object) -> str:
     monkeypatch.setattr(naming.flow_run, "get_name", lambda: current, raising=False)
-    monkeypatch.setattr(naming.flow_run, "get_parameters", lambda: {**GIVEN, **given}, raising=False)
-    return named(lambda recipe, given: "all of it")()
+    monkeypatch.setattr(naming.flow_run, "get_parameters", lambda: {**PARAMETERS, **parameters}, raising=False)
+    return flow_run_namer(lambda recipe, parameters: "all of it")()
 
 
-def test_what_prefect_has_drawn_becomes_the_name_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_prefect_made_up_is_replaced_by_the_runs_name(monkeypatch: pytest.MonkeyPatch) -> None:
     run = run_name(loading.load("quickstart"))
     for _ in range(20):
         assert name(monkeypatch, generate_slug(2)) == f"{run}: all of it"
@@ -31,20 +31,20 @@ def test_what_prefect_has_drawn_becomes_the_name_of_the_run(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("typed", ["my first run", "try-17", "lora-again"])
-def test_what_a_person_has_typed_stays(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
+def test_a_name_that_a_user_typed_is_kept(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
     assert name(monkeypatch, typed) == typed
 
 
-def test_what_is_refused_has_no_name_to_give(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flow_run_with_an_invalid_recipe_is_named_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert name(monkeypatch, generate_slug(2), recipe_yaml="name: [") == "refused"
 
 
-def test_wrong_input_is_a_state_that_says_so_and_other_errors_go_on() -> None:
+def test_an_input_error_becomes_a_failed_state_and_other_errors_are_raised() -> None:
     def work(error: Exception) -> None:
         raise error
 
     error = InputError("rows: is missing")
-    refused = refusing(work)(error)
-    assert (refused.type, refused.message, refused.data) == (Failed().type, "rows: is missing", error)
+    state = fail_on_input_error(work)(error)
+    assert (state.type, state.message, state.data) == (Failed().type, "rows: is missing", error)
     with pytest.raises(StageError):
-        refusing(work)(StageError("full"))
+        fail_on_input_error(work)(StageError("full"))

@@ -1,4 +1,4 @@
-"""A plan is run as a graph: what is ready computes, within the lanes, and a failure keeps what was begun."""
+"""A plan is run as a graph: ready groups run within their lanes; after a failure the running groups are completed."""
 
 import random
 from collections import Counter
@@ -24,18 +24,18 @@ Reads = Mapping[str, Sequence[str]]
 
 
 class Machine:
-    """Computes groups beside the test: of those that compute, one after another ends, drawn by dice.
+    """Runs groups in a thread: the running ones end one after another, in random order.
 
     Args:
         failing: The names of groups that fail.
-        seed: Of the dice.
+        seed: The seed of that order.
     """
 
     def __init__(self, failing: Sequence[str] = (), seed: int = 0) -> None:
-        self.failing, self.dice = failing, random.Random(seed)
+        self.failing, self.random = failing, random.Random(seed)
         self.begun: list[str] = []
         self.ended: list[str] = []
-        self.before: dict[str, list[str]] = {}
+        self.ended_before: dict[str, list[str]] = {}
         self.most: Counter[str] = Counter()
         self._computing: dict[str, tuple[str, Future[None]]] = {}
         self._lock, self._over = RLock(), Event()
@@ -52,7 +52,7 @@ class Machine:
     def begin(self, name: str, lane: str) -> "Future[None]":
         with self._lock:
             self.begun.append(name)
-            self.before[name] = [*self.ended]
+            self.ended_before[name] = [*self.ended]
             self._computing[name] = lane, Future()
             self.most[lane] = max(self.most[lane], sum(each == lane for each, _ in self._computing.values()))
             return self._computing[name][1]
@@ -62,7 +62,7 @@ class Machine:
             with self._lock:
                 if not self._computing:
                     continue
-                name = self.dice.choice(sorted(self._computing))
+                name = self.random.choice(sorted(self._computing))
                 _, future = self._computing.pop(name)
                 self.ended.append(name)
             if name in self.failing:
@@ -72,7 +72,7 @@ class Machine:
 
 
 def groups(machine: Machine, reads: Reads, gpu: Sequence[str] = ()) -> list[Group]:
-    """A group of one step for each name, by the names that it reads."""
+    """A group of one step for each name; `reads` names the groups whose outputs it reads."""
     parts: dict[str, Part] = {}
     for name, before in reads.items():
         parts[name] = STAGE.part({"name": name}, {"in": [parts[each] for each in before]}, name)
@@ -89,7 +89,7 @@ def names(done: Sequence[Group]) -> list[str]:
 
 
 def graphs() -> Any:
-    """Graphs of up to ten names, each reading some of those before it."""
+    """Graphs of up to ten groups, each of which reads some of those before it."""
     sizes = st.integers(1, 10)
     return sizes.flatmap(
         lambda size: st.tuples(
@@ -102,18 +102,18 @@ def graphs() -> Any:
 
 
 @given(reads=graphs(), gpu=st.sets(st.sampled_from([f"n{number}" for number in range(10)])), seed=st.integers(0, 99))
-def test_each_begins_once_behind_what_it_reads_and_within_its_lane(reads: Reads, gpu: set[str], seed: int) -> None:
+def test_each_group_starts_once_after_its_inputs_and_within_its_lane(reads: Reads, gpu: set[str], seed: int) -> None:
     done: list[Group] = []
     with Machine(seed=seed) as machine:
         run(groups(machine, reads, sorted(gpu)), LANES, done.append)
     assert sorted(machine.begun) == sorted(reads) == sorted(names(done))
     for name, before in reads.items():
-        assert set(before) <= set(machine.before[name])
+        assert set(before) <= set(machine.ended_before[name])
     assert all(machine.most[lane] <= most for lane, most in LANES.items())
 
 
 @given(reads=graphs(), seed=st.integers(0, 99), number=st.integers(0, 9))
-def test_after_a_failure_nothing_begins_and_what_computes_is_kept(reads: Reads, seed: int, number: int) -> None:
+def test_after_a_failure_nothing_starts_and_running_groups_are_kept(reads: Reads, seed: int, number: int) -> None:
     failing = sorted(reads)[number % len(reads)]
     done: list[Group] = []
     with Machine([failing], seed) as machine:
@@ -125,23 +125,23 @@ def test_after_a_failure_nothing_begins_and_what_computes_is_kept(reads: Reads, 
 
 
 def test_a_busy_gpu_does_not_keep_the_cpu_waiting() -> None:
-    """Shards are drawn one after another on the GPU, and each is examined on the CPU as soon as it is there."""
+    """Shards are drawn one after another on the GPU; each is examined on the CPU as soon as it is complete."""
     reads = {"draw 1": [], "draw 2": [], "draw 3": [], "examine 1": ["draw 1"], "examine 2": ["draw 2"]}
     with Machine() as machine:
         run(groups(machine, reads, ["draw 1", "draw 2", "draw 3"]), LANES, lambda group: None)
     assert machine.begun.index("examine 1") < machine.begun.index("draw 3")
 
 
-def test_steps_that_are_begun_together_wait_for_all_that_any_of_them_reads() -> None:
+def test_a_group_waits_for_the_inputs_of_all_its_steps() -> None:
     with Machine() as machine:
         first, second, third = groups(machine, {"a": [], "b": [], "c": ["a", "b"]})
         both = Group((*second.steps, *third.steps), "cpu", lambda: machine.begin("b and c", "cpu"))
         run([both, first], LANES, lambda group: None)
     assert machine.begun == ["a", "b and c"]
-    assert machine.before["b and c"] == ["a"]
+    assert machine.ended_before["b and c"] == ["a"]
 
 
-def test_what_nobody_makes_is_there() -> None:
+def test_an_input_that_no_group_makes_is_not_waited_for() -> None:
     with Machine() as machine:
         _, second = groups(machine, {"a": [], "b": ["a"]})
         run([second], LANES, lambda group: None)

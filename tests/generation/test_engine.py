@@ -1,4 +1,4 @@
-"""The engine: what a row becomes follows from its prompt and its seed, whatever it is computed beside."""
+"""The engine: a row is determined by its prompt and its seed, whatever batch it is computed in."""
 
 import itertools
 import shutil
@@ -21,7 +21,7 @@ from tuner.generation.generate import Generator, generate
 from tuner.generation.settings import Sampling
 from tuner.generation.shards import shards
 from tuner.models import loading, templates
-from tuner.models.held import release
+from tuner.models.resident import release
 from tuner.models.templates import Template
 from tuner.settings import Settings, settings
 
@@ -39,7 +39,7 @@ def exact(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("TUNER_DEVICE", "cpu")
     settings.cache_clear()
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # two layers of 64 are faster so
+    torch.set_num_threads(1)  # faster for two layers of width 64
     yield
     torch.set_num_threads(threads)
 
@@ -55,20 +55,20 @@ def template(folder: Path) -> Template:
 
 
 @pytest.fixture
-def asked(template: Template) -> list[Request]:
+def requests(template: Template) -> list[Request]:
     """Prompts of different lengths."""
     prompts = [template.answer_prompt(" ".join(SENTENCES[: 1 + i % 4])) for i in range(10)]
     return [Request(i, i % 2, seeds.row_seed(7, 0, i), prompt, SAMPLING) for i, prompt in enumerate(prompts)]
 
 
-def complete(engine: TransformersEngine, asked: Sequence[Request]) -> list[Completion]:
+def complete(engine: TransformersEngine, requests: Sequence[Request]) -> list[Completion]:
     """The completions in the order of the requests."""
-    found = {id(request): completion for request, completion in engine.complete(deque(asked), lambda tokens: None)}
-    return [found[id(request)] for request in asked]
+    found = {id(request): completion for request, completion in engine.complete(deque(requests), lambda tokens: None)}
+    return [found[id(request)] for request in requests]
 
 
-def changed(asked: Sequence[Request], **sampling: Any) -> list[Request]:
-    return [replace(request, sampling=request.sampling.model_copy(update=sampling)) for request in asked]
+def changed(requests: Sequence[Request], **sampling: Any) -> list[Request]:
+    return [replace(request, sampling=request.sampling.model_copy(update=sampling)) for request in requests]
 
 
 def test_the_template_is_the_models_own(template: Template) -> None:
@@ -78,38 +78,38 @@ def test_the_template_is_the_models_own(template: Template) -> None:
 
 
 @pytest.mark.parametrize("size", [3, 8])
-def test_rows_do_not_depend_on_the_batch(folder: Path, asked: list[Request], size: int) -> None:
-    alone = complete(TransformersEngine(str(folder), 1), asked)
-    assert complete(TransformersEngine(str(folder), size), asked) == alone
+def test_rows_do_not_depend_on_the_batch(folder: Path, requests: list[Request], size: int) -> None:
+    alone = complete(TransformersEngine(str(folder), 1), requests)
+    assert complete(TransformersEngine(str(folder), size), requests) == alone
     assert len({completion.text for completion in alone}) == len(alone)
 
 
-def test_rows_do_not_depend_on_their_order_or_on_each_other(engine: TransformersEngine, asked: list[Request]) -> None:
-    whole = complete(engine, asked)
-    assert complete(engine, asked[::-1]) == whole[::-1]
-    assert complete(engine, asked[3:6]) == whole[3:6]
-
-
-def test_rows_that_are_sampled_otherwise_are_no_part_of_a_batch(
-    engine: TransformersEngine, asked: list[Request]
+def test_rows_do_not_depend_on_their_order_or_on_each_other(
+    engine: TransformersEngine, requests: list[Request]
 ) -> None:
-    cold = changed(asked, temperature=0.1)
-    mixed = [request for pair in zip(asked, cold, strict=True) for request in pair]
+    whole = complete(engine, requests)
+    assert complete(engine, requests[::-1]) == whole[::-1]
+    assert complete(engine, requests[3:6]) == whole[3:6]
+
+
+def test_rows_with_other_sampling_are_in_another_batch(engine: TransformersEngine, requests: list[Request]) -> None:
+    cold = changed(requests, temperature=0.1)
+    mixed = [request for pair in zip(requests, cold, strict=True) for request in pair]
     done = complete(engine, mixed)
-    assert done[::2] == complete(engine, asked)
+    assert done[::2] == complete(engine, requests)
     assert done[1::2] == complete(engine, cold)
 
 
-def test_what_is_asked_meanwhile_is_completed_too(engine: TransformersEngine, asked: list[Request]) -> None:
-    queue, done = deque(asked[:2]), []
+def test_requests_added_meanwhile_are_completed_too(engine: TransformersEngine, requests: list[Request]) -> None:
+    queue, done = deque(requests[:2]), []
     for request, _ in engine.complete(queue, lambda tokens: None):
         done.append(request.row)
         if request.row < 8:
-            queue.append(asked[request.row + 2])
+            queue.append(requests[request.row + 2])
     assert sorted(done) == list(range(10))
 
 
-def test_the_same_seed_gives_the_same_and_another_seed_another(engine: TransformersEngine, template: Template) -> None:
+def test_completions_depend_on_the_seed(engine: TransformersEngine, template: Template) -> None:
     said = [(1, 0), (1, 0), (2, 0), (1, 1)]
     requests = [Request(row, turn, seed, template.prefix, SAMPLING) for row, (seed, turn) in enumerate(said)]
     one, same, other, turned = complete(engine, requests)
@@ -117,25 +117,25 @@ def test_the_same_seed_gives_the_same_and_another_seed_another(engine: Transform
     assert len({one.text, other.text, turned.text}) == 3
 
 
-def test_a_longer_limit_only_adds(engine: TransformersEngine, asked: list[Request]) -> None:
-    short, long = complete(engine, changed(asked, max_tokens=8)), complete(engine, asked)
+def test_a_higher_token_limit_only_appends(engine: TransformersEngine, requests: list[Request]) -> None:
+    short, long = complete(engine, changed(requests, max_tokens=8)), complete(engine, requests)
     for few, many in zip(short, long, strict=True):
         assert few.tokens == min(8, many.tokens)
 
 
-def test_a_completion_comes_with_its_batch(folder: Path, asked: list[Request]) -> None:
+def test_a_completion_comes_with_its_batch(folder: Path, requests: list[Request]) -> None:
     engine = TransformersEngine(str(folder), 4)
     drawn: list[int] = []
-    batches = [len(drawn) for _ in engine.complete(deque(asked), drawn.append)]
+    batches = [len(drawn) for _ in engine.complete(deque(requests), drawn.append)]
     assert [batches.count(batch) for batch in sorted(set(batches))] == [4, 4, 2]
 
 
 def test_progress_ends_with_every_token(
-    engine: TransformersEngine, asked: list[Request], monkeypatch: pytest.MonkeyPatch
+    engine: TransformersEngine, requests: list[Request], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tuner.generation.engines.transformers.REPORT_EVERY", 0.0)
     said: list[int] = []
-    done = [completion for _, completion in engine.complete(deque(asked), said.append)]
+    done = [completion for _, completion in engine.complete(deque(requests), said.append)]
     assert sum(said) == sum(completion.tokens for completion in done)
     assert len(said) > 10
 
@@ -144,34 +144,34 @@ def test_no_requests_give_no_completions(engine: TransformersEngine) -> None:
     assert complete(engine, []) == []
 
 
-def test_the_manifest_says_how_rows_were_drawn(engine: TransformersEngine) -> None:
+def test_the_manifest_records_engine_device_and_dtype(engine: TransformersEngine) -> None:
     assert engine.facts() == Facts("transformers", "cpu", "float32")
 
 
-def test_an_engine_that_is_not_there_is_refused_with_those_that_are() -> None:
-    with pytest.raises(InputError, match=r"^TUNER_ENGINE: there is no engine 'steam'; there are transformers$"):
-        engines.opened("model", Settings(engine="steam"))
+def test_an_unknown_engine_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(InputError, match=r"^TUNER_ENGINE: no engine 'steam'; the engines are transformers$"):
+        engines.open_engine("model", Settings(engine="steam"))
 
 
 class TestEnds:
     def scripted(
         self, engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch, texts: Sequence[str], stop: str = ""
     ) -> list[Completion]:
-        """Has the model want to say these texts and nothing else, one for each row."""
+        """Makes the model generate these texts and nothing else, one for each row."""
         wanted = [engine._tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
         forward, steps = engine._model.forward, itertools.count()
 
-        def told(*args: Any, **options: Any) -> Any:
+        def generate(*args: Any, **options: Any) -> Any:
             output, step = forward(*args, **options), next(steps)
             output.logits = torch.full_like(output.logits, -1e4)
             for row, ids in enumerate(wanted):
                 output.logits[row, -1, ids[min(step, len(ids) - 1)]] = 1e4
             return output
 
-        monkeypatch.setattr(engine._model, "forward", told)
+        monkeypatch.setattr(engine._model, "forward", generate)
         return complete(engine, [Request(i, 0, i, "<|im_start|>user\n", SAMPLING, stop) for i in range(len(texts))])
 
-    def test_the_end_token_is_counted_and_not_shown(
+    def test_the_end_token_is_counted_and_not_part_of_the_text(
         self, engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         words = len(engine._tokenizer("How do I bake", add_special_tokens=False)["input_ids"])
@@ -184,7 +184,7 @@ class TestEnds:
         assert (only.tokens, only.finish) == (SAMPLING.max_tokens, "length")
         assert only.text.startswith("bread")
 
-    def test_a_stop_text_that_is_no_token_ends_a_turn(
+    def test_a_stop_text_that_is_not_a_single_token_ends_a_turn(
         self, engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         tokens = len(engine._tokenizer("How do I bake [/INST]", add_special_tokens=False)["input_ids"])
@@ -239,13 +239,13 @@ class TestStage:
         assert self.shard(folder, tmp_path / "d", 1)[0] != first
         assert self.shard(folder, tmp_path / "e", 0, "seed=1")[0] != first
 
-    def test_a_later_round_draws_what_the_recipe_with_its_seed_draws(self, folder: Path, tmp_path: Path) -> None:
+    def test_a_later_round_equals_the_first_of_a_recipe_with_its_seed(self, folder: Path, tmp_path: Path) -> None:
         # Two shards a round.
         second, metrics = self.shard(folder, tmp_path / "a", 3, "generation.rounds=2")
         assert second == self.shard(folder, tmp_path / "b", 1, "seed=43")[0]
         assert metrics.rows == 3
 
-    def test_the_metrics_say_what_was_drawn(self, folder: Path, tmp_path: Path) -> None:
+    def test_the_metrics_count_what_was_generated(self, folder: Path, tmp_path: Path) -> None:
         from tuner.artifacts import parquet
 
         _, metrics = self.shard(folder, tmp_path / "a", 1)

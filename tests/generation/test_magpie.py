@@ -1,4 +1,4 @@
-"""Magpie in two turns: nothing that came is dropped, and a row says how it went."""
+"""Magpie in two turns: no row is dropped, and each has its outcome."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -9,29 +9,29 @@ import pytest
 from tuner.generation import magpie, seeds
 from tuner.generation.engines import Completion, Facts, Request
 from tuner.generation.settings import Generation, Sampling
-from tuner.generation.shards import Drawn
+from tuner.generation.shards import ShardSpec
 from tuner.models.templates import Template
 
 GENERATION = Generation(rows=6, instruction=Sampling(temperature=1.0), response=Sampling(temperature=0.7))
 
-SHARD = Drawn(0, 42, 3, 6)
+SHARD = ShardSpec(0, 42, 3, 6)
 TEMPLATE = Template("<system>kind</system><user>", "</user> <assistant>")
 
 
 class Scripted:
-    """An engine that says what it was told to, and remembers what it was asked."""
+    """An engine with scripted completions that records its requests."""
 
     def __init__(self, instructions: Sequence[Completion], responses: dict[str, Completion]) -> None:
         self._instructions = instructions
         self._responses = responses
-        self.asked: list[Request] = []
+        self.requests: list[Request] = []
 
     def complete(
         self, requests: deque[Request], on_tokens: Callable[[int], None]
     ) -> Iterator[tuple[Request, Completion]]:
         while requests:
             request = requests.popleft()
-            self.asked.append(request)
+            self.requests.append(request)
             if request.turn == 0:
                 completion = self._instructions[request.row]
             else:
@@ -40,7 +40,7 @@ class Scripted:
             yield request, completion
 
     def turn(self, number: int) -> list[Request]:
-        return [request for request in self.asked if request.turn == number]
+        return [request for request in self.requests if request.turn == number]
 
     def facts(self) -> Facts:
         return Facts("scripted", "none", "none")
@@ -72,7 +72,7 @@ def draw(engine: Scripted, generation: Generation = GENERATION) -> list[dict[str
     return magpie.draw(engine, TEMPLATE, generation, SHARD, lambda turns, tokens: None).to_pylist()
 
 
-def test_every_row_is_kept_in_order_and_says_how_it_went() -> None:
+def test_every_row_is_kept_in_order_with_its_outcome() -> None:
     rows = draw(script())
     assert [(row["index"], row["outcome"]) for row in rows] == [
         (0, "complete"),
@@ -86,7 +86,7 @@ def test_every_row_is_kept_in_order_and_says_how_it_went() -> None:
     assert [row["response_finish"] for row in rows] == ["stop", "skipped", "stop", "stop", "length", "skipped"]
 
 
-def test_tokens_are_counted_end_tokens_and_fruitless_turns_included() -> None:
+def test_token_counts_include_end_tokens_and_empty_turns() -> None:
     rows = draw(script())
     assert [row["instruction_tokens"] for row in rows] == [7, 1, 9, 4, 6, 9]
     assert [row["response_tokens"] for row in rows] == [8, 0, 5, 1, 11, 0]
@@ -101,7 +101,7 @@ def test_an_empty_instruction_is_not_answered() -> None:
     assert rows[1]["response"] == ""
 
 
-def test_the_first_turn_goes_on_from_the_prefix_and_the_second_asks_the_whole() -> None:
+def test_the_first_prompt_is_the_prefix_and_the_second_the_whole_turn() -> None:
     engine = script()
     rows = draw(engine)
     instructions, responses = engine.turn(0), engine.turn(1)
@@ -121,7 +121,7 @@ def test_a_recipe_may_give_another_prefix() -> None:
     assert rows[0]["instruction_prompt"] == "<user>"
 
 
-def test_both_turns_of_a_row_descend_from_its_seed() -> None:
+def test_both_turns_of_a_row_have_its_seed() -> None:
     engine = script()
     rows = draw(engine)
     wanted = [seeds.row_seed(42, 3, index) for index in range(6)]
@@ -140,7 +140,7 @@ def test_messages_hold_both_turns() -> None:
         ]
 
 
-def test_the_table_has_the_schema_even_where_nothing_came() -> None:
+def test_the_table_has_the_schema_even_if_all_completions_are_empty() -> None:
     empty = Scripted([Completion("", 1, "stop")] * 6, {})
     table = magpie.draw(empty, TEMPLATE, GENERATION, SHARD, lambda turns, tokens: None)
     assert table.schema == magpie.SCHEMA
@@ -154,7 +154,7 @@ def test_progress_counts_both_turns() -> None:
     assert said[-1] == (6 + 4, 36 + 25)
 
 
-def test_a_response_is_asked_for_as_soon_as_its_instruction_is_there() -> None:
+def test_a_response_is_requested_as_soon_as_its_instruction_is_complete() -> None:
     queues: list[list[tuple[int, int]]] = []
 
     class Watching(Scripted):

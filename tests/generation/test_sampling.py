@@ -1,4 +1,4 @@
-"""Choosing by a row's own number draws from the distribution that transformers defines."""
+"""Sampling with a row's own random number follows the distribution that transformers defines."""
 
 import pytest
 import torch
@@ -25,10 +25,10 @@ def expected(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
     return torch.softmax(scores.double(), dim=-1)
 
 
-def drawn(logits: torch.Tensor, sampling: Sampling, draws: int = DRAWS) -> torch.Tensor:
-    """How often each token is chosen by numbers that are spread evenly, shape (vocabulary,)."""
+def frequencies(logits: torch.Tensor, sampling: Sampling, draws: int = DRAWS) -> torch.Tensor:
+    """The frequency of each token for evenly spaced numbers, shape (vocabulary,)."""
     uniforms = (torch.arange(draws, dtype=torch.float64) + 0.5) / draws
-    # In pieces, so that many draws over a wide vocabulary stay small.
+    # In chunks, to save memory with many draws over a large vocabulary.
     chosen = [choose(logits.expand(len(part), -1), sampling, part) for part in uniforms.split(2000)]
     return torch.bincount(torch.cat(chosen), minlength=logits.shape[-1]).double() / draws
 
@@ -51,11 +51,11 @@ SETTINGS = [
 
 @pytest.mark.parametrize("sampling", SETTINGS, ids=str)
 @pytest.mark.parametrize("spread", [0.5, 3.0])
-def test_it_draws_what_transformers_would(sampling: Sampling, spread: float) -> None:
+def test_the_distribution_is_that_of_transformers(sampling: Sampling, spread: float) -> None:
     logits = random_logits(60, spread)
-    wanted, found = expected(logits, sampling)[0], drawn(logits, sampling)
+    wanted, found = expected(logits, sampling)[0], frequencies(logits, sampling)
     assert not found[wanted == 0].any()
-    # Evenly spread numbers miss a token's share by at most one draw at either end.
+    # With evenly spaced numbers a token's count is off by at most one at either end.
     assert (found - wanted).abs().max() <= 2.5 / DRAWS
     assert found[wanted > 2 / DRAWS].all()
 
@@ -63,15 +63,15 @@ def test_it_draws_what_transformers_would(sampling: Sampling, spread: float) -> 
 @pytest.mark.parametrize(
     "sampling", [Sampling(top_p=0.9), Sampling(min_p=0.01), Sampling(temperature=3.0, top_p=0.99, min_p=0.2)], ids=str
 )
-def test_a_nucleus_wider_than_the_candidates_is_drawn_whole(sampling: Sampling) -> None:
+def test_a_nucleus_wider_than_the_candidates_is_sampled_correctly(sampling: Sampling) -> None:
     logits = random_logits(1200, 0.3)
-    wanted, found = expected(logits, sampling)[0], drawn(logits, sampling, 8_000)
+    wanted, found = expected(logits, sampling)[0], frequencies(logits, sampling, 8_000)
     assert int((wanted > 0).sum()) > CANDIDATES
     assert torch.equal(found > 0, wanted > 0)
     assert (found - wanted).abs().max() <= 2.5 / 8_000
 
 
-def test_wide_and_narrow_rows_of_one_batch_do_not_touch_each_other() -> None:
+def test_wide_and_narrow_rows_of_one_batch_are_independent() -> None:
     sampling = Sampling(top_p=0.9)
     logits = torch.cat([random_logits(2000, spread, seed) for seed, spread in enumerate([0.1, 8.0, 0.3, 3.0, 0.0])])
     uniforms = torch.tensor([0.1, 0.5, 0.9, 0.3, 0.7], dtype=torch.float64)
@@ -82,7 +82,7 @@ def test_wide_and_narrow_rows_of_one_batch_do_not_touch_each_other() -> None:
 
 @pytest.mark.parametrize("sampling", SETTINGS, ids=str)
 @pytest.mark.parametrize("uniform", [0.0, 0.999999, LAST])
-def test_the_first_and_the_last_number_choose_a_token_that_may_come(sampling: Sampling, uniform: float) -> None:
+def test_the_smallest_and_largest_number_choose_an_allowed_token(sampling: Sampling, uniform: float) -> None:
     for vocabulary, spread in [(60, 3.0), (2000, 0.3), (2000, 30.0)]:
         logits = random_logits(vocabulary, spread)
         chosen = choose(logits, sampling, torch.tensor([uniform], dtype=torch.float64))
@@ -91,7 +91,7 @@ def test_the_first_and_the_last_number_choose_a_token_that_may_come(sampling: Sa
 
 @pytest.mark.parametrize("uniform", [0.0, 0.5, LAST])
 @pytest.mark.parametrize("sampling", SETTINGS, ids=str)
-def test_a_token_that_is_ruled_out_never_comes(sampling: Sampling, uniform: float) -> None:
+def test_a_token_with_probability_0_is_never_chosen(sampling: Sampling, uniform: float) -> None:
     logits = torch.full((1, 700), -torch.inf)
     logits[0, 650] = 0.0
     assert choose(logits, sampling, torch.tensor([uniform], dtype=torch.float64)).tolist() == [650]
@@ -112,7 +112,7 @@ def test_a_nucleus_of_one_is_greedy() -> None:
     min_p=st.sampled_from([0.0, 0.017, 0.5]),
     uniform=st.floats(0, 1, exclude_max=True),
 )
-def test_what_is_chosen_is_where_the_cumulative_probability_passes_the_number(
+def test_the_token_is_where_the_cumulative_probability_passes_the_number(
     logits: list[float], temperature: float, top_p: float, min_p: float, uniform: float
 ) -> None:
     sampling = Sampling(temperature=temperature, top_p=top_p, min_p=min_p)

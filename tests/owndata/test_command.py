@@ -1,4 +1,4 @@
-"""`tuner curate` as a person calls it: what it prints, and one line and exit code 2 where the input is wrong."""
+"""`tuner curate`: what it prints, and one line and exit code 2 for wrong input."""
 
 import resource
 import subprocess
@@ -17,7 +17,7 @@ def tuner(*arguments, cwd):
     return subprocess.run([*TUNER, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=PATIENCE)
 
 
-def test_it_says_what_it_took_and_where_the_rest_lies(tmp_path):
+def test_it_prints_counts_by_reason_and_the_output_paths(tmp_path):
     lines(tmp_path / "mine.jsonl", [*map(exchange, range(6)), exchange(2), "{no"])
     done = tuner("curate", "mine.jsonl", "--set", "curation.quality.top_k=4", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -55,13 +55,13 @@ def test_wrong_input_is_one_line_and_exit_code_2(arguments, words, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
     done = tuner("curate", *arguments, cwd=tmp_path)
-    told = done.stderr.strip().splitlines()
-    assert (done.returncode, len(told)) == (2, 1), done.stderr
-    assert words in told[0]
+    errors = done.stderr.strip().splitlines()
+    assert (done.returncode, len(errors)) == (2, 1), done.stderr
+    assert words in errors[0]
     assert not (tmp_path / "curated" / "mine").exists()
 
 
-def test_help_answers_at_once(tmp_path):
+def test_help_is_fast(tmp_path):
     for command in ("curate", "export"):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert tuner(command, "--help", cwd=tmp_path).returncode == 0

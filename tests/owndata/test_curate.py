@@ -1,4 +1,4 @@
-"""A file of one's own goes in; every row of it is kept, rejected with its reasons, or set aside with its line."""
+"""Every row of a user's file is kept, rejected with its reasons, or set aside with its line number."""
 
 import json
 import random
@@ -42,7 +42,7 @@ def table(folder, name="rows"):
 
 
 def verdicts(folder):
-    """What became of every row, by content, whatever it is called."""
+    """The verdict of every row by its content, without its id."""
     return Counter(
         (
             row["instruction"],
@@ -56,7 +56,7 @@ def verdicts(folder):
     )
 
 
-def test_what_is_left(tmp_path):
+def test_the_output_of_a_run(tmp_path):
     path = lines(tmp_path / "mine.jsonl", [*MIXED, "{no", {"instruction": 1, "response": "x"}])
     metrics = run(path, Curation(), tmp_path / "out")
     assert sorted(each.name for each in (tmp_path / "out").iterdir()) == [
@@ -68,8 +68,8 @@ def test_what_is_left(tmp_path):
     ]
     assert json.loads((tmp_path / "out" / "curation.json").read_text()) == metrics.model_dump(mode="json")
     assert metrics.rows == len(MIXED) == metrics.kept + sum(metrics.funnel.values())
-    taken = {name: count for name, count in metrics.funnel.items() if count}
-    assert taken == {"empty_instruction": 1, "short_response": 1, "duplicate": 1, "near_duplicate": 1}
+    rejected = {name: count for name, count in metrics.funnel.items() if count}
+    assert rejected == {"empty_instruction": 1, "short_response": 1, "duplicate": 1, "near_duplicate": 1}
     assert metrics.set_aside == {"not valid JSON": 1, "instruction is a number, not text": 1}
     assert metrics.source.rows == len(MIXED) + 2
     rows = table(tmp_path / "out")
@@ -81,7 +81,7 @@ def test_what_is_left(tmp_path):
     assert len(kept) == metrics.kept
 
 
-def test_a_path_is_no_pattern(tmp_path, monkeypatch):
+def test_a_path_is_not_read_as_a_glob_pattern(tmp_path, monkeypatch):
     odd = tmp_path / "[a*" / "{b}:cat:"
     odd.mkdir(parents=True)
     monkeypatch.setenv("TUNER_HOME", str(odd / "home"))
@@ -91,7 +91,7 @@ def test_a_path_is_no_pattern(tmp_path, monkeypatch):
     assert sum(len(pl.read_parquet(path, glob=False)) for path in (odd / "out" / "kept").iterdir()) == metrics.kept
 
 
-def test_what_is_set_aside_says_which_line_it_is_and_why(tmp_path):
+def test_a_row_that_is_set_aside_has_its_line_and_reason(tmp_path):
     path = lines(tmp_path / "mine.jsonl", ["{'a'}", *MIXED, "", {"response": "ü"}, "[]"])
     run(path, Curation(), tmp_path / "out")
     aside = [
@@ -133,9 +133,9 @@ def test_a_conversation_keeps_its_turns_and_its_name(tmp_path):
     assert rows["one"]["instruction"] == f"{asked(1)}\n\n{asked(2)}"
 
 
-def test_other_columns_stay_beside_the_texts_unless_curation_has_one_of_that_name(tmp_path):
-    beside = {"category": "x", "stars": 4.5, "quality": "good", "verdict": "mine", "shard": 7, "tags": ["a"]}
-    path = lines(tmp_path / "mine.jsonl", [exchange(number) | beside for number in range(3)])
+def test_other_columns_are_kept_unless_curation_has_a_column_of_that_name(tmp_path):
+    other_columns = {"category": "x", "stars": 4.5, "quality": "good", "verdict": "mine", "shard": 7, "tags": ["a"]}
+    path = lines(tmp_path / "mine.jsonl", [exchange(number) | other_columns for number in range(3)])
     metrics = run(path, Curation(), tmp_path / "out")
     rows = table(tmp_path / "out")
     assert rows["category"].to_list() == ["x"] * 3
@@ -146,7 +146,7 @@ def test_other_columns_stay_beside_the_texts_unless_curation_has_one_of_that_nam
     assert metrics.source.left == ("quality", "verdict", "shard", "tags")
 
 
-def test_balance_over_a_column_of_ones_own(tmp_path):
+def test_balance_by_a_column_of_the_file(tmp_path):
     rows = [{**exchange(number), "category": "ab"[number % 2]} for number in range(8)]
     balanced = Curation.model_validate({"balance": {"by": "category", "at_most": 3}})
     metrics = run(lines(tmp_path / "mine.jsonl", rows), balanced, tmp_path / "out")
@@ -157,7 +157,7 @@ def test_balance_over_a_column_of_ones_own(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
-def test_shards_do_not_show(suffix, tmp_path, monkeypatch):
+def test_the_size_of_shards_changes_no_row(suffix, tmp_path, monkeypatch):
     monkeypatch.setattr("tuner.owndata.json_source.PIECE_ROWS", 2)
     monkeypatch.setattr("tuner.owndata.parquet_source.PIECE_ROWS", 2)
     path = lines(tmp_path / "mine.jsonl", MIXED)
@@ -187,7 +187,7 @@ def test_the_order_of_lines_changes_no_verdict(tmp_path):
     assert verdicts(tmp_path / "a") == verdicts(tmp_path / "b")
 
 
-def test_curating_what_was_kept_keeps_it_all(tmp_path):
+def test_curating_the_kept_rows_again_keeps_them_all(tmp_path):
     first = run(lines(tmp_path / "mine.jsonl", MIXED), Curation(), tmp_path / "first")
     again = run(tmp_path / "first" / "kept" / "00000.parquet", Curation(), tmp_path / "again")
     assert again.rows == again.kept == first.kept
@@ -207,7 +207,7 @@ RECORDS = st.fixed_dictionaries(
 
 @settings(max_examples=25)
 @given(st.lists(st.one_of(RECORDS, VALUES, st.just("{")), max_size=12))
-def test_whatever_the_lines_hold_the_counts_add_up(records):
+def test_the_counts_add_up_for_any_lines(records):
     with tempfile.TemporaryDirectory() as folder:
         written = [each if each == "{" else json.dumps(each) for each in (exchange(0), *records)]
         path = lines(Path(folder) / "mine.jsonl", written)
@@ -218,7 +218,7 @@ def test_whatever_the_lines_hold_the_counts_add_up(records):
 
 
 def test_a_file_without_rows_to_curate_is_refused_and_leaves_nothing(tmp_path):
-    for name, held, words in (
+    for name, rows, words in (
         ("empty.jsonl", [], "holds no rows"),
         ("blank.jsonl", ["", " "], "holds no rows"),
         (
@@ -228,14 +228,14 @@ def test_a_file_without_rows_to_curate_is_refused_and_leaves_nothing(tmp_path):
         ),
     ):
         with pytest.raises(InputError, match=words):
-            run(lines(tmp_path / name, held), Curation(), tmp_path / "out")
+            run(lines(tmp_path / name, rows), Curation(), tmp_path / "out")
     parquet.write_table(pa.Table.from_pylist(MIXED)[:0], tmp_path / "empty.parquet")
     with pytest.raises(InputError, match="holds no rows"):
         run(tmp_path / "empty.parquet", Curation(), tmp_path / "out")
     assert not [path for path in tmp_path.iterdir() if "out" in path.name]
 
 
-def test_what_was_kept_and_every_row_load_offline(tmp_path, monkeypatch):
+def test_kept_rows_and_all_rows_load_offline(tmp_path, monkeypatch):
     import datasets
 
     monkeypatch.setattr("datasets.config.HF_DATASETS_OFFLINE", True)
@@ -248,14 +248,14 @@ def test_what_was_kept_and_every_row_load_offline(tmp_path, monkeypatch):
     assert kept[0]["completion"][0]["role"] == "assistant"
 
 
-def test_none_may_be_kept(tmp_path):
+def test_no_row_may_be_kept(tmp_path):
     path = lines(tmp_path / "mine.jsonl", [{"instruction": "", "response": ""}])
     metrics = run(path, Curation(), tmp_path / "out")
     assert (metrics.rows, metrics.kept) == (1, 0)
     assert "No row was kept." in (tmp_path / "out" / "README.md").read_text()
 
 
-def test_a_folder_that_holds_something_is_not_touched(tmp_path):
+def test_a_folder_that_is_not_empty_is_not_changed(tmp_path):
     path = lines(tmp_path / "mine.jsonl", MIXED)
     (tmp_path / "out").mkdir()
     run(path, Curation(), tmp_path / "out")
@@ -265,7 +265,7 @@ def test_a_folder_that_holds_something_is_not_touched(tmp_path):
     assert {each: each.stat().st_mtime_ns for each in (tmp_path / "out").rglob("*")} == before
 
 
-def test_a_failure_on_the_way_leaves_nothing(tmp_path, monkeypatch):
+def test_a_failed_run_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(shards, "SHARD_ROWS", 5)
     path = tmp_path / "mine.parquet"
     parquet.write_table(pa.Table.from_pylist([exchange(n) for n in range(20_000)]), path, compression="none")
@@ -277,7 +277,7 @@ def test_a_failure_on_the_way_leaves_nothing(tmp_path, monkeypatch):
     assert not [each for each in tmp_path.iterdir() if "out" in each.name]
 
 
-def test_what_a_kill_leaves_is_removed_by_the_next_run(tmp_path):
+def test_files_of_a_killed_run_are_removed_by_the_next(tmp_path):
     path = lines(tmp_path / "mine.jsonl", [exchange(number % 50) for number in range(20_000)])
     code = (
         "from pathlib import Path; from tuner.owndata.curate import run; "
@@ -297,13 +297,13 @@ def test_what_a_kill_leaves_is_removed_by_the_next_run(tmp_path):
     assert len(table(tmp_path / "out")) == len(MIXED)
 
 
-def test_every_step_says_how_far_it_is(tmp_path, monkeypatch):
+def test_every_step_reports_its_progress(tmp_path, monkeypatch):
     monkeypatch.setattr(shards, "SHARD_ROWS", 5)
     monkeypatch.setattr("tuner.owndata.json_source.PIECE_ROWS", 5)
-    heard = []
-    with listening(heard.append):
+    events = []
+    with listening(events.append):
         run(lines(tmp_path / "mine.jsonl", MIXED), Curation(), tmp_path / "out")
-    assert {event.stage for event in heard} == {"read", "examine", "match", "curate"}
-    last = [event for event in heard if event.stage == "read"][-1]
+    assert {event.stage for event in events} == {"read", "examine", "match", "curate"}
+    last = [event for event in events if event.stage == "read"][-1]
     assert (last.done, last.total) == (len(MIXED), len(MIXED))
-    assert sum(event.figures["rows"] for event in heard if event.stage == "examine") == len(MIXED)
+    assert sum(event.figures["rows"] for event in events if event.stage == "examine") == len(MIXED)

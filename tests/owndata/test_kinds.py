@@ -1,4 +1,4 @@
-"""The kind of a file follows from its columns; a row of it says what it says, or why it cannot be curated."""
+"""The kind of a file follows from its columns; a row is read as a conversation, or refused with a reason."""
 
 import pytest
 
@@ -20,10 +20,10 @@ def read(record):
     return kind_of(record).read(record)
 
 
-def turns(column, *spoken):
+def turns(column, *turns_):
     (author, words), names = TURNS[column]
     names = dict(zip("sua", names, strict=True))
-    return {column: [{author: names[who], words: text} for who, text in spoken]}
+    return {column: [{author: names[who], words: text} for who, text in turns_]}
 
 
 @pytest.mark.parametrize(
@@ -41,27 +41,27 @@ def turns(column, *spoken):
         turns("conversations", ("u", "Ask."), ("a", "Answer.")),
     ],
 )
-def test_every_kind_says_the_same(record):
-    found = read(record)
-    assert (found.instruction, found.response) == ("Ask.", "Answer.")
-    assert (found.roles, found.contents) == (["user", "assistant"], ["Ask.", "Answer."])
+def test_every_kind_is_read_as_the_same_conversation(record):
+    conversation = read(record)
+    assert (conversation.instruction, conversation.response) == ("Ask.", "Answer.")
+    assert (conversation.roles, conversation.contents) == (["user", "assistant"], ["Ask.", "Answer."])
 
 
 def test_alpacas_input_follows_the_instruction():
-    found = read({"instruction": "Add up.", "input": "1, 2", "output": "3"})
-    assert found.instruction == "Add up.\n\n1, 2"
-    assert found.contents == ["Add up.\n\n1, 2", "3"]
+    conversation = read({"instruction": "Add up.", "input": "1, 2", "output": "3"})
+    assert conversation.instruction == "Add up.\n\n1, 2"
+    assert conversation.contents == ["Add up.\n\n1, 2", "3"]
 
 
 @pytest.mark.parametrize("column", TURNS)
 def test_a_conversation_keeps_all_its_turns(column):
-    found = read(turns(column, ("s", "Be brief."), ("u", "One?"), ("a", "1"), ("u", "Two?"), ("a", "2")))
-    assert (found.instruction, found.response) == ("One?\n\nTwo?", "1\n\n2")
-    assert found.roles == ["system", "user", "assistant", "user", "assistant"]
-    assert found.contents == ["Be brief.", "One?", "1", "Two?", "2"]
+    conversation = read(turns(column, ("s", "Be brief."), ("u", "One?"), ("a", "1"), ("u", "Two?"), ("a", "2")))
+    assert (conversation.instruction, conversation.response) == ("One?\n\nTwo?", "1\n\n2")
+    assert conversation.roles == ["system", "user", "assistant", "user", "assistant"]
+    assert conversation.contents == ["Be brief.", "One?", "1", "Two?", "2"]
 
 
-def test_turns_of_parquet_have_nulls_for_the_keys_of_others():
+def test_turns_from_parquet_may_have_nulls_for_the_keys_of_other_turns():
     turns = [
         {"role": None, "from": "human", "content": None, "value": "Ask."},
         {"role": "assistant", "from": None, "content": "", "value": None},
@@ -87,7 +87,7 @@ def test_turns_of_parquet_have_nulls_for_the_keys_of_others():
         ({"messages": [{"role": "user"}]}, "a turn's content is missing"),
     ],
 )
-def test_a_row_that_does_not_fit_says_why(record, reason):
+def test_a_row_that_cannot_be_read_has_a_reason(record, reason):
     with pytest.raises(UnfitError, match=reason):
         read(record)
 
@@ -98,14 +98,14 @@ def test_whole_conversations_come_before_single_texts():
     assert kind_of({**both, "messages": 2}).name == "instruction, response"
 
 
-def test_a_few_odd_rows_do_not_decide_what_the_others_are():
+def test_a_few_odd_rows_do_not_decide_the_kind():
     columns = {"instruction": Column(100, 0), "output": Column(99, 1), "messages": Column(30, 1)}
     assert recognise(columns, "mine.jsonl").name == "instruction, output (and input)"
     assert recognise({**columns, "messages": Column(60, 55)}, "mine.jsonl").name == "messages (role, content)"
 
 
 @pytest.mark.parametrize("column", ["text", "instruction", "messages"])
-def test_a_file_of_no_known_kind_is_refused_by_what_was_found(column):
+def test_a_file_of_an_unknown_kind_is_refused_with_its_columns(column):
     with pytest.raises(InputError) as refused:
         recognise({column: Column(7, 0)}, "mine.jsonl")
     assert f"its columns are {column}; known: " in str(refused.value)
@@ -113,6 +113,6 @@ def test_a_file_of_no_known_kind_is_refused_by_what_was_found(column):
     assert "\n" not in str(refused.value)
 
 
-def test_of_many_columns_some_are_named():
+def test_of_many_columns_the_first_are_listed():
     with pytest.raises(InputError, match=r"c0, .*c11 and 3 more;"):
         recognise({f"c{number}": Column(1, 0) for number in range(15)}, "mine.jsonl")

@@ -1,4 +1,4 @@
-"""Files are read piece by piece, whatever is wrong with single lines; a file that is no such file is refused."""
+"""Files are read piece by piece, whatever is wrong with single lines; an unreadable file is refused."""
 
 import json
 
@@ -28,7 +28,7 @@ def written(path, table, **options):
     return path
 
 
-def test_lines_that_are_no_rows_are_handed_on_as_such(tmp_path):
+def test_lines_that_are_not_rows_are_returned_with_a_reason(tmp_path):
     path = lines(
         tmp_path / "x.jsonl", [{"a": "1"}, "{'a': 2}", "", "[1]", "  ", "null", '{"a": "\\ud800"}', {"a": "ü"}]
     )
@@ -47,14 +47,14 @@ def test_lines_that_are_no_rows_are_handed_on_as_such(tmp_path):
     assert source.survey().rows == 6
 
 
-def test_bytes_that_are_no_utf8_hurt_their_line_only(tmp_path):
+def test_invalid_utf8_affects_its_line_only(tmp_path):
     (tmp_path / "x.jsonl").write_bytes(b'{"a": "\xff"}\n{"a": "\x00"}\n{"a": "1"}\r\n{"a": "last"}')
     broken, nul, *whole = records(open_source(tmp_path / "x.jsonl"))
     assert isinstance(broken, Unread) and isinstance(nul, Unread)
     assert whole == [{"a": "1"}, {"a": "last"}]
 
 
-def test_a_line_longer_than_any_row_is_not_held(tmp_path, monkeypatch):
+def test_a_line_longer_than_any_row_is_not_read_into_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(json_source, "LONGEST_LINE", 64)
     path = lines(tmp_path / "x.jsonl", [{"a": "1"}, {"a": "x" * 1000}, {"a": "3"}])
     first, unread, last = records(open_source(path))
@@ -72,7 +72,7 @@ def test_pieces_are_bounded_in_rows_and_bytes(row_bytes, tmp_path, monkeypatch):
     assert sizes == ([10, 10, 5] if row_bytes == 1 else [3] * 8 + [1])
 
 
-def test_marks_at_the_beginning(tmp_path):
+def test_byte_order_marks(tmp_path):
     (tmp_path / "x.jsonl").write_bytes(b'\xef\xbb\xbf{"a": "1"}\n')
     assert records(open_source(tmp_path / "x.jsonl")) == [{"a": "1"}]
     (tmp_path / "y.jsonl").write_bytes('{"a": "1"}\n'.encode("utf-16"))
@@ -101,7 +101,7 @@ def test_columns_are_those_of_the_first_objects(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("values", "kind", "held"),
+    ("values", "kind", "read"),
     [
         (["x", None], pa.string(), ["x", None]),
         ([1, 2], pa.int64(), [1, 2]),
@@ -115,29 +115,29 @@ def test_columns_are_those_of_the_first_objects(tmp_path, monkeypatch):
         (["x", [1]], None, None),
     ],
 )
-def test_other_columns_have_the_type_that_holds_all_their_values(values, kind, held, tmp_path):
+def test_other_columns_have_the_type_that_holds_all_their_values(values, kind, read, tmp_path):
     source = open_source(lines(tmp_path / "x.jsonl", [{"a": "text", "b": value} for value in values]))
     assert source.survey().others.get("b") == kind
     if kind is not None:
-        assert columns(source, {"b": kind}) == {"b": held}
+        assert columns(source, {"b": kind}) == {"b": read}
 
 
-def test_other_columns_are_null_where_a_line_is_no_row(tmp_path):
+def test_other_columns_are_null_for_lines_that_are_not_rows(tmp_path):
     source = open_source(lines(tmp_path / "x.jsonl", [{"a": "1", "b": 1}, "no", {"a": "3"}]))
     assert columns(source, {"b": pa.int64()}) == {"b": [1, None, None]}
 
 
 @pytest.mark.parametrize(
-    ("ids", "found"),
+    ("ids", "column"),
     [(["x", "y"], "id"), (["x", "x"], None), (["x", None], None), (["x", ""], None), ([1, 2], None)],
 )
-def test_a_column_names_rows_if_its_strings_are_unique(ids, found, tmp_path):
+def test_a_column_names_rows_if_its_strings_are_unique(ids, column, tmp_path):
     rows = [{"a": "text", "id": each} for each in ids]
-    assert open_source(lines(tmp_path / "x.jsonl", rows)).survey().ids == found
-    assert open_source(written(tmp_path / "x.parquet", pa.Table.from_pylist(rows))).survey().ids == found
+    assert open_source(lines(tmp_path / "x.jsonl", rows)).survey().ids == column
+    assert open_source(written(tmp_path / "x.parquet", pa.Table.from_pylist(rows))).survey().ids == column
 
 
-def test_parquet_is_read_a_piece_at_a_time(tmp_path):
+def test_parquet_is_read_piece_by_piece(tmp_path):
     table = pa.table(
         {
             "a": pa.array(["x", None, "z"] * 4000).dictionary_encode(),
@@ -161,21 +161,21 @@ def test_parquet_is_read_a_piece_at_a_time(tmp_path):
     }
 
 
-def test_bytes_that_are_no_utf8_in_parquet_hurt_their_row_only(tmp_path):
+def test_invalid_utf8_in_parquet_affects_its_row_only(tmp_path):
     broken = pa.array([b"x", b"\xff", b"z"]).view(pa.string())
     source = open_source(written(tmp_path / "x.parquet", pa.table({"a": broken})))
     assert records(source) == [{"a": "x"}, Unread("a text is not valid UTF-8", ""), {"a": "z"}]
 
 
 @pytest.mark.parametrize("cut", [0, 3, 100, -5])
-def test_a_truncated_parquet_is_refused(cut, tmp_path):
+def test_a_truncated_parquet_file_is_refused(cut, tmp_path):
     path = written(tmp_path / "x.parquet", pa.table({"a": ["text"] * 1000}))
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises(InputError, match=r"x\.parquet: not a readable Parquet file"):
         _ = open_source(path).columns
 
 
-def test_a_parquet_with_a_hole_is_refused(tmp_path):
+def test_a_parquet_file_with_overwritten_bytes_is_refused(tmp_path):
     path = written(tmp_path / "x.parquet", pa.table({"a": [f"{number}" for number in range(5000)]}), compression="zstd")
     whole = path.read_bytes()
     path.write_bytes(whole[:200] + b"\0" * 2000 + whole[2200:])
@@ -183,7 +183,7 @@ def test_a_parquet_with_a_hole_is_refused(tmp_path):
         records(open_source(path))
 
 
-def test_what_is_no_such_file_is_refused(tmp_path):
+def test_a_missing_or_unknown_file_is_refused(tmp_path):
     for path, words in (
         (tmp_path / "nowhere.jsonl", "no such file"),
         (tmp_path, "not a file"),

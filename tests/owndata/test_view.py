@@ -1,4 +1,4 @@
-"""What a person sees: how far each step is, and at the end what took how many rows."""
+"""The terminal output: the progress of each step, and the summary at the end."""
 
 import io
 from pathlib import Path
@@ -25,8 +25,8 @@ METRICS = hollow(
 )
 
 
-def test_the_summary_says_what_took_how_many_rows_and_where_the_rest_lies():
-    told = summary(METRICS, Curation(), Path("out"))
+def test_the_summary_counts_rows_by_reason_and_names_the_output():
+    printed = summary(METRICS, Curation(), Path("out"))
     for words in (
         "rows              1,234,567  from mine.jsonl, taken as instruction, response",
         f"short_response      -34,567  {REASONS['short_response']}",
@@ -37,8 +37,8 @@ def test_the_summary_says_what_took_how_many_rows_and_where_the_rest_lies():
         "out/kept",
         "out/README.md",
     ):
-        assert words in told
-    assert "toxic" not in told
+        assert words in printed
+    assert "toxic" not in printed
     assert "set aside" not in summary(METRICS.model_copy(update={"set_aside": {}}), Curation(), Path("out"))
 
 
@@ -61,15 +61,15 @@ def play():
     emit(Event("curate", done=1, total=1))
 
 
-def test_without_a_terminal_each_step_says_a_few_lines():
+def test_without_a_terminal_each_step_prints_a_few_lines():
     text = io.StringIO()
     with watching(Console(file=text)):
         play()
-    told = text.getvalue().splitlines()
-    assert told.count("read 1,000 of 1,000 rows") == 1
-    assert told.count("examine 1,000 of 1,000 rows") == 1
-    assert told[-2:] == ["match 1 of 1 parts", "curate 1 of 1 shards"]
-    assert len(told) == 10
+    printed = text.getvalue().splitlines()
+    assert printed.count("read 1,000 of 1,000 rows") == 1
+    assert printed.count("examine 1,000 of 1,000 rows") == 1
+    assert printed[-2:] == ["match 1 of 1 parts", "curate 1 of 1 shards"]
+    assert len(printed) == 10
 
 
 def test_a_terminal_shows_bars():

@@ -1,4 +1,4 @@
-"""Rounds whose rows, adapters and, unless asked for, evaluations are made up; all else is made by the real stages."""
+"""Rounds with made-up rows, adapters and, by default, evaluations; the real stages make everything else."""
 
 import shutil
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from tuner.artifacts.store import Store
 from tuner.evaluation.metrics import Evaluated, Loss
 from tuner.generation.magpie import SCHEMA
 from tuner.generation.metrics import Generated
-from tuner.generation.shards import Drawn
+from tuner.generation.shards import ShardSpec
 from tuner.recipe import Recipe
 from tuner.registry import NAMES, STAGES, planned
 from tuner.runs import Run
@@ -34,14 +34,14 @@ evaluation: {{samples: 1, sample_tokens: 2}}
 """
 
 LOSSES = {"good": 1.0, "fair": 2.0, "bad": 3.0}
-"""What a made-up evaluation says of the adapters."""
+"""The adapters' losses in a made-up evaluation."""
 
 Complete = Callable[..., str]
 
 
 @pytest.fixture(autouse=True)
 def exact(float32: None) -> None:
-    """Figures can be compared closely."""
+    """Computes in float32, so that results can be compared closely."""
 
 
 @pytest.fixture
@@ -65,17 +65,17 @@ def adapters(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     for name, scale in {"good": 0.1, "fair": 0.001, "bad": -0.1}.items():
         torch.manual_seed(3)
         config = LoraConfig(task_type="CAUSAL_LM", r=4, target_modules="all-linear")
-        worn = get_peft_model(AutoModelForCausalLM.from_pretrained(tiny), config)
-        for key, parameter in worn.named_parameters():
+        adapter = get_peft_model(AutoModelForCausalLM.from_pretrained(tiny), config)
+        for key, parameter in adapter.named_parameters():
             if parameter.requires_grad:
                 parameter.data = torch.randn_like(parameter) * (scale if "lora_B" in key else abs(scale))
         folders[name] = tmp_path_factory.mktemp("adapters") / name
-        worn.save_pretrained(folders[name])
+        adapter.save_pretrained(folders[name])
     return folders
 
 
-def drawn(shard: Drawn) -> pa.Table:
-    """Rows that pass every check and are unlike each other; the first of a later round is one of the first round."""
+def drawn(shard: ShardSpec) -> pa.Table:
+    """Distinct rows that pass every check, but the first row of each shard is the same."""
     rows = []
     for index in range(shard.rows):
         number = 1000 * shard.round + 100 * shard.number + index
@@ -99,9 +99,9 @@ def drawn(shard: Drawn) -> pa.Table:
 
 @pytest.fixture
 def complete(store: Store, adapters: dict[str, Path]) -> Complete:
-    """Makes a run up to its evaluation, as if it had been trained; returns its name."""
+    """Makes a run up to its evaluation with made-up adapters; returns its name."""
 
-    def generate(shard: Drawn, folder: Path) -> dict[str, Any]:
+    def generate(shard: ShardSpec, folder: Path) -> dict[str, Any]:
         parquet.write(drawn(shard), folder / "rows.parquet")
         return hollow(Generated, rows=shard.rows).model_dump(mode="json")
 

@@ -1,4 +1,4 @@
-"""The champion changes only if the challenger is better beyond the interval, on rows that neither has learned from."""
+"""The champion changes only if the challenger is better beyond the interval, on rows that neither was trained on."""
 
 import math
 from dataclasses import replace
@@ -47,7 +47,7 @@ def test_where_there_is_no_champion_the_best_adapter_becomes_it(
     assert decision.comparison.challenger.loss == 1
 
 
-def test_an_adapter_whose_training_diverged_does_not_challenge(store: Store, recipe: Recipe) -> None:
+def test_an_adapter_whose_training_diverged_is_not_the_challenger(store: Store, recipe: Recipe) -> None:
     Run.start(store, recipe, "mine", "report").end("completed")
     subjects = {name: hollow(Loss, loss=loss, rows=24) for name, loss in {"one": math.nan, "two": 3.0}.items()}
     evaluated = hollow(Evaluated, subjects=subjects).model_dump(mode="json")
@@ -59,8 +59,8 @@ def test_few_held_out_rows_move_no_alias(store: Store, recipe: Recipe, complete:
     run = complete(recipe, one="bad", two="good", rows=19)
     decision = decided(store, run)
     assert not decision.promoted
-    why = "too few rows to say: 19 rows held out, it takes 20; no alias is moved"
-    assert decision.line == f"two of {run} is not made the champion: {why}"
+    why = "too few held-out rows: 19 rows, at least 20 needed; no alias is moved"
+    assert decision.line == f"two of {run} does not become the champion: {why}"
     assert named(store, "champion") == named(store, "challenger") == []
 
 
@@ -93,7 +93,9 @@ class TestSecondRound:
         assert named(store, "challenger") == [(first, "one"), (run, "two")]
         assert decision.champion.run == first
 
-    def test_another_challenger_does_not(self, store: Store, recipe: Recipe, complete: Complete, first: str) -> None:
+    def test_a_challenger_that_is_no_better_does_not(
+        self, store: Store, recipe: Recipe, complete: Complete, first: str
+    ) -> None:
         run = complete(following(recipe, store), one="fair", two="bad")
         compared = compare(store, run)
         decision = decide(store, run, compared)
@@ -112,11 +114,11 @@ class TestSecondRound:
         run = complete(second, one="bad", two="good", really=True)
         compared = compare(store, run)
         wanted = planned(second)
-        held = parquet.read(store.fetch(store.find("split", wanted.one("split").fingerprint), "validation.parquet"))
+        rows = parquet.read(store.fetch(store.find("split", wanted.one("split").fingerprint), "validation.parquet"))
         losses = parquet.read(store.fetch(compared, "losses.parquet")).to_pylist()
-        assert [row["row_id"] for row in losses] == held["row_id"].to_pylist() * 2
-        assert [row["subject"] for row in losses] == ["challenger"] * held.num_rows + ["champion"] * held.num_rows
-        # The evaluator is the one that the run's adapters met.
+        assert [row["row_id"] for row in losses] == rows["row_id"].to_pylist() * 2
+        assert [row["subject"] for row in losses] == ["challenger"] * rows.num_rows + ["champion"] * rows.num_rows
+        # The evaluator is the one that scored the run's adapters.
         evaluated = Evaluated.read(store.find("evaluate", wanted.one("evaluate").fingerprint)).subjects["two"]
         measured = Compared.read(compared)
         assert measured.challenger.model_dump() == pytest.approx(evaluated.model_dump())
@@ -136,29 +138,29 @@ class TestSecondRound:
         assert named(store, "champion") == [(first, "one"), (run, "two"), (first, "one")]
         assert len(named(store, "challenger")) == 2
 
-    def test_a_decision_that_was_cut_off_is_finished(
+    def test_an_interrupted_decision_is_completed(
         self, store: Store, recipe: Recipe, complete: Complete, first: str
     ) -> None:
         run = complete(following(recipe, store), one="bad", two="good")
         compared, sides = compare(store, run), contest(store, run)
-        aliases.point(store, "champion", run=run, adapter="two", fingerprint=sides.fingerprint, why="cut off here")
+        aliases.point(store, "champion", run=run, adapter="two", fingerprint=sides.fingerprint, why="interrupted")
         decision = decide(store, run, compared)
         assert (decision.promoted, decision.champion.run) == (True, first)
         assert named(store, "champion") == [(first, "one"), (run, "two")]
         assert named(store, "challenger") == [(first, "one"), (run, "two")]
 
-    def test_a_champion_that_changed_meanwhile_was_not_compared(
+    def test_a_champion_changed_meanwhile_is_an_error(
         self, store: Store, recipe: Recipe, complete: Complete, first: str
     ) -> None:
         run = complete(following(recipe, store), one="bad", two="good")
         compared = compare(store, run)
         fingerprint = planned(recipe).one("train", "two").fingerprint
         aliases.point(store, "champion", run=first, adapter="two", fingerprint=fingerprint, why="by hand")
-        with pytest.raises(StageError, match="the champion was changed while it was compared; run the regeneration"):
+        with pytest.raises(StageError, match="the champion was changed during the comparison; run the regeneration"):
             decide(store, run, compared)
         assert len(named(store, "challenger")) == 1
 
-    def test_the_same_adapter_by_another_name_is_no_challenger(
+    def test_the_champion_itself_in_another_run_is_not_promoted(
         self, store: Store, recipe: Recipe, complete: Complete, first: str
     ) -> None:
         run = complete(recipe, one="fair", two="bad", name="again")
@@ -182,10 +184,10 @@ def test_an_adapter_of_another_student_is_not_compared(
     assert named(store, "challenger") == [(first, "one"), (run, "one")]
 
 
-def test_a_champion_that_learned_from_held_out_rows_is_not_measured_on_them(
+def test_a_champion_that_was_trained_on_held_out_rows_is_not_measured_on_them(
     store: Store, recipe: Recipe, complete: Complete
 ) -> None:
-    # With less held out, it learned from rows that the other split holds out.
+    # With a smaller validation set, it was trained on rows that the other split holds out.
     first = complete(loading.parse(loading.text(recipe), ["split.validation=0.15"]), one="bad")
     decided(store, first)
     run = complete(recipe, one="good")
@@ -193,11 +195,11 @@ def test_a_champion_that_learned_from_held_out_rows_is_not_measured_on_them(
     decision = decide(store, run, compared)
     assert (decision.comparison.outcome, decision.promoted) == ("leak", False)
     assert decision.comparison.overlap.exact_overlap > 0
-    assert "in what the champion was trained on, or near to it, such as 42-" in decision.line
+    assert "are equal or similar to the champion's training data, such as 42-" in decision.line
     assert [file.name for file in compared.files] == ["verdict.txt"]
 
 
-def test_a_champion_that_is_not_in_the_store_any_more_is_named(
+def test_a_champion_that_is_missing_in_the_store_is_named(
     store: Store, recipe: Recipe, complete: Complete, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decided(store, complete(recipe))
@@ -205,6 +207,6 @@ def test_a_champion_that_is_not_in_the_store_any_more_is_named(
     run = complete(following(recipe, store))
     monkeypatch.setattr(aliases, "history", lambda *_: [lost])
     with pytest.raises(
-        InputError, match=r"the adapter one of small-.* is not in .* any more; point the alias at another"
+        InputError, match=r"the adapter one of small-.* is no longer in .*; point the alias at another adapter"
     ):
         compare(store, run)

@@ -1,4 +1,4 @@
-"""Which round comes next follows from the runs in the store; its old rows are where they were."""
+"""The next round follows from the runs in the store; old rows keep their side of the split."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tuner.recipe import Recipe
 from tuner.regeneration.rounds import following, undecided
 from tuner.registry import planned
 from tuner.runs import Run
-from tuner.splitting.metrics import Divided
+from tuner.splitting.metrics import SplitMetrics
 
 
 def changed(recipe: Recipe, *overrides: str) -> Recipe:
@@ -22,7 +22,7 @@ def changed(recipe: Recipe, *overrides: str) -> Recipe:
 
 
 def done(store: Store, recipe: Recipe, state: str = "completed", until: str = "report", name: str | None = None) -> str:
-    """A run of which nothing but its record is there."""
+    """A run of which only the record exists."""
     run = Run.start(store, recipe, name, until)
     run.note(planned(recipe).one("split"), "made")
     run.end(state)
@@ -52,17 +52,17 @@ class TestFollowing:
         assert (third.generation.rounds, third.split.former) == (3, planned(second).one("split").fingerprint)
 
     @pytest.mark.parametrize("state", ["running", "failed", "interrupted"])
-    def test_a_round_that_was_not_completed_is_taken_up_again(self, store: Store, recipe: Recipe, state: str) -> None:
+    def test_an_incomplete_round_is_resumed(self, store: Store, recipe: Recipe, state: str) -> None:
         done(store, recipe)
         second = following(recipe, store)
         done(store, second, state)
         assert following(recipe, store) == second
 
-    def test_what_stopped_before_the_report_is_no_round(self, store: Store, recipe: Recipe) -> None:
+    def test_a_run_that_stopped_before_the_report_does_not_count(self, store: Store, recipe: Recipe) -> None:
         done(store, recipe, until="split")
         assert following(recipe, store) == recipe
 
-    def test_runs_of_another_recipe_are_none_of_its_rounds(self, store: Store, recipe: Recipe) -> None:
+    def test_runs_of_another_recipe_do_not_count(self, store: Store, recipe: Recipe) -> None:
         done(store, changed(recipe, "training.one.r=8"))
         done(store, changed(recipe, "seed=43"))
         assert following(recipe, store) == recipe
@@ -74,7 +74,7 @@ class TestFollowing:
         done(store, third)
         assert following(third, store).generation.rounds == 4
 
-    def test_it_goes_through_yaml_as_it_is(self, store: Store, recipe: Recipe) -> None:
+    def test_it_survives_a_round_trip_through_yaml(self, store: Store, recipe: Recipe) -> None:
         done(store, recipe)
         second = following(recipe, store)
         assert loading.parse(loading.text(second)) == second
@@ -106,19 +106,19 @@ def grown(store: Store, recipe: Recipe, complete: Complete) -> tuple[Recipe, Rec
     return recipe, second, complete(second, until="split")
 
 
-def test_old_rows_survive_on_their_sides_and_new_ones_come(store: Store, grown: tuple[Recipe, Recipe, str]) -> None:
+def test_old_rows_keep_their_sides_and_new_rows_are_added(store: Store, grown: tuple[Recipe, Recipe, str]) -> None:
     first, second, _ = grown
     before, after = sides(store, first), sides(store, second)
     assert before["train"] < after["train"]
     assert before["validation"] < after["validation"]
-    split = Divided.read(store.find("split", planned(second).one("split").fingerprint))
+    split = SplitMetrics.read(store.find("split", planned(second).one("split").fingerprint))
     assert split.former_rows == len(before["train"]) + len(before["validation"])
-    # Those that were made doubled: two in each later round, one in the first.
+    # Three rows are rejected as duplicates: two of the second round, one of the first.
     curated = Curated.read(store.find("curate", planned(second).one("curate").fingerprint))
     assert (curated.rows, curated.kept) == (160, 157)
 
 
-def test_a_row_is_walked_back_to_the_shard_of_its_round(store: Store, grown: tuple[Recipe, Recipe, str]) -> None:
+def test_lineage_leads_from_a_row_to_the_shard_of_its_round(store: Store, grown: tuple[Recipe, Recipe, str]) -> None:
     _, second, run = grown
     history = lineage(store, runs.find(store, run), "43-1-3")["row"]
     assert (history["row_id"], history["shard"], history["verdict"]) == ("43-1-3", 1, "kept")
@@ -126,9 +126,7 @@ def test_a_row_is_walked_back_to_the_shard_of_its_round(store: Store, grown: tup
     assert "file" not in history
 
 
-def test_a_card_says_how_many_rounds_there_were(
-    store: Store, grown: tuple[Recipe, Recipe, str], tmp_path: Path
-) -> None:
+def test_a_card_states_the_number_of_rounds(store: Store, grown: tuple[Recipe, Recipe, str], tmp_path: Path) -> None:
     from tuner.export.dataset import fill
 
     (tmp_path / "out").mkdir()

@@ -1,4 +1,4 @@
-"""Made-up inputs of a report: plausible in shape, obviously invented in content."""
+"""Made-up inputs of a report: realistic in shape, obviously invented in content."""
 
 import copy
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from tuner.metrics import Metrics
 from tuner.recipe import Recipe
 from tuner.report.metrics import Reported
 from tuner.report.write import Inputs, report
-from tuner.splitting.metrics import Divided, Overlap
+from tuner.splitting.metrics import Overlap, SplitMetrics
 from tuner.training.metrics import Trained
 
 from . import curated_rows
@@ -104,7 +104,7 @@ MEASURED: dict[str, Any] = {
     "precision": "float32",
     "seconds": 61.2,
 }
-"""What `evaluate` measured, as plain data."""
+"""The metrics of `evaluate`, as plain data."""
 
 
 def curve(start: float, end: float) -> pa.Table:
@@ -168,10 +168,10 @@ def make(
     """Makes inputs.
 
     Args:
-        folder: Gets their files.
-        measured: Replaces the evaluation's metrics, as plain data.
-        adapters: Who was trained.
-        curation: The recipe's section.
+        folder: The folder for their files.
+        measured: The metrics of the evaluation, as plain data, if not the default ones.
+        adapters: Names of the trained adapters.
+        curation: The recipe's section `curation`.
         rows: The curated rows.
     """
     settings: dict[str, Any] = {"lora": {"method": "lora"}, "prompt_tuning": {"method": "prompt_tuning"}}
@@ -184,7 +184,7 @@ def make(
             "training": {name: settings[name] for name in adapters},
         }
     )
-    everyone = {
+    adapter_metrics = {
         "lora": trained("lora", 2_442_240, 91.3, 1.402),
         "prompt_tuning": trained("prompt_tuning", 11_520, 78.6, 1.713),
     }
@@ -204,7 +204,7 @@ def make(
         device="cpu",
         dtype="float32",
     )
-    sides = Divided(
+    sides = SplitMetrics(
         train=KEPT - HELD_OUT - 1,
         validation=HELD_OUT,
         left_out=1,
@@ -219,8 +219,8 @@ def make(
         parts=[manifest("generate", 11 + index, shard, 51.0) for index in range(4)],
         curate=manifest("curate", 21, counted, 1.2),
         split=manifest("split", 31, sides, 0.1),
-        training={name: manifest("train", 41 + i, everyone[name], 99.0) for i, name in enumerate(adapters)},
-        evaluate=manifest("evaluate", 51, Evaluated.model_validate(measured or only(adapters)), 61.2),
+        training={name: manifest("train", 41 + i, adapter_metrics[name], 99.0) for i, name in enumerate(adapters)},
+        evaluate=manifest("evaluate", 51, Evaluated.model_validate(measured or measured_for(adapters)), 61.2),
         rows=curated_rows.write(rows, folder / "rows"),
         curves={name: folder / f"{name}.parquet" for name in adapters},
         losses=folder / "losses.parquet",
@@ -230,19 +230,19 @@ def make(
 
 @pytest.fixture
 def build(tmp_path: Path) -> Build:
-    """Makes inputs as `make` does, in a folder of the test's own."""
+    """`make` with the test's own folder."""
     return partial(make, tmp_path)
 
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Reported]:
-    """A whole report, which takes seconds, and its metrics."""
+    """The folder of a complete report and its metrics, made once since it takes seconds."""
     folder = tmp_path_factory.mktemp("built")
     (folder / "report").mkdir()
     return folder / "report", report(make(folder), folder / "report")
 
 
-def only(adapters: tuple[str, ...]) -> dict[str, Any]:
+def measured_for(adapters: tuple[str, ...]) -> dict[str, Any]:
     named = {"base", *adapters}
     return copy.deepcopy(
         {

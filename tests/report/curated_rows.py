@@ -1,4 +1,4 @@
-"""Made-up curated rows, with the columns, the layout and the metrics that the stage `curate` leaves."""
+"""Made-up curated rows, with the columns, files and metrics of an artifact of the stage `curate`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +12,9 @@ from tuner.curation.metrics import Clusters, Curated, Diversity, Neighbours
 from tuner.curation.reasons import REASONS
 
 HOSTILE = "<script>alert(1)</script> & </script><!-- <img src=x onerror=alert(2)>"
-LONELY = "A lonely instruction $x$ asks: is 2 < 3 && 3 > 2?"
+MATHS = "A lonely instruction $x$ asks: is 2 < 3 && 3 > 2?"
 
-FIRST = {
+FIRST_REASONS = {
     "empty_response": 3,
     "cut_response": 6,
     "short_instruction": 4,
@@ -24,7 +24,7 @@ FIRST = {
     "duplicate": 4,
     "near_duplicate": 2,
 }
-"""Rows by first reason."""
+"""Number of rows by their first reason."""
 
 ROWS, KEPT, FILES = 96, 68, 4
 
@@ -74,10 +74,10 @@ SCHEMA = pa.schema(
 
 
 def rows() -> list[dict[str, Any]]:
-    """96 rows: row 42-0-0 says what could break the page, 42-0-1 wins a cluster of seven."""
+    """96 rows: row 42-0-0 contains markup that could break the page, 42-0-1 is the winner of a cluster of seven."""
     dice = np.random.default_rng(7)
-    reasons = [[reason] for reason, taken in FIRST.items() for _ in range(taken)]
-    reasons = [[]] * 2 + [([*these] if n % 3 else [*these, "low_quality"]) for n, these in enumerate(reasons)]
+    reasons = [[reason] for reason, count in FIRST_REASONS.items() for _ in range(count)]
+    reasons = [[]] * 2 + [([*names] if n % 3 else [*names, "low_quality"]) for n, names in enumerate(reasons)]
     reasons += [[]] * (KEPT - 2)
     order = [0, 1, *(2 + dice.permutation(ROWS - 2))]
     return [_row(index, sorted(reasons[at], key=list(REASONS).index), dice) for index, at in enumerate(order)]
@@ -97,7 +97,7 @@ def _row(index: int, reasons: list[str], dice: np.random.Generator) -> dict[str,
         "shard": index // 24,
         "index": index % 24,
         "seed": index,
-        "instruction": LONELY if index == 5 else instruction,
+        "instruction": MATHS if index == 5 else instruction,
         "response": "" if empty else "The Ypsil, the Quor and the Lend. " * (words // 7 + 1),
         "verdict": "rejected" if reasons else "kept",
         "reasons": reasons,
@@ -123,47 +123,48 @@ def _row(index: int, reasons: list[str], dice: np.random.Generator) -> dict[str,
     }
 
 
-def table(found: Sequence[dict[str, Any]], without: Sequence[str] = ()) -> pa.Table:
-    """Rows as a table, without the columns that a recipe or one's own data may lack."""
-    return pa.Table.from_pylist(list(found), SCHEMA).drop_columns(list(without))
+def table(rows: Sequence[dict[str, Any]], without: Sequence[str] = ()) -> pa.Table:
+    """Rows as a table, without some columns, which a recipe or a user's own data may lack."""
+    return pa.Table.from_pylist(list(rows), SCHEMA).drop_columns(list(without))
 
 
-def write(found: pa.Table, folder: Path, files: int = FILES) -> list[Path]:
-    """Writes rows as the stage does, a file a shard."""
+def write(rows: pa.Table, folder: Path, files: int = FILES) -> list[Path]:
+    """Writes rows as the stage does, one file per shard."""
     paths = [folder / f"{number:05}.parquet" for number in range(files)]
-    ends = np.linspace(0, found.num_rows, files + 1).astype(int).tolist()
+    ends = np.linspace(0, rows.num_rows, files + 1).astype(int).tolist()
     for path, begin, end in zip(paths, ends[:-1], ends[1:], strict=True):
-        parquet.write(found.slice(begin, end - begin), path)
+        parquet.write(rows.slice(begin, end - begin), path)
     return paths
 
 
-def metrics(found: pa.Table) -> Curated:
-    """The metrics that the stage would leave with these rows."""
+def metrics(rows: pa.Table) -> Curated:
+    """The metrics of the stage for these rows."""
 
     def column(name: str, missing: Any) -> list[Any]:
-        return found[name].to_pylist() if name in found.column_names else [missing] * found.num_rows
+        return rows[name].to_pylist() if name in rows.column_names else [missing] * rows.num_rows
 
     lists = {name: column(name, []) for name in ("reasons", "marks")}
-    kept = found["verdict"].to_pylist().count("kept")
+    kept = rows["verdict"].to_pylist().count("kept")
     sizes: dict[str, int] = {}
     for name in column("cluster", None):
         sizes[name] = sizes.get(name, 0) + 1
-    together = {name: size for name, size in sizes.items() if size > 1 and name is not None}
+    clusters = {name: size for name, size in sizes.items() if size > 1 and name is not None}
     counts = {
-        name: {reason: sum(reason in these for these in every) for reason in REASONS} for name, every in lists.items()
+        name: {reason: sum(reason in row for row in column_lists) for reason in REASONS}
+        for name, column_lists in lists.items()
     }
     return Curated(
-        rows=found.num_rows,
+        rows=rows.num_rows,
         kept=kept,
-        rejected=found.num_rows - kept,
+        rejected=rows.num_rows - kept,
         reasons=counts["reasons"],
         marks=counts["marks"],
-        funnel={reason: sum(these[:1] == [reason] for these in lists["reasons"]) for reason in REASONS},
+        funnel={reason: sum(names[:1] == [reason] for names in lists["reasons"]) for reason in REASONS},
         clusters=Clusters(
-            number=len(together),
-            rows=sum(together.values()),
-            largest=dict(sorted(together.items(), key=lambda item: -item[1])[:20]),
-            sizes={str(size): list(together.values()).count(size) for size in sorted(set(together.values()))},
+            number=len(clusters),
+            rows=sum(clusters.values()),
+            largest=dict(sorted(clusters.items(), key=lambda item: -item[1])[:20]),
+            sizes={str(size): list(clusters.values()).count(size) for size in sorted(set(clusters.values()))},
         ),
         unfinished_buckets=0,
         diversity=Diversity(

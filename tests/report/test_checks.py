@@ -1,4 +1,4 @@
-"""What the page says in words of the checks, of diversity and of the split."""
+"""The page's sentences on the checks, the diversity and the split."""
 
 import pytest
 
@@ -8,68 +8,66 @@ from tuner.curation.reasons import REASONS
 from tuner.curation.settings import Curation
 from tuner.report import checks, variety
 from tuner.report.wording import plain
-from tuner.splitting.metrics import Divided, Overlap
+from tuner.splitting.metrics import Overlap, SplitMetrics
 
 from .curated_rows import metrics, rows, table
 
-FOUND = metrics(table(rows()))
-NONE = hollow(Curated, reasons=dict.fromkeys(REASONS, 0), marks=dict.fromkeys(REASONS, 0))
+METRICS = metrics(table(rows()))
+EMPTY = hollow(Curated, reasons=dict.fromkeys(REASONS, 0), marks=dict.fromkeys(REASONS, 0))
 
 
-def test_the_funnel_ends_in_what_was_kept_and_leaves_out_what_took_nothing():
-    lines = checks.funnel(FOUND)
+def test_the_funnel_ends_with_the_kept_rows_and_skips_idle_checks():
+    lines = checks.funnel(METRICS)
     assert lines[-1]["left"] == "68"
     assert sum(int(line["first"]) for line in lines) == 28
-    assert [line["reason"] for line in lines] == [plain(name) for name, taken in FOUND.reasons.items() if taken]
+    assert [line["reason"] for line in lines] == [plain(name) for name, count in METRICS.reasons.items() if count]
 
 
-def test_every_reason_is_found_or_marked_or_idle_or_off():
+def test_every_reason_occurs_or_is_idle_or_off():
     curation = Curation()
-    found = set(checks.meanings(FOUND))
+    present = set(checks.meanings(METRICS))
     off = {plain(reason) for reason in curation.off()}
-    idle = checks.idle(FOUND, curation)
+    idle = checks.idle(METRICS, curation)
     for reason in map(plain, REASONS):
-        assert (reason in found) + (reason in off) + (reason in _listed(idle)) == 1, reason
+        assert (reason in present) + (reason in off) + (reason in _listed(idle)) == 1, reason
 
 
 def _listed(sentence):
-    return (
-        sentence.removeprefix("Looked for and found in no row: ").removesuffix(".").replace(" and ", ", ").split(", ")
-    )
+    return sentence.removeprefix("Checked and found in no row: ").removesuffix(".").replace(" and ", ", ").split(", ")
 
 
-def test_marks_are_said_apart_from_what_rejects():
+def test_marks_are_listed_apart_from_rejections():
     marking = Curation.model_validate({"safety": {"personal_data": "mark"}})
-    assert checks.marks(FOUND, marking) == "Marked and not rejected for it: personal data (10 rows)."
-    assert checks.masked(FOUND, marking) == ""
-    assert checks.marks(NONE, marking) == ""
+    assert checks.marks(METRICS, marking) == "Marked only, not rejected: personal data (10 rows)."
+    assert checks.masked(METRICS, marking) == ""
+    assert checks.marks(EMPTY, marking) == ""
 
 
-def test_what_is_masked_is_not_called_marked():
-    assert checks.masked(FOUND, Curation()) == "Masked in the texts, and not rejected for it: personal data in 10 rows."
-    assert checks.marks(FOUND, Curation()) == ""
-    assert checks.masked(NONE, Curation()) == ""
+def test_a_masked_reason_is_not_listed_as_marked():
+    assert checks.masked(METRICS, Curation()) == "Masked in the texts instead of rejected: personal data in 10 rows."
+    assert checks.marks(METRICS, Curation()) == ""
+    assert checks.masked(EMPTY, Curation()) == ""
 
 
 def test_a_check_that_is_off_is_not_called_idle():
     off = Curation.model_validate(
         {"repetition": {"gopher": False}, "language": None, "safety": {"toxicity": "leave"}, "quality": {"top_k": 3}}
     )
-    said = checks.off(off)
-    assert "repeated lines, frequent ngram and repeated ngrams (repetition.gopher is false)" in said
-    assert "wrong language (language is null)" in said
-    assert "below target" not in said
-    assert "toxic" not in _listed(checks.idle(NONE, off))
+    sentence = checks.off(off)
+    assert "repeated lines, frequent ngram and repeated ngrams (repetition.gopher is false)" in sentence
+    assert "wrong language (language is null)" in sentence
+    assert "below target" not in sentence
+    assert "toxic" not in _listed(checks.idle(EMPTY, off))
 
 
-def test_the_browser_offers_what_any_row_has_with_how_many():
-    assert {"value": "near duplicate", "text": "near duplicate (2)"} in checks.options(FOUND.reasons)
-    assert "refusal" not in {option["value"] for option in checks.options(FOUND.reasons)}
-    assert checks.options(FOUND.marks) == [{"value": "personal data", "text": "personal data (10)"}]
+def test_a_filter_offers_the_reasons_that_occur_with_their_counts():
+    assert {"value": "near duplicate", "text": "near duplicate (2)"} in checks.options(METRICS.reasons)
+    assert "refusal" not in {option["value"] for option in checks.options(METRICS.reasons)}
+    assert checks.options(METRICS.marks) == [{"value": "personal data", "text": "personal data (10)"}]
 
 
-def test_diversity_says_what_was_measured_and_leaves_out_the_rest():
-    assert [(name, value) for name, value, _ in variety.diversity(FOUND.diversity)] == [
+def test_diversity_lists_the_measures_that_exist():
+    assert [(name, value) for name, value, _ in variety.diversity(METRICS.diversity)] == [
         ("distinct-1", "0.214"),
         ("distinct-2", "0.401"),
         ("distinct-3", "0.500"),
@@ -79,17 +77,17 @@ def test_diversity_says_what_was_measured_and_leaves_out_the_rest():
     ]
     little = hollow(Diversity, kept=1, sample=1, distinct_1=1.0)
     assert [name for name, _, _ in variety.diversity(little)] == ["distinct-1"]
-    assert variety.diversity(NONE.diversity) == variety.openings(NONE.diversity) == []
+    assert variety.diversity(EMPTY.diversity) == variety.openings(EMPTY.diversity) == []
 
 
-def test_a_sample_is_called_one():
-    assert variety.sampled(FOUND.diversity) == "Measured on all 68 kept instructions."
+def test_a_sample_is_reported_with_its_size():
+    assert variety.sampled(METRICS.diversity) == "Measured on all 68 kept instructions."
     part = hollow(Diversity, kept=500_000, sample=20_000)
     assert variety.sampled(part) == "Measured on 20,000 of the 500,000 kept instructions."
 
 
-def test_the_bar_of_the_most_frequent_opening_is_whole():
-    assert [(line["opening"], line["part"]) for line in variety.openings(FOUND.diversity)] == [
+def test_the_bar_of_the_most_frequent_opening_has_length_one():
+    assert [(line["opening"], line["part"]) for line in variety.openings(METRICS.diversity)] == [
         ("test instruction", "1.000"),
         ("a lonely", "0.015"),
     ]
@@ -97,21 +95,22 @@ def test_the_bar_of_the_most_frequent_opening_is_whole():
 
 def split(exact=0, near=0, **counts):
     check = Overlap(exact_overlap=exact, near_overlap=near, similarity=0.5, ngram=5, pairs_compared=1234)
-    return hollow(Divided, check=check, **counts)
+    return hollow(SplitMetrics, check=check, **counts)
 
 
-def test_a_split_that_does_not_leak_is_proved():
-    said = variety.divided(split(train=900, validation=100, left_out=3, former_rows=1))
-    assert said[:3] == [
-        "900 rows to train on, 100 rows held out.",
-        "3 rows left out of both sides: near to rows of the other side.",
-        "On the side that the former split gave them: 1 row.",
+def test_a_split_without_leaks_is_described():
+    lines = variety.split_summary(split(train=900, validation=100, left_out=3, former_rows=1))
+    assert lines[:3] == [
+        "900 rows for training, 100 rows held out.",
+        "3 rows left out of both sides: near to rows on the other side.",
+        "On the same side as in the former split: 1 row.",
     ]
-    assert "no held-out row equals one" in said[3] and "1,234 pairs shared enough to be compared" in said[3]
+    assert "no held-out row equals a training instruction" in lines[3]
+    assert "1,234 pairs shared enough to be compared" in lines[3]
 
 
 @pytest.mark.parametrize(("exact", "near"), [(2, 0), (0, 1)])
-def test_a_split_that_leaks_is_called_one(exact, near):
+def test_a_leaking_split_is_reported(exact, near):
     leaking = split(exact, near, train=9, validation=3)
-    assert variety.divided(leaking)[-1].startswith("The sides leak.")
+    assert variety.split_summary(leaking)[-1].startswith("The split leaks.")
     assert variety.leaks(leaking) == exact + near

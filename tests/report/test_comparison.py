@@ -1,3 +1,5 @@
+"""The comparison as table, JSON and CSV."""
+
 import copy
 import csv
 import io
@@ -22,34 +24,34 @@ def as_json(contents):
     return json.loads(json.dumps(comparison.as_json(contents, judge(contents)), allow_nan=False))
 
 
-def test_json_holds_the_numbers_that_were_measured(contents):
-    found = as_json(contents)
+def test_json_contains_the_measured_numbers(contents):
+    data = as_json(contents)
     for name, entry in MEASURED["subjects"].items():
-        loss = found["subjects"][name]["held_out_loss"]
+        loss = data["subjects"][name]["held_out_loss"]
         assert (loss["value"], loss["low"], loss["high"]) == (entry["loss"], entry["low"], entry["high"])
-    for entry, given in zip(found["differences"], MEASURED["differences"], strict=True):
-        assert (entry["a"], entry["b"]) == (given["a"], given["b"])
+    for entry, expected in zip(data["differences"], MEASURED["differences"], strict=True):
+        assert (entry["a"], entry["b"]) == (expected["a"], expected["b"])
         assert entry["difference"] == {
-            "value": given["difference"],
+            "value": expected["difference"],
             "unit": "nats per token",
-            "low": given["low"],
-            "high": given["high"],
+            "low": expected["low"],
+            "high": expected["high"],
         }
-    for entry, given in zip(found["speed"], MEASURED["speed"], strict=True):
+    for entry, expected in zip(data["speed"], MEASURED["speed"], strict=True):
         assert (entry["subject"], entry["merged"], entry["batch_size"]) == (
-            given["subject"],
-            given["merged"],
-            given["batch_size"],
+            expected["subject"],
+            expected["merged"],
+            expected["batch_size"],
         )
         assert entry["tokens_per_second"] == {
-            "value": given["tokens_per_second"],
+            "value": expected["tokens_per_second"],
             "unit": "tokens/s",
-            "low": given["low"],
-            "high": given["high"],
+            "low": expected["low"],
+            "high": expected["high"],
         }
     for name in ("lora", "prompt_tuning"):
         metrics = contents.training[name]
-        subject = found["subjects"][name]
+        subject = data["subjects"][name]
         assert subject["training_seconds"]["value"] == metrics.seconds
         assert subject["device_hours"]["value"] == pytest.approx(metrics.seconds / 3600)
         assert subject["peak_memory"]["value"] == metrics.peak_memory_bytes
@@ -63,22 +65,22 @@ def test_json_names_every_artifact(contents):
     assert len({a["fingerprint"] for a in artifacts}) == len(artifacts) == 9
 
 
-def test_what_is_not_finite_becomes_null_with_a_reason(build):
+def test_a_number_that_is_not_finite_is_null_with_a_reason(build):
     measured = copy.deepcopy(MEASURED)
     measured["subjects"]["lora"].update(loss=math.nan, low=math.nan, high=math.nan)
     measured["speed"][0]["tokens_per_second"] = math.inf
-    found = as_json(gather(build(measured)))
-    assert found["subjects"]["lora"]["held_out_loss"] == {
+    data = as_json(gather(build(measured)))
+    assert data["subjects"]["lora"]["held_out_loss"] == {
         "value": None,
         "unit": "nats per token",
         "reason": comparison.UNMEASURED,
     }
 
 
-def test_json_holds_what_curation_and_the_split_counted_as_it_was(contents):
-    found = as_json(contents)
-    assert found["curation"] == contents.curation.model_dump(mode="json")
-    assert found["split"]["check"] == contents.split.check.model_dump(mode="json")
+def test_json_contains_the_metrics_of_curation_and_split(contents):
+    data = as_json(contents)
+    assert data["curation"] == contents.curation.model_dump(mode="json")
+    assert data["split"]["check"] == contents.split.check.model_dump(mode="json")
 
 
 def test_every_empty_cell_has_a_footnote(contents):
@@ -88,7 +90,7 @@ def test_every_empty_cell_has_a_footnote(contents):
     assert {cell["note"] for cell in cells} - {None} == set(range(1, len(table["notes"]) + 1))
 
 
-def test_the_base_has_what_is_left_without_an_adapter(contents):
+def test_the_base_has_the_parameters_without_an_adapter(contents):
     assert as_json(contents)["subjects"]["base"]["total_parameters"]["value"] == 134_515_008
 
 
@@ -96,7 +98,7 @@ def test_rows_better_than_base_are_counted_from_the_losses(contents):
     assert contents.better_rows == {"lora": 22, "prompt_tuning": 0}
 
 
-def test_csv_is_one_row_a_subject_with_the_columns_of_the_first_run(contents):
+def test_csv_has_one_row_per_subject_and_the_columns_of_the_first_run(contents):
     rows = {row["subject"]: row for row in csv.DictReader(io.StringIO(comparison.as_csv(contents)))}
     assert list(rows) == ["base", "lora", "prompt_tuning"]
     assert list(rows["base"])[1:8] == [

@@ -1,3 +1,5 @@
+"""The stage `report`: the page, its figures and its data."""
+
 import copy
 import json
 import re
@@ -11,17 +13,17 @@ from tests.hollow import hollow
 from tuner.curation.metrics import Diversity
 from tuner.report import browser
 from tuner.report.contents import gather
-from tuner.report.figures import FIGURES, drawn
+from tuner.report.figures import FIGURES, panels_of
 from tuner.report.page import render
 from tuner.report.verdict import judge
 from tuner.report.write import report
 
 from .conftest import MEASURED
-from .curated_rows import FIRST, HOSTILE, KEPT, LONELY, ROWS, rows, table
+from .curated_rows import FIRST_REASONS, HOSTILE, KEPT, MATHS, ROWS, rows, table
 
 
 class Page(HTMLParser):
-    """Collects what a browser would see: elements with attributes, and the text of scripts apart from the rest."""
+    """A parsed page: elements with attributes, and the text of scripts apart from other text."""
 
     def __init__(self, html):
         super().__init__()
@@ -54,28 +56,28 @@ def page(built):
 
 
 @pytest.fixture
-def made(build, tmp_path):
-    """Makes a report from what `build` is given, with metrics changed on the way; returns its page."""
+def make_page(build, tmp_path):
+    """A function that makes a report with the arguments of `build` and changed metrics, and returns its page."""
 
-    def make_page(change=lambda inputs: None, **given):
-        inputs = build(**given)
+    def make(change=lambda inputs: None, **arguments):
+        inputs = build(**arguments)
         change(inputs)
         folder = tmp_path / "report"
         folder.mkdir()
         report(inputs, folder)
         return read(folder)
 
-    return make_page
+    return make
 
 
 def words(page):
     return re.sub(r"\s+", " ", " ".join(page.text))
 
 
-def test_it_returns_the_verdict_that_the_json_holds(built):
+def test_the_metrics_are_the_verdict_in_the_json(built):
     folder, metrics = built
-    found = json.loads((folder / "comparison.json").read_text())
-    assert metrics.model_dump(mode="json") == {"verdict": found["verdict"], "winner": "lora"}
+    data = json.loads((folder / "comparison.json").read_text())
+    assert metrics.model_dump(mode="json") == {"verdict": data["verdict"], "winner": "lora"}
     assert len(metrics.verdict) == 3
 
 
@@ -88,62 +90,62 @@ def test_the_page_loads_nothing(page, built):
     assert not re.search(r"https?://|@import|url\((?!#)", html)
 
 
-def test_what_a_model_wrote_is_text_and_never_markup(page):
+def test_generated_text_is_never_markup(page):
     assert len(page.scripts) == 2
     assert not [attributes for tag, attributes in page.elements if tag == "img" or "onerror" in attributes]
     assert words(page).count("<script>alert(1)</script>") == 4  # the instruction, and three completions
     shown = json.loads(page.scripts[0])["rows"]
-    assert {HOSTILE, LONELY} <= {row["instruction"] for row in shown}
+    assert {HOSTILE, MATHS} <= {row["instruction"] for row in shown}
     assert "<" not in page.scripts[0]
     assert "innerHTML" not in page.scripts[1]
 
 
-def test_what_a_model_wrote_stays_text_in_clusters_and_openings(made, monkeypatch):
+def test_generated_text_is_never_markup_in_clusters_and_openings(make_page, monkeypatch):
     monkeypatch.setattr(browser, "MOST_ROWS", 20)
     hostile = [row | ({"instruction": HOSTILE} if row["cluster"] == "42-0-1" else {}) for row in rows()]
 
     def opening(inputs):
         inputs.curate.metrics["diversity"]["openings"] = {"<script>alert(1)</script>": 1.0}
 
-    page = made(opening, rows=table(hostile))
+    page = make_page(opening, rows=table(hostile))
     assert len(page.scripts) == 2
-    assert words(page).count("<script>alert(1)</script>") == 4 + 3 + 1  # and the winner, two losers, the opening
+    assert words(page).count("<script>alert(1)</script>") == 4 + 3 + 1  # plus the winner, two losers and the opening
     shown = json.loads(page.scripts[0])["rows"]
     assert 20 <= len(shown) < 25
-    assert f"{len(shown)} of {ROWS} rows can be read here: an even choice" in words(page)
+    assert f"{len(shown)} of {ROWS} rows can be read here: a sample spread evenly" in words(page)
     assert {row["twin"] for row in shown if "twin" in row} <= {row["id"] for row in shown}
 
 
 def test_counts_on_the_page_add_up(page):
     text = words(page)
     assert f"{ROWS} rows were drawn, {KEPT} were kept and {ROWS - KEPT} rejected" in text
-    assert sum(FIRST.values()) + KEPT == ROWS
+    assert sum(FIRST_REASONS.values()) + KEPT == ROWS
     assert f"{ROWS} of {ROWS} rows can be read here" in text
     assert len(json.loads(page.scripts[0])["rows"]) == ROWS
 
 
 def test_the_check_of_the_split_is_shown(page):
     assert "leaks found by the check 0" in words(page)
-    assert "the instruction of no held-out row equals one to train on" in words(page)
+    assert "the instruction of no held-out row equals a training instruction" in words(page)
 
 
-def test_few_held_out_rows_are_said_to_tell_nothing(build):
+def test_too_few_held_out_rows_are_reported(build):
     few = copy.deepcopy(MEASURED)
     for subject in few["subjects"].values():
         subject["rows"] = 19
-    said = words(Page(render(gather(build(few)), judge(gather(build(few))))))
-    assert "Too few rows to say: 19 rows held out, it takes 20." in said
-    assert "Nothing here is called better or worse: 19 rows are held out, and it takes 20." in said
-    assert "winner" not in said
+    text = words(Page(render(gather(build(few)), judge(gather(build(few))))))
+    assert "Too few rows to say: 19 rows held out; at least 20 are needed." in text
+    assert "Nothing here is called better or worse: 19 rows are held out; at least 20 are needed." in text
+    assert "winner" not in text
 
 
-def test_long_texts_are_cut_and_say_so(page):
+def test_long_texts_are_cut_with_a_notice(page):
     assert "[…cut here, 1,000 more characters]" in words(page)
 
 
 def test_every_panel_is_drawn_inline_and_labelled(page, build):
     labels = [attributes["aria-label"] for tag, attributes in page.elements if tag == "svg"]
-    panels = [panel.title for panels in drawn(gather(build())).values() for panel in panels]
+    panels = [panel.title for panels in panels_of(gather(build())).values() for panel in panels]
     assert sorted(labels) == sorted(panels)
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
@@ -155,7 +157,7 @@ def test_every_link_within_the_page_leads_somewhere(page):
     assert {link.removeprefix("#") for link in links} <= ids
 
 
-def test_every_row_that_a_cluster_names_is_among_those_to_read(page):
+def test_every_row_that_a_cluster_links_to_is_on_the_page(page):
     named = {attributes["data-row"] for _, attributes in page.elements if "data-row" in attributes}
     assert len(named) == 3
     assert named <= {row["id"] for row in json.loads(page.scripts[0])["rows"]}
@@ -176,37 +178,37 @@ def test_two_builds_give_equal_bytes(build, built, tmp_path):
 
 
 @pytest.mark.filterwarnings("error")
-def test_one_adapter_without_intervals_speeds_or_rejections_still_makes_a_report(made):
+def test_a_report_needs_no_intervals_speeds_or_rejections(make_page):
     kept = [
         row | {"verdict": "kept", "reasons": [], "marks": [], "cluster": row["row_id"], "duplicate_of": None}
         for row in rows()
     ]
 
-    def poorer(inputs):
+    def reduce(inputs):
         measured = inputs.evaluate.metrics
         measured["speed"] = []
         for entry in [*measured["subjects"].values(), *measured["differences"]]:
             entry.update(low=None, high=None)
 
-    text = words(made(poorer, adapters=("lora",), rows=table(kept)))
+    text = words(make_page(reduce, adapters=("lora",), rows=table(kept)))
     assert "no check rejected anything" in text
-    assert "No two rows were called the same." in text
+    assert "No duplicates were found." in text
 
 
 @pytest.mark.filterwarnings("error")
-def test_rows_with_no_scores_and_no_diversity_still_make_a_report(made):
+def test_a_report_needs_no_scores_or_diversity(make_page):
     bare = ["row_id", "instruction", "response", "verdict", "reasons"]
 
-    def poorer(inputs):
+    def reduce(inputs):
         inputs.curate.metrics["diversity"] = hollow(Diversity).model_dump(mode="json")
 
-    page = made(poorer, rows=table(rows()).select(bare))
+    page = make_page(reduce, rows=table(rows()).select(bare))
     assert "Quality score: the rows have no column quality." in words(page)
     assert "Diversity was not measured" in words(page)
     assert len(json.loads(page.scripts[0])["rows"]) == ROWS
 
 
-def test_naming_the_stage_loads_nothing_heavy():
+def test_importing_the_stage_loads_no_heavy_libraries():
     heavy = ["matplotlib", "pyarrow", "polars", "jinja2", "numpy", "prefect"]
     code = f"import sys, tuner.report.write; assert not set({heavy}) & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

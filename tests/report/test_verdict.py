@@ -1,3 +1,5 @@
+"""The verdict: when an adapter wins, and how that is worded."""
+
 import copy
 from dataclasses import replace
 
@@ -34,13 +36,13 @@ def test_a_clear_winner(build):
     )
 
 
-def test_it_does_not_matter_which_way_round_a_pair_was_measured(build, measured):
+def test_the_order_of_a_pair_does_not_matter(build, measured):
     pair = measured["differences"][2]
     pair.update(a="prompt_tuning", b="lora", difference=0.1188, low=0.0844, high=0.1523)
     assert judge(gather(build(measured))) == judge(gather(build()))
 
 
-def test_a_tie_names_who_cannot_be_told_apart_and_has_no_winner(build, measured):
+def test_a_tie_names_the_adapters_and_has_no_winner(build, measured):
     set_difference(measured, "lora", "prompt_tuning", -0.0188, -0.0523, 0.0144)
     verdict = judge(gather(build(measured)))
     assert verdict.winner is None
@@ -53,14 +55,14 @@ def test_a_tie_names_who_cannot_be_told_apart_and_has_no_winner(build, measured)
 
 
 @pytest.mark.parametrize(("rows", "winner"), [(19, None), (20, "lora")])
-def test_few_held_out_rows_tell_nothing(build, measured, rows, winner):
+def test_too_few_held_out_rows_give_no_winner(build, measured, rows, winner):
     for subject in measured["subjects"].values():
         subject["rows"] = rows
     verdict = judge(gather(build(measured)))
     assert verdict.winner == winner
     if winner is None:
         assert verdict.lines[0] == (
-            "Too few rows to say: 19 rows held out, it takes 20. "
+            "Too few rows to say: 19 rows held out; at least 20 are needed. "
             "lora has the lowest held-out loss, 1.532 (95 % interval 1.35 to 1.73)."
         )
         assert verdict.lines[1].startswith(
@@ -77,13 +79,13 @@ def test_a_winner_that_is_worse_than_the_base_is_called_worse(build, measured):
     set_difference(measured, "lora", "base", 0.2, 0.1, 0.3)
     verdict = judge(gather(build(measured)))
     assert verdict.winner == "lora"
-    assert "lora is worse, training it did harm: +0.200 (95 % interval 0.10 to 0.30)" in verdict.lines[1]
+    assert "lora is worse: +0.200 (95 % interval 0.10 to 0.30)" in verdict.lines[1]
 
 
-def test_no_difference_to_the_base_is_said_plainly(build, measured):
+def test_no_difference_to_the_base_is_reported(build, measured):
     set_difference(measured, "lora", "base", -0.01, -0.1, 0.08)
     line = judge(gather(build(measured))).lines[1]
-    assert f"lora cannot be told apart from no training at all: {MINUS}0.010" in line
+    assert f"lora is not shown to differ: {MINUS}0.010" in line
 
 
 def test_one_adapter_alone(build):
@@ -94,13 +96,13 @@ def test_one_adapter_alone(build):
     )
 
 
-def test_without_intervals_nothing_is_claimed(build, measured):
+def test_without_intervals_there_is_no_winner(build, measured):
     for entry in [*measured["subjects"].values(), *measured["differences"]]:
         entry.update(low=None, high=None)
     verdict = judge(gather(build(measured)))
     assert verdict.winner is None
     assert "no interval could be computed" in verdict.lines[0]
-    assert "cannot be told apart from no training" in verdict.lines[1]
+    assert "is not shown to differ" in verdict.lines[1]
 
 
 def test_a_diverged_adapter_is_named_and_never_wins(build, measured):
@@ -121,7 +123,7 @@ def test_all_diverged(build, measured):
     assert "training diverged" in verdict.lines[0]
 
 
-def test_of_three_only_the_nearest_rival_is_spelled_out(build, measured):
+def test_only_the_nearest_of_several_rivals_is_named(build, measured):
     inputs = build()
     recipe = inputs.recipe.model_copy(
         update={"training": {**inputs.recipe.training, "r64": inputs.recipe.training["lora"]}}

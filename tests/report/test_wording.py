@@ -1,3 +1,5 @@
+"""Numbers, intervals and quantities as text."""
+
 import pytest
 
 from tuner.report.wording import Estimate, count, duration, finite, interval, percent, signed, size
@@ -13,7 +15,7 @@ from tuner.report.wording import Estimate, count, duration, finite, interval, pe
         (None, None, "(no interval could be computed)"),
     ],
 )
-def test_an_interval_never_hides_its_side_of_zero(low, high, text):
+def test_an_interval_shows_on_which_side_of_zero_it_lies(low, high, text):
     assert interval(Estimate(-0.1, low, high)) == text
 
 
@@ -22,15 +24,15 @@ def test_a_difference_has_the_decimals_its_interval_needs():
     assert signed(Estimate(0.00021, 0.00011, 0.00032)) == "+0.0002"
 
 
-def test_flipping_swaps_the_ends():
+def test_flipping_negates_and_swaps_the_ends():
     assert Estimate(-0.1, -0.3, 0.2).flipped() == Estimate(0.1, -0.2, 0.3)
 
 
-def test_what_is_not_a_finite_number_is_none():
+def test_anything_but_a_finite_number_is_none():
     assert [finite(value) for value in (float("nan"), float("inf"), None, "x", 3)] == [None, None, None, None, 3.0]
 
 
-def test_quantities_come_in_the_unit_a_person_would_choose():
+def test_quantities_have_a_readable_unit():
     assert [duration(s) for s in (4.25, 59, 91.3, 7200)] == ["4.2 s", "59 s", "1.5 min", "2.0 h"]
     assert [size(b) for b in (312, 49_080, 9_771_960, 312_500_000, 5.31e9)] == [
         "312 bytes",

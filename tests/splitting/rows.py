@@ -1,4 +1,4 @@
-"""Kept rows for the tests of the split, and the definition of near that they are held against."""
+"""Kept rows for the tests of the split, and a naive reference for when two texts are near."""
 
 from pathlib import Path
 
@@ -50,7 +50,7 @@ def ngrams(text, size):
 
 
 def jaccard(left, right, size=5):
-    """The Jaccard similarity of two texts' sets of word n-grams; two empty texts are the same."""
+    """The Jaccard similarity of two texts' sets of word n-grams; two empty texts are equal."""
     if normalise(left) == normalise(right):
         return 1.0
     left, right = ngrams(left, size), ngrams(right, size)

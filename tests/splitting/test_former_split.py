@@ -1,4 +1,4 @@
-"""Where a former split is given, its rows stay, and new rows that are near to its other side are left out."""
+"""With a former split its rows keep their sides, and new rows near its other side are left out."""
 
 import tempfile
 from pathlib import Path
@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from tests.splitting.rows import jaccard, near_pairs, row, rows, write
 from tests.splitting.test_join import templated
-from tests.splitting.test_split_stage import ENOUGH, divided, ids, instructions
+from tests.splitting.test_split_stage import ENOUGH, ids, instructions, split_rows
 from tuner.artifacts import parquet
 from tuner.curation.columns.text import normalise
 from tuner.errors import StageError
 from tuner.splitting.rows import Former
-from tuner.splitting.sides import draws, side
+from tuner.splitting.sides import hashes, side
 
 
 def former(train, validation, folder):
@@ -22,26 +22,26 @@ def former(train, validation, folder):
 
 
 def variants(number):
-    """Texts of one cluster, every two of them near."""
+    """Texts of one cluster, all near one another."""
     return [f"Write a long and quite detailed story about a brave old captain of ship {i}" for i in range(number)]
 
 
-def apart(was, falls):
-    """Two near texts: the first falls on the one side by itself, both together on the other."""
+def near_texts(alone, together):
+    """Two near texts: the first is on one side alone, and both are on the other as a cluster."""
     texts = variants(60)
-    for one, first in zip(texts, draws(map(normalise, texts)), strict=True):
-        for two, second in zip(texts, draws(map(normalise, texts)), strict=True):
-            if side(one, 0.5) == was and side(two, 0.5) == falls and second[1] < first[1]:
+    for one, first in zip(texts, hashes(map(normalise, texts)), strict=True):
+        for two, second in zip(texts, hashes(map(normalise, texts)), strict=True):
+            if side(one, 0.5) == alone and side(two, 0.5) == together and second[1] < first[1]:
                 return one, two
     raise AssertionError("60 variants hold no such pair")
 
 
-@pytest.mark.parametrize(("was", "falls"), [("train", "validation"), ("validation", "train")])
-def test_a_new_row_near_to_the_other_side_is_left_out(tmp_path, was, falls):
-    old, new = apart(was, falls)
-    _, train, validation = divided([*ENOUGH, row("old", old)], tmp_path / "one")
+@pytest.mark.parametrize(("alone", "together"), [("train", "validation"), ("validation", "train")])
+def test_a_new_row_near_the_other_side_is_left_out(tmp_path, alone, together):
+    old, new = near_texts(alone, together)
+    _, train, validation = split_rows([*ENOUGH, row("old", old)], tmp_path / "one")
     before = former(train, validation, tmp_path)
-    metrics, *after = divided([*ENOUGH, row("old", old), row("new", new)], tmp_path / "two", before)
+    metrics, *after = split_rows([*ENOUGH, row("old", old), row("new", new)], tmp_path / "two", before)
     assert [ids(rows) for rows in after] == [ids(train), ids(validation)]
     assert metrics.left_out == 1
     assert metrics.former_rows == len(ENOUGH) + 1
@@ -50,49 +50,49 @@ def test_a_new_row_near_to_the_other_side_is_left_out(tmp_path, was, falls):
     ]
 
 
-def test_rows_that_do_not_come_again_are_neighbours_and_not_written(tmp_path):
-    old, new = apart("train", "validation")
-    _, train, validation = divided([*ENOUGH, row("old", old)], tmp_path / "one")
+def test_former_rows_that_are_not_kept_exclude_near_rows_and_are_not_written(tmp_path):
+    old, new = near_texts("train", "validation")
+    _, train, validation = split_rows([*ENOUGH, row("old", old)], tmp_path / "one")
     before = former(train, validation, tmp_path)
-    metrics, *after = divided([*ENOUGH, row("new", new)], tmp_path / "two", before)
+    metrics, *after = split_rows([*ENOUGH, row("new", new)], tmp_path / "two", before)
     assert ids(after[0]) | ids(after[1]) == ids(ENOUGH)
     assert parquet.read(tmp_path / "two" / "left_out.parquet")["near"].to_pylist() == ["old"]
     assert metrics.former_rows == len(ENOUGH)
 
 
-def test_the_neighbour_that_is_named_is_the_first_by_row_id(tmp_path):
-    old, new = apart("train", "validation")
+def test_the_named_near_row_is_the_first_by_row_id(tmp_path):
+    old, new = near_texts("train", "validation")
     before = former([row("b", old), row("a", old), row("c", new)], [], tmp_path)
-    divided([*ENOUGH, row("new", new)], tmp_path, before)
+    split_rows([*ENOUGH, row("new", new)], tmp_path, before)
     assert parquet.read(tmp_path / "left_out.parquet")["near"].to_pylist() == ["a"]
 
 
-def test_a_row_is_the_same_by_name_and_text(tmp_path):
-    # The same row_id with another text is another row: two generators may give their rows the same names.
+def test_a_row_is_identified_by_row_id_and_text(tmp_path):
+    # The same row_id with another text is another row: two generators may use the same row_ids.
     before = former([row("enough-1", "Something else")], [row("other", "Instruction number 2")], tmp_path)
-    metrics, train, validation = divided(ENOUGH, tmp_path, before)
-    plain = divided(ENOUGH, tmp_path / "plain")
+    metrics, train, validation = split_rows(ENOUGH, tmp_path, before)
+    plain = split_rows(ENOUGH, tmp_path / "plain")
     assert metrics.former_rows == 0
     left_out = {"enough-2"} if side("Instruction number 2", 0.5) == "train" else set()
     assert ids(train) == ids(plain[1]) - left_out
     assert ids(validation) == ids(plain[2])
 
 
-def test_rows_keep_sides_that_their_hash_would_not_give(tmp_path):
-    _, train, validation = divided(ENOUGH, tmp_path / "one")
+def test_rows_keep_sides_that_differ_from_their_hash(tmp_path):
+    _, train, validation = split_rows(ENOUGH, tmp_path / "one")
     before = former(validation, train, tmp_path)
-    metrics, *after = divided(ENOUGH, tmp_path / "two", before)
+    metrics, *after = split_rows(ENOUGH, tmp_path / "two", before)
     assert [ids(rows) for rows in after] == [ids(validation), ids(train)]
     assert metrics.former_rows == len(ENOUGH)
 
 
-def test_a_row_between_two_sides_is_left_out_and_they_stay(tmp_path):
+def test_a_row_near_rows_of_both_sides_is_left_out(tmp_path):
     words = [f"w{index}" for index in range(16)]
     left, between, right = (" ".join(words[at : at + 12]) for at in (0, 2, 4))
     assert jaccard(left, between) >= 0.5 > jaccard(left, right)
     before = former([row("left", left)], [row("right", right)], tmp_path)
     kept = [*ENOUGH, row("left", left), row("between", between), row("right", right)]
-    _, train, validation = divided(kept, tmp_path, before)
+    _, train, validation = split_rows(kept, tmp_path, before)
     assert "left" in ids(train)
     assert "right" in ids(validation)
     assert "between" not in ids(train) | ids(validation)
@@ -101,31 +101,31 @@ def test_a_row_between_two_sides_is_left_out_and_they_stay(tmp_path):
 def test_a_former_split_that_leaks_is_refused(tmp_path):
     one, two, *_ = variants(2)
     before = former([row("one", one)], [row("two", two)], tmp_path)
-    with pytest.raises(StageError, match="1 validation rows are near to training rows, such as two to one"):
-        divided([*ENOUGH, row("one", one), row("two", two)], tmp_path, before)
-    # What is not there any more cannot leak.
-    assert "one" in ids(divided([*ENOUGH, row("one", one)], tmp_path, before)[1])
+    with pytest.raises(StageError, match="1 validation rows are near training rows, such as two and one"):
+        split_rows([*ENOUGH, row("one", one), row("two", two)], tmp_path, before)
+    # A row that is not kept cannot leak.
+    assert "one" in ids(split_rows([*ENOUGH, row("one", one)], tmp_path, before)[1])
 
 
 def test_a_former_split_with_a_row_on_both_sides_is_refused(tmp_path):
     before = former(ENOUGH[:2], ENOUGH[1:], tmp_path)
     with pytest.raises(StageError, match="1 rows on both sides, such as enough-1"):
-        divided(ENOUGH, tmp_path, before)
+        split_rows(ENOUGH, tmp_path, before)
 
 
-def test_rows_left_out_are_named_where_too_few_remain(tmp_path):
+def test_too_few_rows_are_explained_by_those_left_out(tmp_path):
     kept = rows([f"Instruction number {i}" for i in range(4)])
     swapped = [
         [row(f"old-{kept['row_id']}", kept["instruction"]) for kept in kept if side(kept["instruction"], 0.5) == s]
         for s in ("validation", "train")
     ]
     with pytest.raises(StageError, match="1 short_response; left out: 4 near_other_side"):
-        divided(kept, tmp_path, former(*swapped, tmp_path))
+        split_rows(kept, tmp_path, former(*swapped, tmp_path))
 
 
 @settings(max_examples=40)
 @given(st.integers(0, 999), st.integers(0, 999), st.sampled_from([0.3, 0.5]), st.integers(1, 3), st.booleans())
-def test_more_rows_move_none_and_leak_nothing(seed, more, similarity, ngram, regenerated):
+def test_adding_rows_moves_none_and_leaks_nothing(seed, more, similarity, ngram, regenerated):
     settings = {"similarity": similarity, "ngram": ngram}
     unlike = rows([f"only{i}" for i in range(40)], "unlike")
     first = [*unlike, *rows(templated(25, seed), "old")]
@@ -133,18 +133,18 @@ def test_more_rows_move_none_and_leak_nothing(seed, more, similarity, ngram, reg
     second = new + (unlike if regenerated else first)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _, train, validation = divided(first, folder / "one", **settings)
+        _, train, validation = split_rows(first, folder / "one", **settings)
         before = former(train, validation, folder)
-        metrics, *after = divided(second, folder / "two", before, **settings)
+        metrics, *after = split_rows(second, folder / "two", before, **settings)
         left_out = parquet.read(folder / "two" / "left_out.parquet").to_pylist()
     assert ids(train) & ids(second) <= ids(after[0])
     assert ids(validation) & ids(second) <= ids(after[1])
     assert ids(after[0]) | ids(after[1]) | ids(left_out) == ids(second)
     assert len(after[0]) + len(after[1]) + len(left_out) == len(second)
-    # Not even with what does not come again.
+    # Nor do they leak with former rows that are not kept.
     assert not near_pairs(instructions([*after[0], *train]), instructions([*after[1], *validation]), similarity, ngram)
     assert ids(left_out) <= ids(new)
     by_id = {row["row_id"]: row["prompt"][0]["content"] for row in [*first, *second]}
-    for fallen in left_out:
-        assert jaccard(by_id[fallen["row_id"]], by_id[fallen["near"]], ngram) >= similarity
+    for excluded in left_out:
+        assert jaccard(by_id[excluded["row_id"]], by_id[excluded["near"]], ngram) >= similarity
     assert metrics.former_rows == len(ids(first) & ids(second))

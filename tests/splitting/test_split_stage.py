@@ -1,4 +1,4 @@
-"""Sides depend on the instructions' texts alone; what is equal or near stands together; leaks are found."""
+"""Sides depend on the instructions alone; equal or near rows are on one side; leaks are found."""
 
 import hashlib
 import tempfile
@@ -25,7 +25,7 @@ CURATED = hollow(Curated, rows=6, kept=3, funnel={"empty": 0, "short_response": 
 ENOUGH = rows([f"Instruction number {i}" for i in range(40)], "enough")
 
 
-def divided(kept, folder, former=None, shards=1, **settings):
+def split_rows(kept, folder, former=None, shards=1, **settings):
     size = -(-len(kept) // shards)
     paths = [write(kept[at : at + size], folder / f"{at}.parquet") for at in range(0, len(kept), size)]
     metrics = split(paths, Split(**{"validation": 0.5} | settings), former, CURATED, folder)
@@ -40,8 +40,8 @@ def instructions(rows):
     return [row["prompt"][0]["content"] for row in rows]
 
 
-def test_every_kept_row_stands_on_one_side(tmp_path):
-    metrics, train, validation = divided(ENOUGH, tmp_path)
+def test_every_kept_row_is_on_exactly_one_side(tmp_path):
+    metrics, train, validation = split_rows(ENOUGH, tmp_path)
     assert ids(train) | ids(validation) == ids(ENOUGH)
     assert not ids(train) & ids(validation)
     assert parquet.read(tmp_path / "left_out.parquet").num_rows == 0
@@ -57,30 +57,30 @@ def test_every_kept_row_stands_on_one_side(tmp_path):
     }
 
 
-def test_rows_are_written_as_they_came(tmp_path):
-    _, train, _ = divided(ENOUGH, tmp_path)
+def test_rows_are_written_unchanged_and_in_order(tmp_path):
+    _, train, _ = split_rows(ENOUGH, tmp_path)
     wanted = {row["row_id"]: row for row in ENOUGH}
-    for found in train:
-        assert list(found) == ["row_id", "prompt", "completion", "messages"]
-        assert found == {key: wanted[found["row_id"]][key] for key in found}
+    for written in train:
+        assert list(written) == ["row_id", "prompt", "completion", "messages"]
+        assert written == {key: wanted[written["row_id"]][key] for key in written}
     assert [row["row_id"] for row in train] == [row["row_id"] for row in ENOUGH if row["row_id"] in ids(train)]
     assert parquet.read(tmp_path / "train.parquet").schema.field("prompt").type.value_type == MESSAGES.value_type
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_the_share_is_met(share):
+def test_the_held_out_share_is_as_configured(share):
     held_out = sum(side(f"Instruction {i}", share) == "validation" for i in range(4000)) / 4000
-    # Three standard deviations of a share of 4,000 draws are at most 0.024.
+    # Three standard deviations of a share of 4,000 rows are at most 0.024.
     assert held_out == pytest.approx(share, abs=0.024)
 
 
 def test_a_side_is_a_hash_of_the_normalised_text_under_the_share(tmp_path):
-    # Were it another, every row would change its side, and what is held out would be what was trained on.
+    # A change would move rows across: rows once trained on would be held out.
     digests = [hashlib.sha256(b"split/1\ninstruction number %d" % i).digest() for i in range(40)]
     held_out = [i for i, digest in enumerate(digests) if int.from_bytes(digest[:8], "big") < 0.1 * 2**64]
     assert held_out
     assert [i for i in range(40) if side(f"Instruction number {i}", 0.1) == "validation"] == held_out
-    assert ids(divided(ENOUGH, tmp_path, validation=0.1)[2]) == {f"enough-{i}" for i in held_out}
+    assert ids(split_rows(ENOUGH, tmp_path, validation=0.1)[2]) == {f"enough-{i}" for i in held_out}
 
 
 @given(st.text(st.characters(codec="utf-8")), st.floats(0.01, 0.98))
@@ -90,9 +90,9 @@ def test_a_larger_share_moves_rows_one_way_only(instruction, share):
 
 
 def test_large_clusters_are_held_out_no_more_often_than_single_rows(tmp_path):
-    # 400 clusters of 20: were a cluster held out as soon as one of its hashes is low, 88 % of them would be.
+    # 400 clusters of 20: if one low hash were enough to hold a cluster out, 88 % of them would be.
     texts = [f"a{i} b{i} c{i} d{i} e{i} f{i} g{i} {j}" for i in range(400) for j in range(20)]
-    metrics, _, validation = divided(rows(texts), tmp_path, validation=0.1)
+    metrics, _, validation = split_rows(rows(texts), tmp_path, validation=0.1)
     assert metrics.clusters == 400
     assert metrics.clustered_rows == 8000
     assert metrics.largest_cluster == 20
@@ -110,13 +110,13 @@ INSTRUCTIONS = st.one_of(
 @given(
     st.lists(INSTRUCTIONS, max_size=20), st.integers(0, 99), st.sampled_from([0.2, 0.8]), st.sampled_from([0.3, 0.5])
 )
-def test_nothing_equal_or_near_stands_on_both_sides(some, seed, share, similarity):
+def test_no_equal_or_near_rows_are_on_both_sides(some, seed, share, similarity):
     kept = [*ENOUGH, *rows([*some, *templated(20, seed)])]
     with tempfile.TemporaryDirectory() as name:
         try:
-            _, train, validation = divided(kept, Path(name), validation=share, similarity=similarity, ngram=2)
+            _, train, validation = split_rows(kept, Path(name), validation=share, similarity=similarity, ngram=2)
         except StageError as error:
-            # `Instruction number` is one cluster here; it may take everything with it.
+            # All `Instruction number` rows are one cluster here, which may leave a side empty.
             assert "at least 2 each are needed" in str(error)
             return
     assert ids(train) | ids(validation) == ids(kept)
@@ -130,51 +130,49 @@ def test_nothing_equal_or_near_stands_on_both_sides(some, seed, share, similarit
 @given(st.permutations([*ENOUGH[:10], *rows(templated(30, 1))]), st.integers(1, 4))
 def test_order_and_shards_do_not_matter(kept, shards):
     with tempfile.TemporaryDirectory() as name:
-        _, train, validation = divided(kept, Path(name), shards=shards, ngram=2)
+        _, train, validation = split_rows(kept, Path(name), shards=shards, ngram=2)
         ordered = sorted(kept, key=lambda row: row["row_id"])
-        _, *wanted = divided(ordered, Path(name), ngram=2)
+        _, *wanted = split_rows(ordered, Path(name), ngram=2)
     assert [ids(train), ids(validation)] == [ids(rows) for rows in wanted]
 
 
-def test_conversations_are_compared_by_what_the_user_asks_first(tmp_path):
+def test_conversations_are_compared_by_the_first_user_turn(tmp_path):
     def conversation(row_id, system, instruction, *more):
         turns = [("system", system), ("user", instruction), *(("user", turn) for turn in more)]
-        made = row(row_id, instruction)
-        made["prompt"] = [{"role": role, "content": content} for role, content in turns]
-        return made
+        conversation = row(row_id, instruction)
+        conversation["prompt"] = [{"role": role, "content": content} for role, content in turns]
+        return conversation
 
     kept = [conversation(f"c{i}", "You are a pirate.", f"Instruction number {i}", "Go on") for i in range(40)]
     kept += [conversation(f"d{i}", f"You are pirate {i}.", f" INSTRUCTION number {i}") for i in range(40)]
-    metrics, _, validation = divided(kept, tmp_path, validation=0.1)
+    metrics, _, validation = split_rows(kept, tmp_path, validation=0.1)
     held_out = [i for i in range(40) if side(f"Instruction number {i}", 0.1) == "validation"]
     assert ids(validation) == {f"{name}{i}" for name in "cd" for i in held_out}
     assert metrics.clusters == 40
 
 
-def test_rows_without_a_prompt_are_one_instruction(tmp_path):
+def test_rows_without_a_prompt_are_one_cluster(tmp_path):
     kept = [*ENOUGH, *({**row(f"empty{i}", ""), "prompt": []} for i in range(3)), row("blank", " \n")]
-    metrics, train, validation = divided(kept, tmp_path)
+    metrics, train, validation = split_rows(kept, tmp_path)
     assert metrics.largest_cluster == 4
     assert len(train) + len(validation) == len(kept)
 
 
-def test_bytes_do_not_depend_on_shards(tmp_path, monkeypatch):
+def test_bytes_do_not_depend_on_sharding(tmp_path, monkeypatch):
     monkeypatch.setattr(writing, "_GROUP", 7)
     files = []
     for shards in (1, 3, 40):
         folder = tmp_path / str(shards)
-        divided(ENOUGH, folder, shards=shards)
+        split_rows(ENOUGH, folder, shards=shards)
         files.append([(folder / f"{name}.parquet").read_bytes() for name in ("train", "validation", "left_out")])
     assert files[0] == files[1] == files[2]
 
 
-def test_a_leak_that_broken_clusters_make_is_found(tmp_path, monkeypatch):
+def test_a_leak_from_broken_clustering_is_found(tmp_path, monkeypatch):
     monkeypatch.setattr(placement, "components", lambda sets, similarity: np.arange(len(sets)))
     texts = [f"Tell me all about the great river number {i} of the world" for i in range(10)]
-    with pytest.raises(
-        StageError, match=r"0 validation rows equal to and [1-9] near to training rows, such as r-"
-    ) as e:
-        divided(rows(texts), tmp_path, ngram=2)
+    with pytest.raises(StageError, match=r"0 validation rows equal to and [1-9] near training rows, such as r-") as e:
+        split_rows(rows(texts), tmp_path, ngram=2)
     assert "\n" not in str(e.value)
     assert not (tmp_path / "train.parquet").exists()
     assert not (tmp_path / "validation.parquet").exists()
@@ -184,16 +182,16 @@ def test_a_leak_of_equal_rows_is_found(tmp_path, monkeypatch):
     def alternating(clusters, rows, share):
         return (np.arange(clusters.size) % 2).astype(np.int8)
 
-    monkeypatch.setattr(placement, "_fallen", alternating)
+    monkeypatch.setattr(placement, "_cluster_sides", alternating)
     with pytest.raises(StageError, match="1 validation rows equal to and 1 near"):
-        divided(rows(["Bake bread", " bake BREAD", "Sing", "Dance"]), tmp_path)
+        split_rows(rows(["Bake bread", " bake BREAD", "Sing", "Dance"]), tmp_path)
 
 
 def test_too_few_rows_are_explained_in_one_line(tmp_path):
     with pytest.raises(StageError) as raised:
-        divided(rows(["Bake bread"] * 3), tmp_path)
+        split_rows(rows(["Bake bread"] * 3), tmp_path)
     line = str(raised.value)
-    assert "of 6 rows 3 were kept; rejected: 2 toxic, 1 short_response; 3 have instructions that are near" in line
+    assert "of 6 rows 3 were kept; rejected: 2 toxic, 1 short_response; 3 have near instructions" in line
     assert "\n" not in line
     assert not (tmp_path / "train.parquet").exists()
 
@@ -210,6 +208,6 @@ def test_each_side_needs_two_rows(tmp_path, train, validation, fails):
             split([kept_path], Split(), None, CURATED, tmp_path)
     elif fails:
         with pytest.raises(StageError, match=f"{train} rows for training and {validation} for validation"):
-            divided(kept, tmp_path)
+            split_rows(kept, tmp_path)
     else:
-        assert divided(kept, tmp_path)[0].train == 2
+        assert split_rows(kept, tmp_path)[0].train == 2

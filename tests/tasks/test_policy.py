@@ -1,4 +1,4 @@
-"""What is retried, and what a cached task is called."""
+"""Retries and cache keys of the tasks."""
 
 import inspect
 import pkgutil
@@ -12,7 +12,7 @@ from prefect.states import Failed
 from prefect.tasks import Task
 
 import tasks
-from tasks.policy import RETRIES, RETRY_DELAY_SECONDS, passes_next_time, tried_again
+from tasks.policy import RETRIES, RETRY_DELAY_SECONDS, is_transient, should_retry
 from tasks.stages import TASKS
 from tuner.errors import InputError, StageError, UnreachableError
 from tuner.registry import NAMES
@@ -20,15 +20,15 @@ from tuner.training.process import TrainingKilledError, TrainingTimeoutError
 
 
 def every_task() -> list[Task[..., Any]]:
-    """All tasks of the package `tasks`, whatever modules it has."""
-    modules = [import_module(f"tasks.{found.name}") for found in pkgutil.iter_modules(tasks.__path__)]
-    found = {id(each): each for module in modules for each in vars(module).values() if isinstance(each, Task)}
-    found |= {id(each): each for each in TASKS.values()}
-    return sorted(found.values(), key=lambda each: each.name)
+    """All tasks in all modules of the package `tasks`."""
+    modules = [import_module(f"tasks.{module.name}") for module in pkgutil.iter_modules(tasks.__path__)]
+    every = {id(each): each for module in modules for each in vars(module).values() if isinstance(each, Task)}
+    every |= {id(each): each for each in TASKS.values()}
+    return sorted(every.values(), key=lambda each: each.name)
 
 
 def makes_an_artifact(each: Task[..., Any]) -> bool:
-    """Whether a task is told the name of the artifact that it is to make."""
+    """Whether a task makes an artifact: it then has its fingerprint as a parameter."""
     return "fingerprint" in inspect.signature(each.fn).parameters
 
 
@@ -47,19 +47,19 @@ OTHERS = [each for each in EVERY if not makes_an_artifact(each)]
         (TrainingTimeoutError("too long"), False),
         (StageError("too few rows"), False),
         (InputError("no such model"), False),
-        (ValueError("a fault of the program"), False),
+        (ValueError("a bug"), False),
     ],
 )
-def test_only_what_can_pass_next_time_is_tried_again(error: Exception, again: bool) -> None:
-    assert passes_next_time(error) is again
+def test_only_transient_errors_are_retried(error: Exception, again: bool) -> None:
+    assert is_transient(error) is again
 
 
-def test_a_retry_says_its_cause_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_retry_logs_its_cause_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
     error = UnreachableError("the store does not answer:\n503 slow down")
     run = TaskRun(task_key="generate", dynamic_key="1", name="generate shard 1", run_count=1)
     with temporary_settings({PREFECT_LOGGING_TO_API_ENABLED: False}):
-        assert tried_again(TASKS["generate"], run, Failed(data=error))
-        assert not tried_again(TASKS["generate"], run, Failed(data=InputError("no such model")))
+        assert should_retry(TASKS["generate"], run, Failed(data=error))
+        assert not should_retry(TASKS["generate"], run, Failed(data=InputError("no such model")))
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         (
             "WARNING",
@@ -69,7 +69,7 @@ def test_a_retry_says_its_cause_in_one_line(caplog: pytest.LogCaptureFixture) ->
 
 
 def cache_key(each: Task[..., Any], fingerprint: str) -> str | None:
-    """What Prefect remembers a result of a task under; None if it remembers none."""
+    """The key under which Prefect caches a task's result; None if it is not cached."""
 
     class Context:
         task = each
@@ -87,7 +87,7 @@ def test_every_stage_has_a_task_of_its_name() -> None:
 
 
 @pytest.mark.parametrize("each", EVERY, ids=named)
-def test_a_task_is_tried_again_only_after_what_can_pass_next_time(each: Task[..., Any]) -> None:
+def test_a_task_is_retried_only_after_a_transient_error(each: Task[..., Any]) -> None:
     run = TaskRun(task_key=each.task_key, dynamic_key="1", run_count=1)
     assert each.retries
     with temporary_settings({PREFECT_LOGGING_TO_API_ENABLED: False}):
@@ -96,13 +96,13 @@ def test_a_task_is_tried_again_only_after_what_can_pass_next_time(each: Task[...
 
 
 @pytest.mark.parametrize("each", MAKING, ids=named)
-def test_what_a_task_made_is_remembered_by_the_artifacts_name_beyond_its_process(each: Task[..., Any]) -> None:
+def test_a_result_is_cached_by_fingerprint_beyond_its_process(each: Task[..., Any]) -> None:
     assert cache_key(each, "f00") == f"{each.name}/f00"
     assert each.persist_result is True
     assert each.cache_result_in_memory is False
 
 
 @pytest.mark.parametrize("each", OTHERS, ids=named)
-def test_a_task_that_makes_no_artifact_is_run_whenever_it_is_called(each: Task[..., Any]) -> None:
+def test_a_task_that_makes_no_artifact_is_never_cached(each: Task[..., Any]) -> None:
     assert cache_key(each, "f00") is None
     assert each.persist_result is False

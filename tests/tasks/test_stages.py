@@ -1,4 +1,4 @@
-"""What a task returns: a reference, in a state that tells what the store had already."""
+"""A task returns a reference, in a state named `Cached` if the artifact was in the store."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ RECIPE = (
 )
 
 
-def test_what_another_worker_made_is_cached() -> None:
+def test_an_artifact_of_another_worker_is_cached() -> None:
     recipe = loading.parse(RECIPE)
     spec = planned(recipe).one("train", "lora")
     store = Store(settings().store)

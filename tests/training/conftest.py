@@ -15,7 +15,7 @@ MakeJob = Callable[..., Job]
 
 @pytest.fixture(autouse=True)
 def exact(float32: None) -> None:
-    """Figures can be compared closely."""
+    """Computes in float32, so that results can be compared closely."""
 
 
 @pytest.fixture

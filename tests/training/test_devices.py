@@ -8,34 +8,34 @@ import pytest
 from tuner.training import devices
 
 
-def test_each_takes_its_own_and_gives_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_training_reserves_and_releases_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
-    with devices.one() as first, devices.one() as second:
+    with devices.reserve() as first, devices.reserve() as second:
         assert (first, second) == ("4", "7")
-    with devices.one() as again:
+    with devices.reserve() as again:
         assert again == "4"
 
 
-def test_another_process_takes_another(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_process_gets_another_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
-    command = "from tuner.training import devices\nwith devices.one() as name: print(name, flush=True); input()"
+    command = "from tuner.training import devices\nwith devices.reserve() as name: print(name, flush=True); input()"
     other = subprocess.Popen([sys.executable, "-c", command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert other.stdout.readline() == "4\n"
-    with devices.one() as mine:
+    with devices.reserve() as mine:
         assert mine == "7"
     other.kill()
     other.wait()
-    with devices.one() as again:
+    with devices.reserve() as again:
         assert again == "4"
 
 
 def test_more_trainings_than_gpus_share_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4")
-    with devices.one(), devices.one() as second:
+    with devices.reserve(), devices.reserve() as second:
         assert second == "4"
 
 
 def test_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    with devices.one() as name:
+    with devices.reserve() as name:
         assert name == ""

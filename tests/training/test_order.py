@@ -1,9 +1,9 @@
-"""The order of the rows: each once an epoch, similar lengths together, and the same order however it is reached."""
+"""The order of the rows: each once per epoch, similar lengths together, and reproducible."""
 
 from tuner.training.order import GroupedByLength
 
 
-def test_every_row_once_and_another_order_every_epoch() -> None:
+def test_every_row_appears_once_and_each_epoch_has_another_order() -> None:
     order = GroupedByLength([7, 1, 9, 3, 5, 5, 8, 2, 4, 6], 4, seed=2**50)
     epochs = []
     for epoch in range(3):

@@ -1,4 +1,4 @@
-"""The child process: what it leaves, how it resumes, how it ends, and what the parent says about it."""
+"""The child process: its results, how it resumes and ends, and the errors that the parent raises."""
 
 import io
 import json
@@ -28,7 +28,7 @@ WEIGHTS = "adapter/adapter_model.safetensors"
 
 @pytest.fixture(autouse=True)
 def imported(request: pytest.FixtureRequest, warm: Warm, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a training imports is imported already."""
+    """Imports a training's modules in advance."""
     monkeypatch.setattr(sys, "executable", warm.python)
 
 
@@ -60,7 +60,7 @@ def test_killed_and_resumed_equals_uninterrupted(make_job: MakeJob, method: str,
     with listening(events.append):
         metrics = process.train(whole, LIMIT)
     broken = make_job(f"broken-{method}", method, rows=10, **options)
-    train_killed_at(broken, 8)  # later steps may still get done before the signal arrives
+    train_killed_at(broken, 8)  # more steps may complete before the signal arrives
     torn = broken.checkpoints / "checkpoint-99"
     torn.mkdir()
     (torn / "trainer_state.json").write_text("{")
@@ -94,7 +94,7 @@ def test_killed_and_resumed_equals_uninterrupted(make_job: MakeJob, method: str,
 
 
 def trained(job: Job) -> Trained:
-    """Trains in this process, where it does not matter that a training has one of its own; returns the metrics."""
+    """Trains in this process, for tests that need no child process; returns the metrics."""
     for folder in (job.checkpoints, job.output):
         folder.mkdir(parents=True)
     worker.train(job, io.StringIO())
@@ -115,7 +115,7 @@ def test_quantized_student_trains_and_counts_its_parameters(make_job: MakeJob) -
     assert any(weight.abs().sum() > 0 for name, weight in weights.items() if "lora_B" in name)
 
 
-def test_bad_configuration_is_the_users_to_mend_and_leaves_no_thread(make_job: MakeJob) -> None:
+def test_bad_configuration_is_an_input_error_and_leaves_no_thread(make_job: MakeJob) -> None:
     with pytest.raises(InputError, match="k_prj"):
         process.train(make_job("bad", targets=["q_proj", "k_prj"]), LIMIT)
     assert not [thread for thread in threading.enumerate() if thread.name == "train-bad"]
@@ -129,7 +129,7 @@ def test_bad_configuration_is_named(make_job: MakeJob, options: dict[str, object
         trained(make_job("bad", **options))
 
 
-def test_a_lost_loss_is_not_retried(make_job: MakeJob) -> None:
+def test_a_diverged_training_is_not_retried(make_job: MakeJob) -> None:
     job = make_job("lost", "prompt_tuning", learning_rate=99, epochs=1)
     job = job.model_copy(update={"student": str(poisoned(Path(job.student), job.output.parent / "poisoned"))})
     with pytest.raises(process.TrainingDivergedError, match="step 1") as caught:
@@ -138,7 +138,7 @@ def test_a_lost_loss_is_not_retried(make_job: MakeJob) -> None:
 
 
 def poisoned(model: Path, into: Path) -> Path:
-    """A copy of a model whose final norm is not a number."""
+    """A copy of a model whose final norm is NaN."""
     import shutil
 
     from safetensors.torch import save_file
@@ -174,11 +174,11 @@ def test_the_child_ends_when_its_parent_is_killed(make_job: MakeJob) -> None:
         f"process.train(job.Job.read(Path(sys.argv[1])), {LIMIT})"
     )
     parent = subprocess.Popen([PYTHON, "-c", code, str(path)])
-    (child,) = until(psutil.Process(parent.pid).children, "the child is there")
+    (child,) = until(psutil.Process(parent.pid).children, "the child has started")
     parent.kill()
     parent.wait()
     until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, "the child is gone")
-    # It was importing still: one that does not follow its parent trains, and finds nobody to tell of its first step.
+    # It was still importing: a child that does not follow its parent trains, and fails at reporting its first step.
     assert (job.checkpoints / process.LOG).read_text() == ""
 
 

@@ -1,4 +1,4 @@
-"""The stage: results moved, checkpoints gone, metrics as the contract says."""
+"""The stage: it stores the results, removes the checkpoints and records the metrics."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from tuner.errors import DamagedArtifactError, StageError
 from tuner.recipe import Recipe
 from tuner.registry import planned
 from tuner.settings import settings
-from tuner.splitting.metrics import Divided, Overlap
+from tuner.splitting.metrics import Overlap, SplitMetrics
 from tuner.splitting.settings import Split
 from tuner.training import process
 from tuner.training.stage import TRAIN
@@ -21,9 +21,9 @@ from tuner.training.train import leak, train
 CHECK = {"exact_overlap": 0, "near_overlap": 0, "similarity": 0.5, "ngram": 5, "pairs_compared": 12}
 
 
-def divided(**check: Any) -> Divided:
-    """What a split measures, with a check that found nothing unless it is told otherwise."""
-    return hollow(Divided, check=Overlap.model_validate(CHECK | check))
+def split_metrics(**check: Any) -> SplitMetrics:
+    """Metrics of a split without leaks, except for the given figures."""
+    return hollow(SplitMetrics, check=Overlap.model_validate(CHECK | check))
 
 
 def a_recipe(tiny: Path) -> Recipe:
@@ -37,10 +37,10 @@ def a_recipe(tiny: Path) -> Recipe:
     )
 
 
-def test_stage_leaves_the_artifact_and_nothing_else(tiny: Path, tmp_path: Path) -> None:
+def test_the_stage_keeps_the_artifact_and_nothing_else(tiny: Path, tmp_path: Path) -> None:
     folder = tmp_path / "attempt"
     data = write_rows(tmp_path / "train.parquet")
-    metrics = train("pt", a_recipe(tiny), data, divided(), "f" * 64, folder)
+    metrics = train("pt", a_recipe(tiny), data, split_metrics(), "f" * 64, folder)
     assert sorted(path.name for path in folder.iterdir()) == ["adapter", "curve.parquet"]
     assert not (settings().folder("checkpoints") / ("f" * 64)).exists()
     weights = folder / "adapter" / "adapter_model.safetensors"
@@ -57,8 +57,8 @@ def test_stage_leaves_the_artifact_and_nothing_else(tiny: Path, tmp_path: Path) 
 
 def test_nothing_is_trained_on_data_that_leak(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "train", lambda *_: pytest.fail("a worker was started"))
-    data, leaking = write_rows(tmp_path / "train.parquet"), divided(near_overlap=3)
-    with pytest.raises(StageError, match=r"^train pt: .*; nothing was trained: make the split anew$"):
+    data, leaking = write_rows(tmp_path / "train.parquet"), split_metrics(near_overlap=3)
+    with pytest.raises(StageError, match=r"^train pt: .*; nothing was trained: make the split again$"):
         train("pt", a_recipe(tiny), data, leaking, "f" * 64, tmp_path / "attempt")
     assert not (tmp_path / "attempt").exists()
 
@@ -80,7 +80,7 @@ def test_nothing_is_trained_on_data_that_were_not_checked(
 ) -> None:
     monkeypatch.setattr(process, "train", lambda *_: pytest.fail("a worker was started"))
     recipe, store = a_recipe(tiny), Store(str(tmp_path / "store"))
-    counts = divided().model_dump(exclude={"check"})
+    counts = split_metrics().model_dump(exclude={"check"})
 
     def write(folder: Path) -> dict[str, Any]:
         write_rows(folder / "train.parquet")
@@ -88,21 +88,21 @@ def test_nothing_is_trained_on_data_that_were_not_checked(
 
     wanted = planned(recipe)
     store.build(wanted.one("split"), write)
-    with pytest.raises(DamagedArtifactError, match=r"^artifact split/.* its metrics are not those .*: check"):
+    with pytest.raises(DamagedArtifactError, match=r"^artifact split/.* its metrics do not fit .*: check"):
         TRAIN.make(recipe, wanted.one("train", "pt"), store)
 
 
 @pytest.mark.parametrize(
     ("check", "fault"),
     [
-        ({"exact_overlap": 1, "near_overlap": 2}, "1 validation rows are equal to and 2 near"),
-        ({"near_overlap": 1}, "0 validation rows are equal to and 1 near"),
+        ({"exact_overlap": 1, "near_overlap": 2}, "1 validation rows are equal and 2 similar"),
+        ({"near_overlap": 1}, "0 validation rows are equal and 1 similar"),
         ({"similarity": 0.6}, "checked for leaks at similarity 0.6 of 5-grams"),
-        ({"ngram": 8}, "the recipe wants 0.5 of 5-grams"),
+        ({"ngram": 8}, "the recipe requires 0.5 of 5-grams"),
         ({}, None),
         ({"similarity": 0.4}, None),
     ],
 )
 def test_a_split_is_trusted_by_its_check_alone(check: dict[str, Any], fault: str | None) -> None:
-    found = leak(divided(**check), Split(similarity=0.5, ngram=5))
-    assert found is None if fault is None else fault in str(found)
+    problem = leak(split_metrics(**check), Split(similarity=0.5, ngram=5))
+    assert problem is None if fault is None else fault in str(problem)

@@ -1,1 +1,1 @@
-"""What stages leave behind: fingerprints, manifests and the store that holds them."""
+"""The results of stages: fingerprints, manifests and the store that holds the files."""

@@ -1,9 +1,9 @@
-"""Aliases: names such as `champion` that point at an adapter, move in one step, and remember where they pointed.
+"""Aliases: names such as `champion` that point at an adapter, move atomically and keep their history.
 
     aliases/<alias>/<number>.json        create-only; the highest number is what the alias points at
 
-A move adds a file and changes none, so two movers at once both end in the history, and every adapter that an alias
-ever pointed at can be gone back to.
+A move adds a file and changes none, so concurrent moves all end up in the history, and an alias can be rolled back to
+every adapter that it ever pointed at.
 """
 
 import json
@@ -19,7 +19,7 @@ from tuner.artifacts.store import Store
 from tuner.errors import DamagedArtifactError, InputError
 
 CHAMPION = "champion"
-"""The alias that is served, and that a regeneration compares with."""
+"""The alias of the adapter in use, which a regeneration compares the challenger with."""
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,14 @@ class Entry:
     """One move of an alias.
 
     Attributes:
-        alias: Its name.
-        number: Counts the moves, from 1.
+        alias: The alias's name.
+        number: Number of the move, from 1.
         run: The run that made the adapter.
         adapter: The adapter's name in that run.
-        fingerprint: Of its artifact of the stage `train`.
-        at: When, ISO 8601 in UTC.
-        why: In words.
-        undoes: The number of the move that this one takes back, if it does.
+        fingerprint: Fingerprint of the adapter's `train` artifact.
+        at: Time of the move, ISO 8601 in UTC.
+        why: The reason, in words.
+        undoes: The number of the move that this one rolls back, if any.
     """
 
     alias: str
@@ -56,25 +56,25 @@ def point(
     """Points an alias at an adapter.
 
     Args:
-        store: Where the alias and the adapter lie.
-        alias: Made if there is none of that name.
+        store: The store of the alias and the adapter.
+        alias: The alias's name; it is created if it does not exist.
         run: The run that made the adapter.
-        adapter: Its name in that run.
-        fingerprint: Of its artifact of the stage `train`.
-        why: In words, for the history.
-        undoes: The number of a move that this one takes back.
+        adapter: The adapter's name in that run.
+        fingerprint: Fingerprint of the adapter's `train` artifact.
+        why: The reason, for the history.
+        undoes: The number of the move that this one rolls back, if any.
 
     Raises:
-        InputError: If the name is none, or the adapter is not complete in the store.
+        InputError: If the name is not valid, or the adapter is not complete in the store.
     """
     check_name(alias, "alias")
-    if problem := _missing(store, fingerprint):
-        place = f"adapter {adapter} of run {run} ({fingerprint[:12]})"
-        raise InputError(f"alias {alias}: {place} {problem} in {store.url}; run its recipe again")
+    if problem := _adapter_problem(store, fingerprint):
+        subject = f"adapter {adapter} of run {run} ({fingerprint[:12]})"
+        raise InputError(f"alias {alias}: {subject} {problem} in {store.url}; run its recipe again")
     while True:
         number = max(_numbers(store, alias), default=0) + 1
         entry = Entry(alias, number, run, adapter, fingerprint, now(), why, undoes)
-        # The mover tells apart two who say the same in the same second.
+        # The random `mover` distinguishes two processes that make the same move in the same second.
         text = json.dumps({**asdict(entry), "mover": uuid.uuid4().hex}, indent=2)
         if store.create(_path(alias, number), text.encode()):
             return entry
@@ -84,7 +84,7 @@ def current(store: Store, alias: str) -> Entry | None:
     """What an alias points at; None if there is no such alias.
 
     Raises:
-        InputError: If its last move cannot be read; an earlier one is never taken for it.
+        InputError: If its last move cannot be read; an earlier move is never used instead.
     """
     numbers = _numbers(store, alias)
     return _read(store, alias, max(numbers)) if numbers else None
@@ -94,7 +94,7 @@ def history(store: Store, alias: str) -> list[Entry]:
     """Every move of an alias, oldest first.
 
     Raises:
-        InputError: If one cannot be read.
+        InputError: If a move cannot be read.
     """
     return [_read(store, alias, number) for number in sorted(_numbers(store, alias))]
 
@@ -108,26 +108,26 @@ def rollback(store: Store, alias: str) -> Entry:
     """Points an alias at what it pointed to before; the next rollback goes back one further.
 
     Raises:
-        InputError: If there is no such alias, or nothing before.
+        InputError: If there is no such alias, or it has no earlier adapter.
     """
-    standing: list[Entry] = []
+    moves: list[Entry] = []  # those not rolled back
     for entry in history(store, alias):
         if entry.undoes:
-            standing = [each for each in standing if each.number < entry.undoes]
-        # A move that takes one back leaves what stood before it, unless it points elsewhere.
-        if not (entry.undoes and standing and standing[-1].fingerprint == entry.fingerprint):
-            standing.append(entry)
-    if not standing:
-        raise InputError(f"alias {alias}: there is none in {store.url}; there are: {_known(store)}")
-    if len(standing) == 1:
-        first = standing[0]
-        raise InputError(f"alias {alias}: points at {first.run} {first.adapter}, and there is nothing before to go to")
-    last, to = standing[-1], standing[-2]
+            moves = [move for move in moves if move.number < entry.undoes]
+        # A rollback restores the move before the undone one and is no move itself, unless it points elsewhere.
+        if not (entry.undoes and moves and moves[-1].fingerprint == entry.fingerprint):
+            moves.append(entry)
+    if not moves:
+        raise InputError(f"alias {alias}: no such alias in {store.url}; existing aliases: {_known(store)}")
+    if len(moves) == 1:
+        first = moves[0]
+        raise InputError(f"alias {alias}: points at {first.run} {first.adapter} and never pointed at another adapter")
+    last, to = moves[-1], moves[-2]
     why = f"rolled back from {last.run} {last.adapter}"
     return point(store, alias, run=to.run, adapter=to.adapter, fingerprint=to.fingerprint, why=why, undoes=last.number)
 
 
-def _missing(store: Store, fingerprint: str) -> str | None:
+def _adapter_problem(store: Store, fingerprint: str) -> str | None:
     try:
         manifest = store.find("train", fingerprint)
     except DamagedArtifactError as error:
@@ -143,14 +143,14 @@ def _path(alias: str, number: int) -> str:
 
 
 def _number(path: str) -> int | None:
-    """Of a move's file; None for any other."""
+    """The number in the path of a move's file; None for any other path."""
     match = re.fullmatch(r"aliases/[^/]+/(\d{6})\.json", path)
     return int(match[1]) if match else None
 
 
 def _numbers(store: Store, alias: str) -> list[int]:
-    found = store.listing(f"aliases/{check_name(alias, 'alias')}")
-    return [number for number in map(_number, found) if number]
+    paths = store.listing(f"aliases/{check_name(alias, 'alias')}")
+    return [number for number in map(_number, paths) if number]
 
 
 def _read(store: Store, alias: str, number: int) -> Entry:
@@ -160,7 +160,7 @@ def _read(store: Store, alias: str, number: int) -> Entry:
     except ValidationError:
         entry = None
     if entry is None or (entry.alias, entry.number) != (alias, number):
-        raise InputError(f"{store.url}/{path} is not readable; remove it and point the alias anew: tuner promote")
+        raise InputError(f"{store.url}/{path} is not readable; remove it and set the alias again with tuner promote")
     return entry
 
 

@@ -1,15 +1,15 @@
-"""What an artifact is called before it exists: the sha256 of everything that decides it.
+"""The fingerprint, an artifact's name that is known before it is made: the sha256 of everything that decides it.
 
-Canonical JSON is the deterministic spelling: sorted keys, no white space, ASCII escapes. A value that has no single
-spelling (a NaN, an infinity, a set, an object) is refused, since two runs could then name one thing differently.
+It is computed from canonical JSON: sorted keys, no white space, ASCII escapes. A value without a unique representation
+(a NaN, an infinity, a set, an object) is refused, since two runs could then name the same artifact differently.
 """
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from tuner import hashing
 
@@ -17,7 +17,7 @@ Inputs = Mapping[str, str | list[str]]
 
 
 def canonical_json(value: Any) -> str:
-    """Spells a value in the one way that fingerprints are computed from.
+    """Encodes a value as the canonical JSON that fingerprints are computed from.
 
     Args:
         value: Nested dicts with string keys, lists, tuples, strings, integers, booleans, finite floats and None.
@@ -26,7 +26,7 @@ def canonical_json(value: Any) -> str:
         The canonical JSON text.
 
     Raises:
-        TypeError: If a value or a key has no deterministic spelling.
+        TypeError: If a value or a key has no unique representation.
     """
     return json.dumps(_checked(value, "$"), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
@@ -36,29 +36,30 @@ def _checked(value: Any, where: str) -> Any:
         return value
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise TypeError(f"{where}: {value} has no deterministic spelling")
-        # 1.0 and 1 are one setting to a person who writes YAML, so they are one spelling here.
+            raise TypeError(f"{where}: {value} has no unique JSON representation")
+        # 1.0 and 1 mean the same setting in YAML, so they are encoded alike.
         return int(value) if value.is_integer() else value
     if isinstance(value, list | tuple):
-        return [_checked(item, f"{where}[{i}]") for i, item in enumerate(value)]
+        return [_checked(item, f"{where}[{i}]") for i, item in enumerate(cast(Sequence[Any], value))]
     if isinstance(value, Mapping):
-        for key in value:
+        mapping = cast(Mapping[Any, Any], value)
+        for key in mapping:
             if not isinstance(key, str):
                 raise TypeError(f"{where}: the key {key!r} is not a string")
-        return {key: _checked(item, f"{where}.{key}") for key, item in value.items()}
-    raise TypeError(f"{where}: {type(value).__name__} has no deterministic spelling")
+        return {key: _checked(item, f"{where}.{key}") for key, item in mapping.items()}
+    raise TypeError(f"{where}: {type(value).__name__} has no unique JSON representation")
 
 
 @dataclass(frozen=True)
 class Spec:
-    """An artifact to be: the stage, its version, the settings that decide it and the artifacts it is made from.
+    """What decides an artifact: the stage, its version, the settings and the artifacts that it is made from.
 
     Attributes:
         stage: The stage's name, such as `curate`.
-        version: The stage's version, raised whenever its code would make something else from the same settings.
+        version: The stage's version, raised whenever its code gives another result for the same settings.
         identity: The settings that decide the result.
-        inputs: Fingerprints of the artifacts read, by role; a list where the order of several matters.
-        label: What a person calls it, such as `shard 3` or `lora`; not part of the fingerprint.
+        inputs: Fingerprints of the artifacts that it reads, by role; a list where a role has several, in order.
+        label: A readable name such as `shard 3` or `lora`; not part of the fingerprint.
     """
 
     stage: str
@@ -69,6 +70,6 @@ class Spec:
 
     @cached_property
     def fingerprint(self) -> str:
-        """64 hex digits."""
-        named = {"stage": self.stage, "version": self.version, "identity": self.identity, "inputs": self.inputs}
-        return hashing.of_text(canonical_json(named))
+        """The sha256, 64 hex digits."""
+        deciding = {"stage": self.stage, "version": self.version, "identity": self.identity, "inputs": self.inputs}
+        return hashing.of_text(canonical_json(deciding))

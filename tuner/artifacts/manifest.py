@@ -1,6 +1,6 @@
-"""The manifest: the last file written of an artifact, and the only proof that it is complete.
+"""The manifest: the last file of an artifact to be written, and the only proof that the artifact is complete.
 
-Others may write into a store, so every name in a manifest is checked as it is read: it becomes a path.
+Others may write into a store, so every name in a manifest is checked when it is read, before it is used as a path.
 """
 
 from typing import Annotated, Any
@@ -22,8 +22,8 @@ class File(BaseModel):
     Attributes:
         name: Its path within the artifact, such as `adapter/adapter_model.safetensors`.
         bytes: Its size.
-        sha256: Of its bytes, 64 hex digits.
-        rows: The number of rows, for a Parquet file.
+        sha256: The sha256 of its bytes, 64 hex digits.
+        rows: Number of rows of a Parquet file.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -35,18 +35,18 @@ class File(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What an artifact is, what it was made from, what it holds and how it came to be.
+    """What an artifact is, what it was made from, its files and how it was made.
 
     Attributes:
         stage: The stage that made it.
         version: The version of that stage.
         fingerprint: The artifact's name.
         identity: The settings that decided it.
-        inputs: Fingerprints of what it was made from.
-        attempt: The folder below the artifact's in which the files of the attempt that won lie.
+        inputs: Fingerprints of the artifacts that it was made from, by role.
+        attempt: The folder of its files, below the artifact's folder: that of the attempt that was committed.
         files: Every file of the artifact.
-        metrics: What the stage measured, as `tuner.metrics.Metrics.read` reads it.
-        provenance: When, where, with which engine, device and versions; whatever may differ between equal runs.
+        metrics: What the stage measured; read it with `tuner.metrics.Metrics.read`.
+        provenance: Time, host, processor and package versions: whatever may differ between equal runs.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -62,11 +62,11 @@ class Manifest(BaseModel):
     provenance: dict[str, Any]
 
     @property
-    def is_its_own(self) -> bool:
-        """Whether the fingerprint is that of what the manifest says it was made from."""
+    def fingerprint_is_valid(self) -> bool:
+        """Whether the fingerprint follows from the stage, version, identity and inputs."""
         try:
             return Spec(self.stage, self.version, self.identity, self.inputs).fingerprint == self.fingerprint
-        except TypeError:  # a NaN, which JSON may hold and no fingerprint stands for
+        except TypeError:  # such as a NaN, which has no canonical JSON
             return False
 
     def file(self, name: str) -> File:

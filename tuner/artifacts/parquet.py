@@ -1,4 +1,7 @@
-"""Parquet as artifacts hold it: bytes that depend on the rows alone."""
+# PyArrow ship without types:
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownParameterType=false, reportUnknownArgumentType=false
+"""Reading and writing the Parquet files of artifacts, whose bytes depend on the rows alone."""
 
 from pathlib import Path
 from typing import Any
@@ -10,10 +13,10 @@ from pyarrow import parquet
 def write(table: pa.Table, path: Path) -> None:
     """Writes a table so that equal tables give equal bytes (with one version of Arrow).
 
-    A table without rows gets no row group: an empty one is more than some readers take.
+    A table without rows gets no row group: some readers fail on an empty one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Texts and hashes hardly ever repeat as a whole: dictionaries would cost time and save nothing that zstd does not.
+    # Texts and hashes rarely repeat: dictionary encoding would cost time and save no more than zstd does.
     plain = table.replace_schema_metadata(None)
     options: dict[str, Any] = {"compression": "zstd", "use_dictionary": False, "store_schema": False}
     with parquet.ParquetWriter(path, plain.schema, **options) as writer:
@@ -21,6 +24,11 @@ def write(table: pa.Table, path: Path) -> None:
             writer.write_table(plain)
 
 
+def rows_of(path: Path) -> int:
+    """The number of rows, read from the footer."""
+    return parquet.read_metadata(path).num_rows
+
+
 def read(path: Path) -> pa.Table:
-    """Reads a table whole."""
+    """Reads a whole table."""
     return parquet.read_table(path)

@@ -1,9 +1,9 @@
-"""How an artifact came to be: everything that may differ between two runs of the same work."""
+"""How an artifact was made: everything that may differ between two runs of the same work."""
 
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
@@ -13,8 +13,8 @@ PACKAGES = ("synthetic-instruction-tuner", "torch", "transformers", "peft", "trl
 
 
 @contextmanager
-def recording() -> Iterator[dict[str, Any]]:
-    """Yields a record that is complete when the block ends: start, end, seconds, host, processor, versions."""
+def recording() -> Generator[dict[str, Any]]:
+    """Yields a record that is filled when the block ends: start, end, seconds, host, processor, versions."""
     started, clock = datetime.now(UTC), time.perf_counter()
     record: dict[str, Any] = {}
     yield record

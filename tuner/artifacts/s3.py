@@ -1,8 +1,11 @@
-"""How S3 is spoken to: how often a request is tried, and which failures can pass. Imported only for a store on S3.
+# s3fs and botocore ship without types:
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownParameterType=false, reportUnknownArgumentType=false
+"""The S3 client: how often a request is retried, and which errors are transient. Imported only for a store on S3.
 
-botocore and s3fs both try again by themselves, one within the other and by different rules: the first is switched off,
-the second is told what can pass. s3fs itself does so at two levels, a request and what it does with its answer: what a
-request was tried for in vain, the outer level does not try again, or eight attempts would be sixty-four.
+botocore and s3fs both retry, one within the other and by different rules. Retries of botocore are switched off, and
+s3fs is told which errors are transient. s3fs itself retries at two levels, a request and the method that uses it; once
+a request has failed for good, the outer level does not retry it, or eight attempts would become sixty-four.
 """
 
 import socket
@@ -16,10 +19,10 @@ from fsspec.asyn import sync_wrapper
 from s3fs import S3FileSystem
 from s3fs.core import set_custom_error_handler
 
-_CODES = ("SlowDown", "RequestTimeout", "OperationAborted", "ConditionalRequestConflict")
-"""Besides every status of 500 and above, but 501, not implemented: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"""
+_TRANSIENT_CODES = ("SlowDown", "RequestTimeout", "OperationAborted", "ConditionalRequestConflict")
+"""Transient besides status 429 and 500 or above, except 501 (not implemented): https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"""
 
-_CUT = (
+_CONNECTION_ERRORS = (
     boto.HTTPClientError,
     boto.ConnectionError,
     boto.IncompleteReadError,
@@ -31,16 +34,16 @@ _CUT = (
 
 
 class GaveUpError(OSError):
-    """A request failed as often as it is tried; the last failure is the cause."""
+    """A request failed on its last attempt; the last error is the cause."""
 
 
 class Bounded(S3FileSystem):
-    """Tries a request a number of times, and each time waits a number of seconds for the server.
+    """An S3 client with a bounded number of attempts and a timeout for each.
 
     Attributes:
-        retries: How often it is tried.
-        connect_timeout: Seconds until the connection stands.
-        read_timeout: Seconds without a sign of the server, be it an answer or that it takes what is sent.
+        retries: Number of attempts.
+        connect_timeout: Seconds to wait for a connection.
+        read_timeout: Seconds to wait for the server to send or accept data.
     """
 
     connect_timeout: ClassVar[float] = 5.0
@@ -49,70 +52,70 @@ class Bounded(S3FileSystem):
     async def _call_s3(self, *arguments: Any, **named: Any) -> Any:
         try:
             return await super()._call_s3(*arguments, **named)
-        except _CUT as error:
+        except _CONNECTION_ERRORS as error:
             raise GaveUpError(str(error)) from error
 
     bulk_delete = sync_wrapper(S3FileSystem._bulk_delete)
 
 
 class Brief(Bounded):
-    """Tries a request four times within a second: for tasks, whose retries are Prefect's, where a person sees them.
+    """Four attempts within a second: for tasks, which Prefect retries, visibly to the user.
 
-    A server that accepts the connection and says nothing is left after 45 s at most: aiohttp rounds seconds up.
+    Gives up after 45 s at most on a server that accepts the connection and never answers: aiohttp rounds timeouts up.
     """
 
     retries: ClassVar[int] = 4
 
 
 class Patient(Bounded):
-    """Tries a request eight times within ten seconds: for whatever nobody would try again.
+    """Eight attempts within ten seconds: for requests whose caller is not retried.
 
-    A server that accepts the connection and says nothing is left after 100 s at most.
+    Gives up after 100 s at most on a server that accepts the connection and never answers.
     """
 
     retries: ClassVar[int] = 8
 
 
 def filesystem(patient: bool) -> S3FileSystem:
-    """The file system, shared by all that ask for the same."""
+    """The S3 client, one instance for each value of `patient`."""
     options: dict[str, Any] = {
         "retries": {"mode": "standard", "total_max_attempts": 1},
         "connector_args": {"socket_factory": _socket},
         "http_session_cls": _Session,
     }
-    set_custom_error_handler(passes)
+    set_custom_error_handler(is_transient)
     return (Patient if patient else Brief)(use_listings_cache=False, config_kwargs=options)
 
 
 class _Session(AIOHTTPSession):
-    """Sends a file at once instead of waiting for `100 Continue`, for which aiohttp has no limit."""
+    """Sends a file at once instead of waiting for `100 Continue`, for which aiohttp has no timeout."""
 
     async def send(self, request: Any) -> Any:
-        """Sends a request; its header `Expect: 100-continue` is not among those that are signed."""
+        """Sends a request without its header `Expect: 100-continue`, which is not signed."""
         request.headers.pop("Expect", None)
         return await super().send(request)
 
 
 def _socket(address: Any) -> socket.socket:
-    """A socket that breaks if the server takes nothing; neither botocore nor aiohttp has a limit for that."""
+    """A socket that fails if the server accepts no data; neither botocore nor aiohttp has a timeout for that."""
     family, kind, protocol = address[:3]
-    made = socket.socket(family, kind, protocol)
+    connection = socket.socket(family, kind, protocol)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(Bounded.read_timeout * 1000))
-    return made
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(Bounded.read_timeout * 1000))
+    return connection
 
 
-def passes(error: BaseException | None) -> bool:
-    """Whether a failure can pass by itself: an overload, a cut connection, a time-out; never a refusal."""
+def is_transient(error: BaseException | None) -> bool:
+    """Whether a retry may succeed: after an overload, a cut connection or a timeout, never after a refusal."""
     if isinstance(error, boto.ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        passing = (status >= 500 and status != 501) or status == 429
-        return passing or error.response["Error"].get("Code") in _CODES
-    return isinstance(error, _CUT) and not isinstance(error, boto.SSLError)
+        transient = (status >= 500 and status != 501) or status == 429
+        return transient or error.response["Error"].get("Code") in _TRANSIENT_CODES
+    return isinstance(error, _CONNECTION_ERRORS) and not isinstance(error, boto.SSLError)
 
 
-def is_taken(error: OSError) -> bool:
-    """Whether a create-only write was refused because something is there, in the words of any S3 server."""
+def already_exists(error: OSError) -> bool:
+    """Whether a create-only write was refused because the file exists; S3 servers report it differently."""
     cause = error.__cause__
     refused = isinstance(cause, boto.ClientError) and cause.response["Error"].get("Code") in (
         "PreconditionFailed",

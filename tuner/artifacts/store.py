@@ -1,8 +1,8 @@
-"""The store: a folder or an S3 prefix that holds artifacts, which never change, and runs, which tie them together.
+"""The store: a folder or an S3 prefix that holds artifacts, which never change, and runs, which refer to them.
 
-    artifacts/<stage>/<fingerprint>/manifest.json        written last, create-only: the artifact is complete
+    artifacts/<stage>/<fingerprint>/manifest.json        written last, create-only: marks the artifact as complete
     artifacts/<stage>/<fingerprint>/<attempt>/<file>     the files of one attempt
-    runs/<name>/run.json                                 replaced whole at every change
+    runs/<name>/run.json                                 replaced atomically at every change
     aliases/<alias>/<number>.json                        create-only: a name for an adapter, moved by adding a number
 
 Every attempt writes into a folder of its own, so two writers of one artifact never touch each other's files; the
@@ -32,70 +32,70 @@ MANIFEST = "manifest.json"
 
 
 class Store(Files):
-    """Artifacts and runs below one folder or S3 prefix, given as to `Files`."""
+    """Artifacts and runs below one folder or S3 prefix; constructed like `Files`."""
 
     def find(self, stage: str, fingerprint: str) -> Manifest | None:
         """The manifest of a complete artifact, or None.
 
         Raises:
-            DamagedArtifactError: If the manifest itself cannot be read as one, or is that of another artifact.
+            DamagedArtifactError: If the manifest is not readable, or belongs to another artifact.
         """
         text = self.read(_at(stage, fingerprint, MANIFEST))
         return None if text is None else self._parsed(stage, fingerprint, text)
 
     def look_up(self, stage: str, fingerprints: Sequence[str]) -> dict[str, Manifest | DamagedArtifactError]:
-        """The artifacts of a stage that are there, by fingerprint, judged as by `find` and `problem`.
+        """The existing artifacts of a stage, by fingerprint, checked as by `find` and `problem`.
 
-        Costs one listing, and one read of each manifest that this machine has not read before.
+        Takes one listing, and one read of each manifest that this machine has not cached.
         """
         folder = _at(stage, *fingerprints) if len(fingerprints) == 1 else f"artifacts/{stage}"
         listed = self.listing(folder) if fingerprints else {}
-        paths = {each: path for each in fingerprints if (path := _at(stage, each, MANIFEST)) in listed}
-        texts = self.read_known([listed[path] for path in paths.values()])
-        found: dict[str, Manifest | DamagedArtifactError] = {}
+        paths = {key: path for key in fingerprints if (path := _at(stage, key, MANIFEST)) in listed}
+        texts = self.read_cached([listed[path] for path in paths.values()])
+        artifacts: dict[str, Manifest | DamagedArtifactError] = {}
         for fingerprint, path in paths.items():
             try:
                 manifest = self._parsed(stage, fingerprint, texts[path])
             except DamagedArtifactError as error:
-                found[fingerprint] = error
+                artifacts[fingerprint] = error
             else:
                 problem = _problem(manifest, listed)
-                found[fingerprint] = self._damaged(manifest, problem) if problem else manifest
-        return found
+                artifacts[fingerprint] = self._damaged(manifest, problem) if problem else manifest
+        return artifacts
 
     @staticmethod
     def _parsed(stage: str, fingerprint: str, text: bytes) -> Manifest:
         try:
             manifest = Manifest.model_validate_json(text)
         except ValidationError as error:
-            names = any(each["loc"][-1:] == ("name",) for each in error.errors())
-            problem = "names a file outside the artifact" if names else "is not readable"
+            bad_name = any(detail["loc"][-1:] == ("name",) for detail in error.errors())
+            problem = "names a file outside the artifact" if bad_name else "is not readable"
             raise DamagedArtifactError(stage, fingerprint, f"{MANIFEST} {problem}") from None
-        if (manifest.stage, manifest.fingerprint) != (stage, fingerprint) or not manifest.is_its_own:
-            raise DamagedArtifactError(stage, fingerprint, f"{MANIFEST} is that of another artifact")
+        if (manifest.stage, manifest.fingerprint) != (stage, fingerprint) or not manifest.fingerprint_is_valid:
+            raise DamagedArtifactError(stage, fingerprint, f"{MANIFEST} belongs to another artifact")
         return manifest
 
     def problem(self, manifest: Manifest) -> str | None:
-        """What is wrong with an artifact's files, judged by their presence and size; None if nothing is."""
+        """The first problem of an artifact's files, by presence and size alone; None if there is none."""
         return _problem(manifest, self.listing(_at(manifest.stage, manifest.fingerprint, manifest.attempt)))
 
     def fetch(self, manifest: Manifest, name: str) -> Path:
-        """A file of an artifact as a local path, checked against its sha256.
+        """The local path of an artifact's file, checked against its sha256.
 
         Raises:
-            DamagedArtifactError: If the file is missing or its bytes are not what the manifest says.
+            DamagedArtifactError: If the file is missing or does not match its sha256.
             KeyError: If the artifact has no such file.
         """
         file = manifest.file(name)
         stored = _at(manifest.stage, manifest.fingerprint, manifest.attempt, name)
         if self.is_local:
             if self.is_link(stored):
-                raise self._damaged(manifest, f"{name} is a link")
+                raise self._damaged(manifest, f"{name} is a symbolic link")
             path = Path(self.root, stored)
         else:
             path = settings().folder("cache/objects") / file.sha256
-            here = path.exists() and hashing.of_file(path) == file.sha256
-            if not here and not self.download(stored, path):
+            cached = path.exists() and hashing.of_file(path) == file.sha256
+            if not cached and not self.download(stored, path):
                 raise self._damaged(manifest, f"{name} is missing")
         try:
             if hashing.of_file(path) != file.sha256:
@@ -105,14 +105,14 @@ class Store(Files):
         return path
 
     def fetch_all(self, manifest: Manifest, prefix: str) -> list[Path]:
-        """Every file below a prefix of an artifact, checked, in the order of their names."""
+        """The local paths of an artifact's files below a prefix, checked, sorted by name."""
         return [self.fetch(manifest, file.name) for file in manifest.files if file.name.startswith(f"{prefix}/")]
 
     def fetch_folder(self, manifest: Manifest, prefix: str, into: Path) -> Path:
-        """Copies every file below a prefix of an artifact, checked, into a local folder.
+        """Copies an artifact's files below a prefix into a local folder, checked.
 
         Returns:
-            The folder that corresponds to the prefix.
+            The copy of the prefix.
         """
         for file in manifest.files:
             if file.name.startswith(f"{prefix}/"):
@@ -122,22 +122,22 @@ class Store(Files):
         return into / prefix
 
     def uri(self, manifest: Manifest, name: str = "") -> str:
-        """Where a file of an artifact lies, or the folder of all of them."""
+        """The URL of an artifact's file, or of the folder of all its files."""
         return f"{self.url}/{_at(manifest.stage, manifest.fingerprint, manifest.attempt, *([name] if name else []))}"
 
     def build(self, spec: Spec, make: Callable[[Path], Mapping[str, Any]]) -> Manifest:
-        """Makes an artifact, unless it is there: then it is adopted.
+        """Makes an artifact, or returns the existing one.
 
-        Processes of one machine take turns at one artifact; machines that race are settled by the manifest.
+        A lock lets one process of a machine at a time make an artifact; between machines the first manifest wins.
 
         Args:
-            spec: What to make.
-            make: Called with an empty folder to fill; returns the metrics.
+            spec: The artifact to make.
+            make: Fills the empty folder that it is called with; returns the metrics.
 
         Raises:
-            DamagedArtifactError: If it is there, but a file of it is missing or has another size.
+            DamagedArtifactError: If the artifact exists, but a file is missing or has another size.
             InputError: If the store cannot be written.
-            Exception: Whatever `make` raises; nothing half-written is left where it could be read.
+            Exception: Whatever `make` raises; the store then holds nothing of this attempt.
         """
         with FileLock(settings().folder("locks") / spec.fingerprint):
             if manifest := self.find(spec.stage, spec.fingerprint):
@@ -157,11 +157,11 @@ class Store(Files):
                 shutil.rmtree(scratch)
 
     def invalidate(self, damaged: DamagedArtifactError) -> None:
-        """Takes a damaged artifact's manifest away, so that its stage is computed again. Its files stay."""
+        """Removes a damaged artifact's manifest, so that the artifact is made again. Its files stay."""
         self.remove([_at(damaged.stage, damaged.fingerprint, MANIFEST)])
 
     def manifests(self, stage: str) -> Iterator[Manifest]:
-        """All complete artifacts of a stage, in no order; unreadable manifests are passed over."""
+        """The manifests of all complete artifacts of a stage, in no order; unreadable ones are skipped."""
         for path in self.listing(f"artifacts/{stage}"):
             fingerprint, _, name = path.removeprefix(f"artifacts/{stage}/").partition("/")
             if name != MANIFEST:
@@ -180,10 +180,10 @@ class Store(Files):
         try:
             return None if text is None else json.loads(text)
         except (ValueError, RecursionError):
-            raise InputError(f"{self.url}/{path} is not readable; remove it to start anew") from None
+            raise InputError(f"{self.url}/{path} is not readable; remove it to start again") from None
 
     def write_run(self, name: str, record: Mapping[str, Any]) -> None:
-        """Replaces the record of a run, whole or not at all.
+        """Replaces the record of a run atomically.
 
         Raises:
             InputError: If the store cannot be written.
@@ -224,17 +224,17 @@ class Store(Files):
         except InputError:
             self._discard(stored)
             raise
-        # Any other failure may have left the manifest there, its answer lost; then its files have to be there too.
+        # After any other error the manifest may have been written, so its files must stay.
         if created:
             return manifest
         self._discard(stored)
         winner = self.find(spec.stage, spec.fingerprint)
         if winner is None:
-            raise DamagedArtifactError(spec.stage, spec.fingerprint, "its manifest was taken away while it was adopted")
+            raise DamagedArtifactError(spec.stage, spec.fingerprint, "its manifest was removed by another process")
         return winner
 
     def _discard(self, paths: list[str]) -> None:
-        """Removes an attempt that lost or failed; what cannot be removed is garbage, never read."""
+        """Removes the files of a failed or superseded attempt; any that remain are garbage and are never read."""
         with suppress(TunerError):
             self.remove(paths)
 
@@ -248,7 +248,7 @@ def _at(stage: str, fingerprint: str, *parts: str) -> str:
 
 
 def _problem(manifest: Manifest, listed: Mapping[str, Stored]) -> str | None:
-    """What is wrong with an artifact's files, by a listing that holds its folder."""
+    """The first problem of an artifact's files, by a listing that includes its folder."""
     for file in manifest.files:
         stored = listed.get(_at(manifest.stage, manifest.fingerprint, manifest.attempt, file.name))
         if stored is None:
@@ -261,7 +261,7 @@ def _problem(manifest: Manifest, listed: Mapping[str, Stored]) -> str | None:
 def _entry(path: Path, name: str) -> File:
     rows = None
     if path.suffix == ".parquet":
-        from pyarrow import parquet
+        from tuner.artifacts import parquet
 
-        rows = parquet.read_metadata(path).num_rows
+        rows = parquet.rows_of(path)
     return File(name=name, bytes=path.stat().st_size, sha256=hashing.of_file(path), rows=rows)

@@ -1,4 +1,4 @@
-"""A check of curation as a value: its section of the recipe, its reasons, what it measures, and examples."""
+"""A check of curation: its section of the recipe, its reasons, its scores and its examples."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Score:
-    """A column that a check adds to the rows, as the report draws it.
+    """A column that a check adds to the rows, and how the report plots it.
 
     Attributes:
         column: Its name.
         title: What it shows.
         axis: What its numbers are.
-        scale: How it is drawn: shares that begin at 0, shares that end at 1, counts on a logarithmic axis, or measured
-            divided by allowed.
-        limits: The section's limits, by how each is written beside its line.
-        took: The reasons that the limits give, by how each limit is called in a sentence.
-        wanted: What is said of the settings before.
-        below: What is said of rows below the first limit, if they are not rejected.
-        labels: A column of texts whose most frequent values are told beside this one.
+        scale: The axis: shares from 0, shares up to 1, counts on a logarithmic axis, or the ratio of measured to
+            allowed.
+        limits: The limits of the section, by their labels in the plot.
+        took: The reason of each limit, by the limit's name in a sentence.
+        wanted: A sentence on the settings, shown first.
+        below: A description of rows below the first limit, if they are not rejected.
+        labels: A text column whose most frequent values are listed too.
     """
 
     column: str
@@ -40,14 +40,14 @@ class Score:
 
 @dataclass(frozen=True)
 class Example:
-    """A row beside a check's line.
+    """A row close to a limit of a check.
 
     Attributes:
         instruction: The user's text.
         response: The assistant's text.
-        reasons: Those of the check's reasons that it has; none if it passes.
-        settings: Settings of the section, where the defaults would not look for it.
-        cut: Which text generation cut off at its limit of tokens.
+        reasons: The reasons that the check gives; none if the row passes.
+        settings: Settings of the section, if not the defaults.
+        cut: Which text was cut off at the token limit of generation.
     """
 
     instruction: str
@@ -58,16 +58,16 @@ class Example:
 
 
 class Check(Section):
-    """A check: the fields are its settings, all else is said by the class.
+    """A check: its fields are its settings, its class attributes describe it.
 
     Attributes:
-        version: Raised whenever its code would find something else under the same settings.
+        version: Raised whenever its code gives other results under the same settings.
         does: What it looks for, in a line.
-        reasons: What it finds in a row alone: by the name of each reason the sentence that a person reads.
-        choices: Likewise, what it decides by comparing rows.
-        scores: The columns that it adds and the report draws.
-        columns: The other columns that it adds and a person is shown.
-        examples: Rows on both sides of its line: its specification and its documentation.
+        reasons: The reasons it finds in a single row, each with the sentence that users read.
+        choices: The reasons that follow from comparing rows, likewise.
+        scores: The columns that it adds and the report plots.
+        columns: The other columns that it adds and the report shows.
+        examples: Rows on both sides of its limits, which are its tests and its documentation.
     """
 
     version: ClassVar[int]
@@ -79,28 +79,28 @@ class Check(Section):
     examples: ClassVar[tuple[Example, ...]] = ()
 
     def identity(self) -> dict[str, Any]:
-        """The settings and the version: what decides what it finds."""
+        """The settings and the version, which decide its results."""
         return {**super().identity(), "version": self.version}
 
     def off(self) -> dict[str, str]:
-        """The reasons that no row can have under these settings, each with the setting that says so."""
+        """The reasons that these settings turn off, each with the setting that does so."""
         return {}
 
     def marked(self) -> frozenset[str]:
-        """The reasons that are recorded and reject nothing under these settings."""
+        """The reasons that are only recorded under these settings, without rejecting rows."""
         return frozenset()
 
-    def find(self, batch: "Batch", found: "Mapping[str, Flags]") -> "Findings":
-        """Looks at each row alone. What is heavy is imported here.
+    def find(self, batch: "Batch", flags: "Mapping[str, Flags]") -> "Findings":
+        """Checks each row by itself. Heavy modules are imported here.
 
         Args:
             batch: The rows.
-            found: What the checks before it found: by reason, which rows it applies to, shape (rows,).
+            flags: By reason of the earlier checks, the rows that it applies to, shape (rows,).
 
         Returns:
-            All of `reasons` that it looks for, and its scores.
+            The flags of all `reasons` that are not off, and the scores.
 
         Raises:
-            InputError: If the settings ask for what there is not.
+            InputError: If the settings name something that does not exist.
         """
-        raise NotImplementedError(f"{type(self).__name__} has reasons and looks for none")
+        raise NotImplementedError(f"{type(self).__name__} has reasons but no method `find`")

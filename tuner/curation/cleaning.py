@@ -1,4 +1,4 @@
-"""Cleaning: what is cut out of texts or masked in them before anything is checked."""
+"""Cleaning: cuts and masks parts of texts before they are checked."""
 
 import numpy as np
 import polars as pl
@@ -9,11 +9,11 @@ from tuner.curation.settings import Curation
 from tuner.curation.texts import INSTRUCTION, RESPONSE
 
 REDACT = {"toxic": toxicity.redact, "personal_data": personal_data.redact}
-"""What masks the places of each reason."""
+"""The function that masks what each reason finds."""
 
 
 def clean(frame: pl.DataFrame, curation: Curation) -> tuple[Batch, Findings]:
-    """Sanitizes and redacts the texts of a shard, as far as the recipe says so.
+    """Sanitizes and redacts the texts of a shard as the recipe says.
 
     Args:
         frame: `instruction`, `response`, `instruction_finish` and `response_finish`, and `messages` if the recipe
@@ -21,28 +21,28 @@ def clean(frame: pl.DataFrame, curation: Curation) -> tuple[Batch, Findings]:
         curation: What to clean.
 
     Returns:
-        The rows with their texts cleaned; and what was found: the texts that changed, what was cut, and the reasons
-        `toxic` and `personal_data` of the rows in which something was masked, which the recipe takes as marks.
+        The rows with cleaned texts; and as findings the texts that changed, what was cut off, and in which rows
+        something was masked (`toxic`, `personal_data`).
     """
     instruction, response = (frame[name].cast(pl.String).fill_null("") for name in ("instruction", "response"))
-    drawn_instruction, drawn_response = instruction, response
+    raw_instruction, raw_response = instruction, response
     cut = pl.Series([None] * len(frame), dtype=pl.String)
     if curation.form.sanitize:
         # In a conversation of several turns the instruction is all of them, and a cut would take whole turns away.
         role = pl.element().struct.field("role")
         single = frame["messages"].list.eval(role.filter(role != "system")).list.join(" ") == "user assistant"
-        shorter, removed = form.sanitize(instruction)
-        instruction, cut = shorter.zip_with(single, instruction), removed.zip_with(single, cut)
+        shortened, removed = form.sanitize(instruction)
+        instruction, cut = shortened.zip_with(single, instruction), removed.zip_with(single, cut)
     masked: dict[str, np.ndarray] = {}
     for reason in curation.safety.masking:
         before = instruction, response
         instruction, response = REDACT[reason](instruction), REDACT[reason](response)
         masked[reason] = ((instruction != before[0]) | (response != before[1])).to_numpy()
     batch = Batch(instruction, response, frame["instruction_finish"], frame["response_finish"])
-    nothing = pl.Series([None] * len(frame), dtype=pl.String)
+    nulls = pl.Series([None] * len(frame), dtype=pl.String)
     scores = {
-        INSTRUCTION: instruction.zip_with(instruction != drawn_instruction, nothing),
-        RESPONSE: response.zip_with(response != drawn_response, nothing),
+        INSTRUCTION: instruction.zip_with(instruction != raw_instruction, nulls),
+        RESPONSE: response.zip_with(response != raw_response, nulls),
         "sanitized_off": cut,
     }
     return batch, Findings(masked, scores)
@@ -54,13 +54,13 @@ def cleaned_messages(
     """The messages of a row whose texts were cleaned.
 
     Args:
-        messages: As drawn.
+        messages: As generated.
         instruction: The cleaned instruction.
         response: The cleaned response.
         curation: What was cleaned.
 
     Returns:
-        One exchange gets the cleaned texts; in a longer conversation every message is redacted by itself.
+        With the cleaned texts for a single exchange; in a longer conversation each message is redacted separately.
     """
     roles = [message["role"] for message in messages if message["role"] != "system"]
     if roles == ["user", "assistant"]:

@@ -1,4 +1,4 @@
-"""The stage `curate`: gives every row a verdict, all reasons for it and its scores. Nothing is deleted."""
+"""The stage `curate`: gives every row its verdict, with all reasons and scores. Rejected rows stay in the files."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,22 +10,22 @@ import polars as pl
 import pyarrow as pa
 
 from tuner.artifacts import parquet
-from tuner.curation import diversity, verdicts
+from tuner.curation import diversity
 from tuner.curation.cleaning import cleaned_messages
 from tuner.curation.columns import bits
 from tuner.curation.duplicates.matching import EDGES
 from tuner.curation.metrics import Clusters, Curated
 from tuner.curation.settings import Curation
 from tuner.curation.texts import INSTRUCTION, RESPONSE, Shard, as_checked
-from tuner.curation.verdicts import Verdicts
+from tuner.curation.verdicts import Verdicts, decide, read
 from tuner.errors import StageError
 from tuner.progress import Event, emit
 
 THREADS = 2
-"""Shards that are written at once: each takes the memory of its rows."""
+"""Shards written in parallel; each is held in memory."""
 
 LARGEST = 20
-"""Clusters that the metrics name."""
+"""How many clusters the metrics list."""
 
 _CHECKS_ONLY = {"row_id", "reasons", "marks", INSTRUCTION, RESPONSE}
 
@@ -33,89 +33,88 @@ _CHECKS_ONLY = {"row_id", "reasons", "marks", INSTRUCTION, RESPONSE}
 def curate(
     shards: Sequence[Shard], edges: Sequence[Path], unfinished: int, curation: Curation, folder: Path
 ) -> Curated:
-    """Judges the rows of all shards.
+    """Decides on the rows of all shards.
 
     Args:
         shards: The files of every shard, at least one.
         edges: `edges.parquet` of every partition of the search for duplicates.
         unfinished: Buckets that this search left unfinished.
-        curation: What a row has to be to be kept.
-        folder: Gets `rows/<shard>.parquet`, every row that came in, and `kept/<shard>.parquet`.
+        curation: Which rows to keep.
+        folder: Gets `rows/<shard>.parquet`, with all rows, and `kept/<shard>.parquet`.
 
     Raises:
         StageError: If two rows have one row_id, or the counts do not add up.
     """
-    found = verdicts.read(shards, curation)
-    if found.row_ids.n_unique() != len(found.row_ids):
+    verdicts = read(shards, curation)
+    if verdicts.row_ids.n_unique() != len(verdicts.row_ids):
         raise StageError(
-            f"curate: {len(found.row_ids):,} rows came in, but some share a row_id; is a shard given twice?"
+            f"curate: {len(verdicts.row_ids):,} rows came in, but some share a row_id; was a shard passed twice?"
         )
     table = pa.concat_tables([EDGES.empty_table(), *(parquet.read(path) for path in edges)])
-    verdicts.decide(found, table, shards, curation)
-    begins = np.concatenate([[0], np.cumsum(found.sizes)])
+    decide(verdicts, table, shards, curation)
+    begins = np.concatenate([[0], np.cumsum(verdicts.sizes)])
     with ThreadPoolExecutor(THREADS) as pool:
         jobs = [
             pool.submit(
-                _write, shards[number], found, slice(begins[number], begins[number + 1]), curation, folder, number
+                _write, shards[number], verdicts, slice(begins[number], begins[number + 1]), curation, folder, number
             )
             for number in range(len(shards))
         ]
         for done, job in enumerate(jobs, 1):
             job.result()
             emit(Event("curate", done=done, total=len(jobs)))
-    kept = int(np.count_nonzero(found.passes))
+    kept = int(np.count_nonzero(verdicts.passes))
     return check(
         Curated(
-            rows=len(found.row_ids),
+            rows=len(verdicts.row_ids),
             kept=kept,
-            rejected=int(np.count_nonzero(~found.passes)),
-            reasons=bits.counts(found.reasons),
-            marks=bits.counts(found.marks),
-            funnel=bits.firsts(found.reasons),
-            clusters=_clusters(found),
+            rejected=int(np.count_nonzero(~verdicts.passes)),
+            reasons=bits.counts(verdicts.reasons),
+            marks=bits.counts(verdicts.marks),
+            funnel=bits.firsts(verdicts.reasons),
+            clusters=_clusters(verdicts),
             unfinished_buckets=unfinished,
-            diversity=diversity.measure(_sample(found, folder), kept),
+            diversity=diversity.measure(_sample(verdicts, folder), kept),
         )
     )
 
 
-def check(found: Curated) -> Curated:
-    """Hands metrics through if every row that came in is accounted for exactly once.
+def check(metrics: Curated) -> Curated:
+    """Returns the metrics if they count every row exactly once.
 
     Raises:
-        StageError: If not.
+        StageError: If they do not.
     """
-    fallen = sum(found.funnel.values())
-    if found.kept + found.rejected != found.rows or fallen != found.rejected:
+    in_funnel = sum(metrics.funnel.values())
+    if metrics.kept + metrics.rejected != metrics.rows or in_funnel != metrics.rejected:
         raise StageError(
-            f"curate: the counts do not add up: {found.rows:,} rows, {found.kept:,} kept, {found.rejected:,} rejected, "
-            f"{fallen:,} in the funnel"
+            f"curate: the counts do not add up: {metrics.rows:,} rows, {metrics.kept:,} kept, "
+            f"{metrics.rejected:,} rejected, {in_funnel:,} in the funnel"
         )
-    return found
+    return metrics
 
 
-def _write(shard: Shard, found: Verdicts, here: slice, curation: Curation, folder: Path, number: int) -> None:
+def _write(shard: Shard, verdicts: Verdicts, span: slice, curation: Curation, folder: Path, number: int) -> None:
     rows, checks = parquet.read(shard.rows), pl.read_parquet(shard.checks, glob=False)
     checked = as_checked(pl.DataFrame(rows.select(["instruction", "response"])), checks)
     rows = _with_texts(rows, checked, checks, curation)
-    beaten_by = found.beaten_by[here]
-    winners = pl.Series(beaten_by).replace(-1, None)
+    representatives = pl.Series(verdicts.duplicate_of[span]).replace(-1, None)
     columns: dict[str, Any] = {
-        "verdict": pl.Series(np.where(found.passes[here], "kept", "rejected")),
-        "reasons": bits.names(found.reasons[here]),
-        "marks": bits.names(found.marks[here]),
+        "verdict": pl.Series(np.where(verdicts.passes[span], "kept", "rejected")),
+        "reasons": bits.names(verdicts.reasons[span]),
+        "marks": bits.names(verdicts.marks[span]),
         **{name: checks[name] for name in checks.columns if name not in _CHECKS_ONLY},
-        "cluster": found.row_ids.gather(found.cluster[here]),
-        "duplicate_of": found.row_ids.gather(winners),
-        "similarity": pl.Series(found.similarity[here], nan_to_null=True),
+        "cluster": verdicts.row_ids.gather(verdicts.cluster[span]),
+        "duplicate_of": verdicts.row_ids.gather(representatives),
+        "similarity": pl.Series(verdicts.similarity[span], nan_to_null=True),
     }
     for name, column in columns.items():
         array = column.to_arrow(compat_level=pl.CompatLevel.oldest()) if isinstance(column, pl.Series) else column
         rows = rows.append_column(name, array)
     parquet.write(rows, folder / "rows" / f"{number:05}.parquet")
-    kept = rows.filter(pa.array(found.passes[here]))
+    kept = rows.filter(pa.array(verdicts.passes[span]))
     examples = kept.select(["row_id", "messages"])
-    for name, column in zip(("prompt", "completion"), _divided(kept["messages"]), strict=True):
+    for name, column in zip(("prompt", "completion"), _prompts_and_completions(kept["messages"]), strict=True):
         examples = examples.append_column(name, column)
     for name in ("instruction", "quality"):
         examples = examples.append_column(name, kept[name])
@@ -123,7 +122,7 @@ def _write(shard: Shard, found: Verdicts, here: slice, curation: Curation, folde
 
 
 def _with_texts(rows: pa.Table, checked: pl.DataFrame, checks: pl.DataFrame, curation: Curation) -> pa.Table:
-    """The rows with their texts and messages as they were checked."""
+    """The rows with the cleaned texts and messages, which were checked."""
     changed = np.flatnonzero(checks.select(pl.any_horizontal(pl.col(INSTRUCTION, RESPONSE).is_not_null())).to_series())
     if not changed.size:
         return rows
@@ -139,8 +138,8 @@ def _with_texts(rows: pa.Table, checked: pl.DataFrame, checks: pl.DataFrame, cur
     return rows
 
 
-def _divided(messages: pa.ChunkedArray) -> tuple[pa.ListArray, pa.ListArray]:
-    """Every conversation without its last message, and the last message alone."""
+def _prompts_and_completions(messages: pa.ChunkedArray) -> tuple[pa.ListArray, pa.ListArray]:
+    """Each conversation without its last message, and the last message."""
     lists = messages.combine_chunks()
     flat = lists.flatten()
     ends = np.cumsum(lists.value_lengths().to_numpy(zero_copy_only=False)).astype(np.int32)
@@ -152,24 +151,24 @@ def _divided(messages: pa.ChunkedArray) -> tuple[pa.ListArray, pa.ListArray]:
     return prompts, pa.ListArray.from_arrays(pa.array(numbers), flat.filter(pa.array(last)))
 
 
-def _clusters(found: Verdicts) -> Clusters:
-    sizes = np.bincount(found.cluster, minlength=1)
-    together = sizes[sizes > 1]
-    order = np.argsort(-sizes, kind="stable")[: min(LARGEST, together.size)]
-    counts = np.bincount(together) if together.size else np.zeros(0, np.int64)
+def _clusters(verdicts: Verdicts) -> Clusters:
+    sizes = np.bincount(verdicts.cluster, minlength=1)
+    clustered = sizes[sizes > 1]
+    order = np.argsort(-sizes, kind="stable")[: min(LARGEST, clustered.size)]
+    counts = np.bincount(clustered) if clustered.size else np.zeros(0, np.int64)
     return Clusters(
-        number=int(together.size),
-        rows=int(together.sum()),
-        largest={found.row_ids[int(at)]: int(sizes[at]) for at in order},
+        number=int(clustered.size),
+        rows=int(clustered.sum()),
+        largest={verdicts.row_ids[int(at)]: int(sizes[at]) for at in order},
         sizes={str(size): int(counts[size]) for size in np.flatnonzero(counts)},
     )
 
 
-def _sample(found: Verdicts, folder: Path) -> pl.Series:
-    """Instructions of the kept rows with the smallest keys: a choice that no order of rows changes."""
-    rows = np.flatnonzero(found.passes)
-    chosen = rows[np.argsort(found.keys[rows], kind="stable")[: diversity.SAMPLE]]
-    wanted = pl.DataFrame({"row_id": found.row_ids.gather(chosen)})
+def _sample(verdicts: Verdicts, folder: Path) -> pl.Series:
+    """Instructions of the kept rows with the smallest keys, so that the order of rows does not matter."""
+    rows = np.flatnonzero(verdicts.passes)
+    chosen = rows[np.argsort(verdicts.keys[rows], kind="stable")[: diversity.SAMPLE]]
+    wanted = pl.DataFrame({"row_id": verdicts.row_ids.gather(chosen)})
     kept = [
         pl.read_parquet(path, columns=["row_id", "instruction"], glob=False).join(wanted, on="row_id", how="semi")
         for path in sorted((folder / "kept").glob("*.parquet"))

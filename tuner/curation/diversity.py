@@ -1,8 +1,8 @@
-"""How unlike each other the kept instructions are. Measured, never filtered by.
+"""The diversity of the kept instructions. Only measured; no row is rejected for it.
 
 Distinct-n (arXiv 1510.03055): different n-grams over all n-grams. Compression ratio (arXiv 2403.00553): bytes over
 bytes after zlib; redundant texts compress better. Nearest neighbour: one minus the Jaccard similarity of the sets of
-words, to the instruction that is nearest. Openings: the first two words.
+words, to the most similar instruction. Openings: the first two words.
 """
 
 import zlib
@@ -20,10 +20,10 @@ from tuner.curation.metrics import Diversity, Neighbours
 F64 = NDArray[np.float64]
 
 SAMPLE = 20_000
-"""Instructions that are looked at, at most: distinct-n falls as more are, so figures compare at equal numbers only."""
+"""Instructions measured at most. Distinct-n falls with their number, so compare figures at equal numbers only."""
 
 NEIGHBOURS = 2_000
-"""Of these, how many are compared each with each."""
+"""How many of them are compared pairwise."""
 
 OPENINGS = 10
 
@@ -32,14 +32,14 @@ def measure(instructions: pl.Series, kept: int) -> Diversity:
     """Measures a sample of the kept instructions.
 
     Args:
-        instructions: At most `SAMPLE` of them, in an order that does not depend on how rows came in.
+        instructions: At most `SAMPLE` of them, in an order that does not depend on that of the rows.
         kept: How many were kept in all.
     """
     normal = normalised(instructions)
     words = split(normal)
     raw = "\n".join(normal).encode(errors="replace")
-    few = sets_of(split(normal.head(NEIGHBOURS)), 1)
-    distances = _nearest(few.values, few.offsets) if len(few) > 1 else np.zeros(0)
+    sets = sets_of(split(normal.head(NEIGHBOURS)), 1)
+    distances = _nearest(sets.values, sets.offsets) if len(sets) > 1 else np.zeros(0)
     nearest = None
     if distances.size:
         median, mean = (round(float(middle), 4) for middle in (np.median(distances), distances.mean()))
@@ -67,16 +67,16 @@ def _distinct(words: Words, size: int) -> float | None:
 
 
 def openings(normal: pl.Series) -> pl.Series:
-    """The first two words of normalised instructions, or what there is of them; named `opening`."""
+    """The first two words of normalised instructions, or fewer; named `opening`."""
     return normal.str.extract(r"^(\S+(?: \S+)?)").fill_null("").alias("opening")
 
 
 @njit(cache=True, nogil=True)
 def _nearest(values: Numbers, offsets: I64) -> F64:
     texts = offsets.size - 1
-    most = np.zeros(texts)
+    nearest = np.zeros(texts)
     for one in range(texts):
         for other in range(one + 1, texts):
-            similar = jaccard(values, offsets, one, other, min(most[one], most[other]))
-            most[one], most[other] = max(most[one], similar), max(most[other], similar)
-    return 1.0 - most
+            similar = jaccard(values, offsets, one, other, min(nearest[one], nearest[other]))
+            nearest[one], nearest[other] = max(nearest[one], similar), max(nearest[other], similar)
+    return 1.0 - nearest

@@ -1,7 +1,6 @@
-"""The stage `examine`: everything that can be said of a row alone, for the rows of one shard.
+"""The stage `examine`: runs every check of single rows on one shard.
 
-First the texts are cleaned, if the recipe says so; then every check looks at what they have become. So whoever
-curates the kept rows again finds nothing new in them.
+Texts are cleaned first, if the recipe says so, and then checked, so curating the kept rows again finds nothing new.
 """
 
 import time
@@ -14,7 +13,7 @@ import pyarrow as pa
 from tuner.artifacts import parquet
 from tuner.curation.cleaning import clean
 from tuner.curation.columns import bits
-from tuner.curation.columns.batch import Batch, Findings, together
+from tuner.curation.columns.batch import Batch, Findings, merge
 from tuner.curation.duplicates import embedding, exact, signatures
 from tuner.curation.metrics import Examined
 from tuner.curation.settings import Curation
@@ -23,7 +22,7 @@ READ = ("row_id", "instruction", "response", "instruction_finish", "response_fin
 
 
 def examine(rows: Path, curation: Curation, folder: Path) -> Examined:
-    """Checks the rows of a shard and writes `checks.parquet` and `signatures.parquet`, a row each, in order.
+    """Checks a shard and writes `checks.parquet` and `signatures.parquet`, whose rows are in the shard's order.
 
     Args:
         rows: `rows.parquet` of a shard.
@@ -36,10 +35,10 @@ def examine(rows: Path, curation: Curation, folder: Path) -> Examined:
     clock = time.perf_counter()
     frame = pl.read_parquet(rows, columns=[*READ, *(["messages"] if curation.form.sanitize else [])], glob=False)
     batch, cleaned = clean(frame, curation)
-    findings = together(cleaned, check(batch, curation))
-    found = bits.pack(len(batch), findings.reasons)
-    marks = found & bits.mask(curation.marked())
-    reasons = found & ~marks
+    findings = merge(cleaned, check(batch, curation))
+    flagged = bits.pack(len(batch), findings.reasons)
+    marks = flagged & bits.mask(curation.marked())
+    reasons = flagged & ~marks
     scores = pl.DataFrame({"row_id": frame["row_id"], **findings.scores})
     checks = scores.to_arrow(compat_level=pl.CompatLevel.oldest())
     for name, column in (("reasons", reasons), ("marks", marks)):
@@ -57,12 +56,12 @@ def examine(rows: Path, curation: Curation, folder: Path) -> Examined:
 
 
 def check(batch: Batch, curation: Curation) -> Findings:
-    """Applies every check that the recipe asks for; each looks at a row alone."""
-    found = Findings()
-    for each in curation.checks():
-        if each.reasons:
-            found = together(found, each.find(batch, found.reasons))
-    return found
+    """Applies every check of single rows that the recipe asks for."""
+    findings = Findings()
+    for section in curation.checks():
+        if section.reasons:
+            findings = merge(findings, section.find(batch, findings.reasons))
+    return findings
 
 
 def _signatures(batch: Batch, reasons: bits.Bits, scores: pl.Series, curation: Curation) -> pa.Table:

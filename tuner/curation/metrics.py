@@ -1,14 +1,14 @@
-"""What the stages of curation measure. Reasons stand by name, in the order of the funnel, zeros included."""
+"""Metrics of the stages of curation. Counts by reason are in the order of the funnel, zeros included."""
 
 from tuner.metrics import Finite, Metrics
 
 
 class Examined(Metrics):
-    """One shard, each row looked at alone.
+    """One shard after the checks of single rows.
 
     Attributes:
-        rows: Rows that came in.
-        passed: Rows that nothing rejects so far.
+        rows: All rows.
+        passed: Rows that no check rejects.
         reasons: Rows that each reason rejects.
         seconds: How long it took.
         rows_per_second: Rows divided by seconds.
@@ -25,11 +25,11 @@ class Matched(Metrics):
     """One partition of the search for near and semantic duplicates.
 
     Attributes:
-        compared: Rows that took part: those that pass, one of each text.
+        compared: Rows that were searched: those that pass, one for each text.
         candidates: Of these, the rows that share a band with another; all where vectors are compared.
         comparisons: Pairs of texts or vectors that were compared.
-        edges: Pairs that were found to be near, as far as they link clusters.
-        unfinished_buckets: Buckets in which not every pair was compared, so that near duplicates may be left.
+        edges: Near pairs found, enough to link each cluster.
+        unfinished_buckets: Buckets in which not every pair was compared, so that near duplicates may remain.
         seconds: How long it took.
     """
 
@@ -42,13 +42,13 @@ class Matched(Metrics):
 
 
 class Clusters(Metrics):
-    """Rows that hang together as duplicates of whatever kind, in clusters of two rows and more.
+    """Clusters of at least two rows linked as exact, near or semantic duplicates.
 
     Attributes:
-        number: Clusters.
+        number: Number of clusters.
         rows: Rows in them.
-        largest: Rows of the largest clusters, by the row_id of their first row, the largest first.
-        sizes: Clusters by their number of rows, which is written in digits.
+        largest: Sizes of the largest clusters, by the row_id of their first row, the largest first.
+        sizes: Number of clusters by size; the size is written in digits.
     """
 
     number: int
@@ -58,12 +58,12 @@ class Clusters(Metrics):
 
 
 class Neighbours(Metrics):
-    """Distances of instructions to the one that is nearest: 1 minus the Jaccard similarity of the sets of words.
+    """Distances of instructions to their nearest neighbour: 1 minus the Jaccard similarity of the sets of words.
 
     Attributes:
-        median: Of the distances, 0 to 1.
-        mean: Likewise.
-        of: Instructions that were compared each with each.
+        median: Median distance, 0 to 1.
+        mean: Mean distance, 0 to 1.
+        of: Instructions that were compared pairwise.
     """
 
     median: float
@@ -72,16 +72,16 @@ class Neighbours(Metrics):
 
 
 class Diversity(Metrics):
-    """How unlike each other the kept instructions are; None where there is too little to measure.
+    """The diversity of the kept instructions; None where there is too little to measure.
 
     Attributes:
         kept: Rows kept.
-        sample: Instructions that were looked at.
+        sample: Instructions that were measured.
         distinct_1: Different words over all words, 0 to 1.
-        distinct_2: Likewise, of pairs of words.
-        distinct_3: Likewise, of three words in a row.
+        distinct_2: The same for pairs of consecutive words.
+        distinct_3: The same for three consecutive words.
         compression_ratio: Bytes over bytes after zlib.
-        nearest_neighbour: Distances to the instruction most alike.
+        nearest_neighbour: Distances to the most similar instruction.
         openings: The most frequent first two words, with their shares of the sample, the most frequent first.
     """
 
@@ -99,15 +99,15 @@ class Curated(Metrics):
     """All rows with their verdicts.
 
     Attributes:
-        rows: Rows that came in.
-        kept: Rows that nothing rejects.
-        rejected: The others.
+        rows: All rows.
+        kept: Rows that have no reason.
+        rejected: The other rows.
         reasons: Rows that each reason rejects.
-        marks: Rows that each reason marks only.
+        marks: Rows for which each reason is only recorded.
         funnel: Rows by the first reason that rejects them.
-        clusters: Of duplicates.
-        unfinished_buckets: As of `Matched`, of all partitions.
-        diversity: Of what was kept.
+        clusters: Clusters of duplicates.
+        unfinished_buckets: As in `Matched`, for all partitions.
+        diversity: Of the kept instructions.
     """
 
     rows: int

@@ -1,12 +1,14 @@
-"""Every reason there is to reject a row, with the sentence that a person reads, in the order of the funnel.
+"""All reasons to reject a row, each with the sentence that users read, in the order of the funnel.
 
-First come those that a row has by itself, in the order of the checks, then those that follow from other rows.
+Reasons found in a single row come first, in the order of the checks; then those that follow from comparing rows.
 """
 
 from tuner.curation.settings import CHECKS
 
-ALONE: dict[str, str] = {name: text for check in CHECKS.values() for name, text in check.reasons.items()}
-"""What a row has by itself, by name."""
+SINGLE_ROW_REASONS: dict[str, str] = {name: text for check in CHECKS.values() for name, text in check.reasons.items()}
+"""The reasons found in a single row, by name."""
 
-REASONS: dict[str, str] = ALONE | {name: text for check in CHECKS.values() for name, text in check.choices.items()}
-"""All, by name."""
+REASONS: dict[str, str] = SINGLE_ROW_REASONS | {
+    name: text for check in CHECKS.values() for name, text in check.choices.items()
+}
+"""All reasons, by name."""

@@ -1,4 +1,4 @@
-"""What a recipe says of curation: a section a check, in the order in which they look at a row."""
+"""The recipe's section `curation`: one section for each check, in the order in which the checks run."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, get_args
@@ -18,7 +18,7 @@ from tuner.section import FirstReadBy, Section
 
 
 class Curation(Section):
-    """What a row has to be to be kept. A check is added by a field: its place is the check's.
+    """Which rows are kept. Each field that is a check adds it; the order of fields is the order of checks.
 
     Attributes:
         ignore: Names of reasons that are recorded but reject nothing.
@@ -48,33 +48,33 @@ class Curation(Section):
 
         for name in self.ignore:
             if name not in REASONS:
-                raise ValueError(f"ignore: there is no reason {name!r}; there are {', '.join(REASONS)}")
+                raise ValueError(f"ignore: unknown reason {name!r}; known are {', '.join(REASONS)}")
         return self
 
     def checks(self) -> Iterator[Check]:
-        """The checks that this recipe makes, in order."""
+        """The checks that this recipe turns on, in order."""
         return (section for name in CHECKS if (section := getattr(self, name)) is not None)
 
     def off(self) -> dict[str, str]:
-        """The reasons that no row can have, each with the setting that says so."""
-        found: dict[str, str] = {}
+        """The reasons that are turned off, each with the setting that does so."""
+        reasons: dict[str, str] = {}
         for name, check in CHECKS.items():
             section = getattr(self, name)
-            left = dict.fromkeys([*check.reasons, *check.choices], f"{name} is null")
-            found |= left if section is None else section.off()
-        return found
+            unset = dict.fromkeys([*check.reasons, *check.choices], f"{name} is null")
+            reasons |= unset if section is None else section.off()
+        return reasons
 
     def marked(self) -> frozenset[str]:
-        """The reasons that are recorded but reject nothing."""
+        """The reasons that are only recorded, without rejecting rows."""
         return frozenset(self.ignore).union(*(check.marked() for check in self.checks()))
 
 
 def _check(annotation: Any) -> type[Check] | None:
-    kinds = get_args(annotation) or (annotation,)
-    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Check)), None)
+    types = get_args(annotation) or (annotation,)
+    return next((type_ for type_ in types if isinstance(type_, type) and issubclass(type_, Check)), None)
 
 
 CHECKS: dict[str, type[Check]] = {
     name: check for name, field in Curation.model_fields.items() if (check := _check(field.annotation))
 }
-"""By the name of the section, in order."""
+"""Check classes by the name of their section, in order."""

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tuner.curation.duplicates.partitions import parts as partitions
+from tuner.curation.duplicates.partitions import task_count
 from tuner.curation.metrics import Curated, Examined, Matched
-from tuner.generation.shards import labelled
+from tuner.generation.shards import round_label
 from tuner.stage import Part, Parts, Stage, Work
 
 if TYPE_CHECKING:
@@ -30,28 +30,28 @@ EXAMINE = Stage(
     Examined,
     _examined,
     _examine,
-    "Cleans the rows of shards and says of each row alone what is to be said.",
+    "Cleans the texts of shards and checks each row by itself.",
     per="shard",
-    divided=True,
+    sharded=True,
 )
 
 
 def _matched(parts: Parts) -> Iterator[Part]:
     """A part for each round and partition. The rows of a round are compared with each other and with earlier ones.
 
-    A part does not depend on later rounds, so what was found among the rows that are there stays found.
+    A part does not depend on later rounds, so a new round leaves the artifacts of earlier ones valid.
     """
     generation, curation = parts.recipe.generation, parts.recipe.curation
     shards, examined = parts.of("generate"), parts.of("examine")
     for number in range(generation.rounds):
-        count = partitions((number + 1) * generation.rows, curation.duplicates)
+        count = task_count((number + 1) * generation.rows, curation.duplicates)
         until = (number + 1) * len(examined) // generation.rounds
         for part in range(count):
             round_ = {"round": number} if number else {}
             yield MATCH.part(
                 {**curation.read_by("match", "examine"), "part": part, "parts": count, **round_},
                 {"shards": shards[:until], "examined": examined[:until]},
-                labelled(number, f"part {part + 1}"),
+                round_label(number, f"part {part + 1}"),
                 subject=part,
             )
 
@@ -65,7 +65,7 @@ def _match(work: Work) -> Matched:
 
 
 MATCH = Stage(
-    "match", 3, Matched, _matched, _match, "Finds which rows are near to each other.", per="part", divided=True
+    "match", 3, Matched, _matched, _match, "Finds which rows are near to each other.", per="part", sharded=True
 )
 
 

@@ -1,4 +1,4 @@
-"""The texts of a shard's rows as they were checked: as drawn, or what cleaning made of them."""
+"""The texts of a shard's rows as they are checked: the generated ones with cleaning applied."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 INSTRUCTION, RESPONSE = "cleaned_instruction", "cleaned_response"
-"""Columns of `checks.parquet`: the text after cleaning, null where nothing was changed."""
+"""Columns of `checks.parquet`: the text after cleaning, null where it did not change."""
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,10 @@ class Shard:
     """The files of one shard.
 
     Attributes:
-        rows: `rows.parquet`, as drawn.
+        rows: `rows.parquet`, as generated.
         checks: `checks.parquet` of `examine`.
         signatures: `signatures.parquet` of `examine`.
-        round: Which round of generation drew it; rows of an earlier one win over those of a later one.
+        round: Its round of generation; earlier rounds win over later ones among duplicates.
     """
 
     rows: Path
@@ -34,7 +34,7 @@ class CheckedTexts:
     """Reads the texts of some rows; callable with a shard's number and positions within it.
 
     Attributes:
-        shards: All of them, in order.
+        shards: All shards, in order.
     """
 
     shards: Sequence[Shard]
@@ -49,7 +49,7 @@ class CheckedTexts:
 
 
 def as_checked(drawn: pl.DataFrame, cleaned: pl.DataFrame) -> pl.DataFrame:
-    """The columns `instruction` and `response`, from what was drawn and what cleaning changed."""
+    """The columns `instruction` and `response`, with the cleaned text where cleaning changed it."""
     return pl.DataFrame(
         {
             "instruction": drawn.select(pl.coalesce(cleaned[INSTRUCTION], drawn["instruction"])).to_series(),

@@ -1,4 +1,4 @@
-"""Who stays: from what each row is alone, and which rows are near to each other, to a verdict on every row."""
+"""The verdict on every row, from the checks of single rows and the pairs of near rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,21 +26,21 @@ SEMANTIC = "semantic"
 
 @dataclass
 class Verdicts:
-    """What is known of all rows, those of all shards one after another; filled step by step.
+    """The state of all rows, in the order of the shards; filled step by step.
 
     Attributes:
         row_ids: Shape (rows,), strings.
-        keys: Of the exact-duplicate form.
+        keys: As made by `exact.keys`.
         whole: Which rows have both texts.
         quality: NaN where a row has no score.
-        reasons: Bits of what rejects a row.
-        marks: Bits of what is recorded only.
-        ignored: Bits of the reasons that are never more than a mark.
+        reasons: Bits of the reasons that reject a row.
+        marks: Bits of the reasons that are only recorded.
+        ignored: Bits of the reasons that the recipe ignores, which are only recorded.
         sizes: Rows of each shard.
-        rounds: Which round of generation drew a row; what one round's rows are given, no later round takes away.
-        cluster: The smallest position in a row's cluster of duplicates of whatever kind, its own if it is alone.
-        beaten_by: The position of the row that beat it as a duplicate, -1 if none did.
-        similarity: To that row: 1 for exact duplicates, else Jaccard or cosine; NaN if none beat it.
+        rounds: Round of generation of each row; a later round does not change the verdicts of earlier ones.
+        cluster: The smallest position in a row's cluster of duplicates, its own if it is alone.
+        duplicate_of: The position of the representative of a dropped duplicate, -1 for other rows.
+        similarity: To the representative: 1 for exact duplicates, else Jaccard or cosine; NaN for other rows.
     """
 
     row_ids: pl.Series
@@ -53,32 +53,32 @@ class Verdicts:
     sizes: list[int]
     rounds: I64
     cluster: I64
-    beaten_by: I64
+    duplicate_of: I64
     similarity: Floats
 
     @property
     def passes(self) -> NDArray[np.bool_]:
-        """Which rows nothing rejects so far."""
+        """Which rows have no reason so far."""
         return self.reasons == 0
 
     def reject(self, rows: NDArray[np.bool_] | I64, reason: str) -> None:
-        """Gives rows a reason, as a mark if the recipe ignores it."""
+        """Adds a reason to rows, as a mark if the recipe ignores it."""
         bit = bits.mask([reason])
         (self.marks if bit & self.ignored else self.reasons)[rows] |= bit
 
-    def beat(self, beaten_by: I64, reason: str, similarity: Floats) -> None:
-        """Rejects the rows that another one beat; shapes (rows,), -1 and NaN for the others."""
-        losers = np.flatnonzero(beaten_by >= 0)
-        self.reject(losers, reason)
-        self.beaten_by[losers] = beaten_by[losers]
-        self.similarity[losers] = similarity[losers]
+    def drop_duplicates(self, duplicate_of: I64, reason: str, similarity: Floats) -> None:
+        """Rejects the rows that have a representative; shapes (rows,), -1 and NaN for other rows."""
+        dropped = np.flatnonzero(duplicate_of >= 0)
+        self.reject(dropped, reason)
+        self.duplicate_of[dropped] = duplicate_of[dropped]
+        self.similarity[dropped] = similarity[dropped]
 
 
 def read(shards: Sequence[Shard], curation: Curation) -> Verdicts:
-    """What `examine` found of all rows."""
-    found = [parquet.read_table(shard.checks, columns=["row_id", "reasons", "marks"]) for shard in shards]
+    """Reads the results of `examine` for all rows."""
+    checked = [parquet.read_table(shard.checks, columns=["row_id", "reasons", "marks"]) for shard in shards]
     signed = [parquet.read_table(shard.signatures, columns=["key", "whole", "quality"]) for shard in shards]
-    checks, signatures = pa.concat_tables(found), pa.concat_tables(signed)
+    checks, signatures = pa.concat_tables(checked), pa.concat_tables(signed)
     rows = checks.num_rows
     return Verdicts(
         row_ids=pl.Series("row_id", checks["row_id"]),
@@ -88,27 +88,27 @@ def read(shards: Sequence[Shard], curation: Curation) -> Verdicts:
         reasons=bits.of(checks["reasons"]),
         marks=bits.of(checks["marks"]),
         ignored=bits.mask(curation.ignore),
-        sizes=[table.num_rows for table in found],
-        rounds=np.repeat([shard.round for shard in shards], [table.num_rows for table in found]),
+        sizes=[table.num_rows for table in checked],
+        rounds=np.repeat([shard.round for shard in shards], [table.num_rows for table in checked]),
         cluster=np.arange(rows),
-        beaten_by=np.full(rows, -1, np.int64),
+        duplicate_of=np.full(rows, -1, np.int64),
         similarity=np.full(rows, np.nan),
     )
 
 
 def decide(verdicts: Verdicts, edges: pa.Table, shards: Sequence[Shard], curation: Curation) -> None:
-    """Chooses among duplicates, bounds every kind of instruction, and keeps the best if only so many are wanted.
+    """Rejects duplicates, then rows beyond the limit of their kind, then rows beyond the number wanted.
 
     Args:
-        verdicts: As `read` made them; filled.
-        edges: Of all partitions, with the schema `matching.EDGES`.
-        shards: For the texts behind a similarity.
-        curation: How to choose.
+        verdicts: As made by `read`; changed in place.
+        edges: The edges of all partitions, with the schema `matching.EDGES`.
+        shards: To read the texts of which a similarity is computed.
+        curation: Which rows to keep.
 
     Raises:
         InputError: If rows are to be balanced by a category that they do not have.
     """
-    equal = exact.beaten(
+    exact_of = exact.representatives(
         verdicts.keys,
         verdicts.passes,
         verdicts.quality,
@@ -116,28 +116,28 @@ def decide(verdicts: Verdicts, edges: pa.Table, shards: Sequence[Shard], curatio
         comparable=verdicts.whole,
         rounds=verdicts.rounds,
     )
-    verdicts.beat(equal, "duplicate", np.where(equal >= 0, 1.0, np.nan))
-    stands_for = np.where(equal >= 0, equal, np.arange(equal.size))
+    verdicts.drop_duplicates(exact_of, "duplicate", np.where(exact_of >= 0, 1.0, np.nan))
+    representative = np.where(exact_of >= 0, exact_of, np.arange(exact_of.size))
     texts = CheckedTexts(shards)
     on = np.array(edges["on"].to_pylist(), dtype=object)
-    ends = [stands_for[edges[name].to_numpy()] for name in ("a", "b")]
+    ends = [representative[edges[name].to_numpy()] for name in ("a", "b")]
     near, semantic = curation.duplicates.near, curation.duplicates.semantic
-    links = [(np.flatnonzero(equal >= 0), equal[equal >= 0])]
+    links = [(np.flatnonzero(exact_of >= 0), exact_of[exact_of >= 0])]
     if near is not None:
         links.append(
-            _compete(verdicts, ends, on != SEMANTIC, "near_duplicate", curation.duplicates.keep, (texts, near))
+            _drop_near(verdicts, ends, on != SEMANTIC, "near_duplicate", curation.duplicates.keep, (texts, near))
         )
     if semantic is not None:
         paths = [shard.signatures for shard in shards]
-        links.append(_compete(verdicts, ends, on == SEMANTIC, "semantic_duplicate", curation.duplicates.keep, paths))
+        links.append(_drop_near(verdicts, ends, on == SEMANTIC, "semantic_duplicate", curation.duplicates.keep, paths))
     a, b = (np.concatenate([link[side] for link in links]) for side in (0, 1))
-    verdicts.cluster = clusters.components(equal.size, a, b)
+    verdicts.cluster = clusters.components(exact_of.size, a, b)
     if curation.balance is not None:
-        _bound(verdicts, shards, curation)
+        _limit_kinds(verdicts, shards, curation)
     _keep_best(verdicts, curation)
 
 
-def _compete(
+def _drop_near(
     verdicts: Verdicts,
     ends: list[I64],
     chosen: NDArray[np.bool_],
@@ -145,25 +145,27 @@ def _compete(
     keep: int,
     compared: tuple[CheckedTexts, Near] | list[Path],
 ) -> tuple[I64, I64]:
-    """Lets the best of every cluster win; returns the links that made the clusters."""
+    """Rejects all but the best rows of each cluster; returns the links that made the clusters."""
     passes = verdicts.passes
     a, b = ends[0][chosen], ends[1][chosen]
     both = passes[a] & passes[b]
     a, b = a[both], b[both]
-    beaten_by = clusters.settle(a, b, verdicts.rounds, verdicts.quality, verdicts.keys, verdicts.row_ids, keep)
-    losers = np.flatnonzero(beaten_by >= 0)
+    duplicate_of = clusters.representatives_by_round(
+        a, b, verdicts.rounds, verdicts.quality, verdicts.keys, verdicts.row_ids, keep
+    )
+    dropped = np.flatnonzero(duplicate_of >= 0)
     similarity = np.full(passes.size, np.nan)
     if isinstance(compared, tuple):
         texts, near = compared
-        similarity[losers] = shingles.similarity(losers, beaten_by[losers], verdicts.sizes, texts, near)
+        similarity[dropped] = shingles.similarity(dropped, duplicate_of[dropped], verdicts.sizes, texts, near)
     else:
-        similarity[losers] = embedding.cosines(compared, losers, beaten_by[losers])
-    verdicts.beat(beaten_by, reason, similarity)
+        similarity[dropped] = embedding.cosines(compared, dropped, duplicate_of[dropped])
+    verdicts.drop_duplicates(duplicate_of, reason, similarity)
     return a, b
 
 
-def _bound(verdicts: Verdicts, shards: Sequence[Shard], curation: Curation) -> None:
-    """Rejects what goes beyond the bound on its kind."""
+def _limit_kinds(verdicts: Verdicts, shards: Sequence[Shard], curation: Curation) -> None:
+    """Rejects rows beyond `balance.at_most` of their kind."""
     balance = curation.balance
     if balance is None:
         return
@@ -184,12 +186,12 @@ def _kinds(shard: Shard, by: str) -> pl.Series:
 
 
 def _keep_best(verdicts: Verdicts, curation: Curation) -> None:
-    """Limits each round by itself: were the limit one for all, a full one would let no later round add anything."""
+    """Limits each round separately: under a common limit, later rounds could add nothing once it is reached."""
     best = _best_first(verdicts)
     target, top_k = curation.quality.target, curation.quality.top_k
     for number in range(int(verdicts.rounds.max(initial=0)) + 1):
         rows = best[verdicts.rounds[best] == number]
-        # In integers, so that 1.2 has no rounding.
+        # 1.2 in integers, to avoid rounding.
         if target is not None and 5 * rows.size > 6 * target:
             verdicts.reject(rows[target:], "below_target")
         if top_k is not None:
@@ -197,7 +199,7 @@ def _keep_best(verdicts: Verdicts, curation: Curation) -> None:
 
 
 def _best_first(verdicts: Verdicts) -> I64:
-    """Positions of the rows that pass, round after round: the better score first, then the smaller key and row_id."""
+    """Positions of the rows that pass, by round, then better score, smaller key and smaller row_id."""
     rows = np.flatnonzero(verdicts.passes)
     ranked = pl.DataFrame(
         {

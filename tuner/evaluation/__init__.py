@@ -1,4 +1,4 @@
-"""One evaluator for the base model and all adapters."""
+"""Evaluates the base model and all adapters alike."""
 
 BASE = "base"
-"""The subject that is the student without any adapter."""
+"""The name of the student without an adapter among the subjects."""

@@ -1,4 +1,4 @@
-"""The bench on which subjects are measured: the same held-out rows, encoded once, for everyone."""
+"""Measures subjects (the base model and its adapters) on the same held-out rows, encoded once."""
 
 import gc
 from pathlib import Path
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from tuner.recipe import Recipe
 
 TIMED = 5
-"""How often each subject's generation is timed: in turns with the others, so that what slows the machine slows all."""
+"""How often each subject's generation is timed: in turns, so that a slow spell of the machine affects all subjects."""
 
 LOSSES = pa.schema({"subject": pa.string(), "row_id": pa.string(), "loss_sum": pa.float64(), "tokens": pa.int64()})
 SAMPLES = pa.schema({name: pa.string() for name in ("subject", "row_id", "instruction", "reference", "completion")})
 
 
 class Bench:
-    """The held-out rows, encoded once, and what was measured on them.
+    """The encoded held-out rows, and the measurements on them.
 
     Args:
-        recipe: Names the student, and how much is measured.
+        recipe: Names the student, and the settings of the evaluation.
         validation: `validation.parquet` of a split.
-        stage: Whose progress is told.
-        subjects: How many are scored.
-        timings: How often a generation is timed, of all subjects together.
+        stage: The stage that progress is reported for.
+        subjects: The number of subjects.
+        timings: The number of timed generations, of all subjects together.
 
     Raises:
         StageError: If no held-out row has a completion within `max_length`.
@@ -41,7 +41,7 @@ class Bench:
 
         self.recipe = recipe
         self.tokenizer: Any = tokenizer_of(recipe.models.student, recipe.models.generator)
-        # The same tokens for everyone: the longest length that any adapter was trained at.
+        # The same tokens for all subjects: the largest length that any adapter was trained at.
         length = max(settings.max_length for settings in recipe.training.values())
         rows = parquet.read(validation).to_pylist()
         encoded = [loss.encode(self.tokenizer, row["prompt"], row["completion"], length) for row in rows]
@@ -50,7 +50,7 @@ class Bench:
         if not self.rows:
             raise StageError(f"evaluation: none of {len(rows)} held-out rows has a response within {length} tokens")
         self.tokens = [ids.tokens for ids in self.encoded]
-        self.shown = self.rows[: recipe.evaluation.samples]
+        self.sampled = self.rows[: recipe.evaluation.samples]
         self.losses: dict[str, list[float]] = {}
         self.samples: dict[str, list[str]] = {}
         self.rates: dict[tuple[str, bool], list[float]] = {}
@@ -58,22 +58,22 @@ class Bench:
         self._stage, self._total = stage, subjects * len(self.rows) + timings
 
     def load(self, quantization: str | None) -> None:
-        """Loads the student, after letting go of the one before."""
+        """Loads the student, after freeing the one before."""
         import torch
 
         from tuner.models import loading, precision
 
         self.model = None
         gc.collect()
-        # Linear layers in 4 bit are what is large; the rest is kept in float32 either way.
+        # With 4-bit linear layers the rest is small, and stays in float32.
         mixed = self.recipe.evaluation.precision == "mixed" and quantization is None
-        kept = torch.bfloat16 if mixed else torch.float32
-        self.model = loading.load_model(self.recipe.models.student, kept, quantization)
+        dtype = torch.bfloat16 if mixed else torch.float32
+        self.model = loading.load_model(self.recipe.models.student, dtype, quantization)
         if mixed:
             precision.in_float32(self.model)
 
     def score(self, subject: str, model: Any) -> None:
-        """The loss of a subject on every row."""
+        """Computes the loss of a subject on every row."""
         before = self._done
         self.losses[subject] = loss.losses(
             model,
@@ -83,30 +83,30 @@ class Bench:
         )
 
     def measure(self, subject: str, model: Any) -> None:
-        """Losses and samples of a subject."""
+        """Computes losses and samples of a subject."""
         self.score(subject, model)
-        prompts = [row["prompt"] for row in self.shown]
+        prompts = [row["prompt"] for row in self.sampled]
         self.samples[subject] = generation.complete(
             model, self.tokenizer, prompts, self.recipe.evaluation.sample_tokens
         )
 
     def time(self, subject: str, model: Any, merged: bool) -> None:
         """Times one batch of generation."""
-        prompts = [row["prompt"] for row in self.shown]
+        prompts = [row["prompt"] for row in self.sampled]
         rate = generation.speed(model, self.tokenizer, prompts, self._timed_tokens)
         self.rates.setdefault((subject, merged), []).append(rate)
         emit(Event(self._stage, done=self._done, total=self._total))
 
     def speeds(self) -> list[Speed]:
-        """Tokens per second of each subject: the mean of its times, with its interval."""
-        found = []
+        """Tokens per second of each subject: the mean over its timings, with its interval."""
+        speeds = []
         for (subject, merged), rates in self.rates.items():
             low, high = statistics.interval(rates, [1] * len(rates))
-            found.append(
+            speeds.append(
                 Speed(
                     subject=subject,
                     merged=merged,
-                    batch_size=len(self.shown),
+                    batch_size=len(self.sampled),
                     new_tokens=self._timed_tokens,
                     times=len(rates),
                     tokens_per_second=sum(rates) / len(rates),
@@ -114,7 +114,7 @@ class Bench:
                     high=high,
                 )
             )
-        return found
+        return speeds
 
     @property
     def _done(self) -> int:
@@ -125,7 +125,7 @@ class Bench:
     def _timed_tokens(self) -> int:
         return max(1, self.recipe.evaluation.sample_tokens // TIMED)
 
-    def interval(self, subject: str) -> Loss:
+    def loss(self, subject: str) -> Loss:
         """A subject's loss per completion token, with its interval."""
         low, high = statistics.interval(self.losses[subject], self.tokens)
         tokens = sum(self.tokens)
@@ -134,8 +134,8 @@ class Bench:
 
     def difference(self, a: str, b: str) -> Difference:
         """The loss of a minus the loss of b, paired by row."""
-        found = statistics.difference(self.losses[a], self.losses[b], self.tokens, self.recipe.seed)
-        return Difference(a=a, b=b, difference=found.value, low=found.low, high=found.high, p=found.p)
+        paired = statistics.difference(self.losses[a], self.losses[b], self.tokens, self.recipe.seed)
+        return Difference(a=a, b=b, difference=paired.value, low=paired.low, high=paired.high, p=paired.p)
 
     def write_losses(self, subjects: list[str], folder: Path) -> None:
         """Writes `losses.parquet`, subject after subject."""
@@ -157,6 +157,6 @@ class Bench:
                 "completion": completion,
             }
             for subject in subjects
-            for row, completion in zip(self.shown, self.samples[subject], strict=True)
+            for row, completion in zip(self.sampled, self.samples[subject], strict=True)
         ]
         parquet.write(pa.Table.from_pylist(samples, schema=SAMPLES), folder / "samples.parquet")

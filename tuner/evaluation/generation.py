@@ -1,4 +1,4 @@
-"""What the subjects answer, and how fast: greedy samples of held-out instructions, and a timed generation."""
+"""Generates with a subject: greedy answers to held-out instructions, and a timed batch."""
 
 import time
 from typing import TYPE_CHECKING, Any
@@ -19,23 +19,23 @@ def complete(
     Args:
         model: A causal language model, or a PEFT model around one.
         tokenizer: With a chat template and a padding token.
-        prompts: Messages each.
-        max_tokens: An answer is cut off after so many.
+        prompts: The messages of each.
+        max_tokens: The most tokens of an answer.
 
     Returns:
         The answers, without special tokens.
     """
-    # Left padding would come between the virtual tokens of prompt tuning and the words, where training had nothing.
+    # Left padding would separate the virtual tokens of prompt tuning from the text, unlike in training.
     size = 1 if getattr(getattr(model, "active_peft_config", None), "is_prompt_learning", False) else len(prompts)
     answers: list[str] = []
     for begin in range(0, len(prompts), size):
-        made = _generate(model, tokenizer, prompts[begin : begin + size], max_new_tokens=max_tokens)
-        answers += [text.strip() for text in tokenizer.batch_decode(made, skip_special_tokens=True)]
+        new_ids = _generate(model, tokenizer, prompts[begin : begin + size], max_new_tokens=max_tokens)
+        answers += [text.strip() for text in tokenizer.batch_decode(new_ids, skip_special_tokens=True)]
     return answers
 
 
 def speed(model: Any, tokenizer: "PreTrainedTokenizerBase", prompts: list[list[Message]], new_tokens: int) -> float:
-    """Tokens per second of one batch of exactly `new_tokens` tokens each, after a warm-up of one."""
+    """Tokens per second of one batch with exactly `new_tokens` tokens per row, after a warm-up of one token."""
     _generate(model, tokenizer, prompts, min_new_tokens=1, max_new_tokens=1)
     began = time.perf_counter()
     _generate(model, tokenizer, prompts, min_new_tokens=new_tokens, max_new_tokens=new_tokens)
@@ -43,7 +43,7 @@ def speed(model: Any, tokenizer: "PreTrainedTokenizerBase", prompts: list[list[M
 
 
 def _generate(model: Any, tokenizer: Any, prompts: list[list[Message]], **lengths: int) -> Any:
-    """New tokens only, [prompts, new tokens], on the CPU; the copy also waits for a GPU to finish."""
+    """Ids of the new tokens, shape (prompts, new tokens), on the CPU; copying them there waits for the GPU."""
     import torch
 
     model.eval()
@@ -51,5 +51,5 @@ def _generate(model: Any, tokenizer: Any, prompts: list[list[Message]], **length
     encoded = tokenizer(texts, add_special_tokens=False, padding=True, padding_side="left", return_tensors="pt")
     encoded = {name: encoded[name].to(model.device) for name in ("input_ids", "attention_mask")}
     with torch.inference_mode():
-        made = model.generate(**encoded, do_sample=False, pad_token_id=tokenizer.pad_token_id, **lengths)
-    return made[:, encoded["input_ids"].shape[1] :].cpu()
+        output = model.generate(**encoded, do_sample=False, pad_token_id=tokenizer.pad_token_id, **lengths)
+    return output[:, encoded["input_ids"].shape[1] :].cpu()

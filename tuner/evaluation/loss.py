@@ -1,7 +1,7 @@
-"""The held-out loss of every row: one evaluator for the base model and every adapter.
+"""The held-out loss of every row, computed alike for the base model and every adapter.
 
 The trainer's own evaluation loss averages over batches rather than tokens, and counts one token too many per row for
-prompt tuning. Here the same completion tokens are scored for everyone: encoded as in training, summed in float32.
+prompt tuning. Here all subjects are scored on the same completion tokens, encoded as in training, in float32.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 BATCH_TOKENS = 4096
-"""A batch holds about so many token positions: it bounds the memory of the logits."""
+"""Token positions in a batch, about: bounds the memory of the logits."""
 
 Message = dict[str, str]
 
@@ -23,8 +23,8 @@ class Encoded:
     """A row as token ids.
 
     Attributes:
-        ids: Of prompt and completion, cut to the maximal length.
-        start: Where the completion begins.
+        ids: Prompt and completion, truncated to the maximal length.
+        start: The index of the first completion token.
     """
 
     ids: list[int]
@@ -32,7 +32,7 @@ class Encoded:
 
     @property
     def tokens(self) -> int:
-        """Completion tokens that are predicted; the very first token of a row never is."""
+        """Completion tokens that are predicted, which excludes the first token of the row."""
         return len(self.ids) - max(self.start, 1)
 
 
@@ -45,14 +45,15 @@ def encode(
         tokenizer: With a chat template.
         prompt: The user's turn.
         completion: The assistant's turn.
-        max_length: What is longer loses its end.
+        max_length: Longer rows are truncated at the end.
     """
-    opened = _ids(tokenizer, prompt, add_generation_prompt=True)
-    whole = _ids(tokenizer, prompt + completion)
+    prompt_ids = _ids(tokenizer, prompt, add_generation_prompt=True)
+    all_ids = _ids(tokenizer, prompt + completion)
     start = next(
-        (index for index, (a, b) in enumerate(zip(opened, whole, strict=False)) if a != b), min(len(opened), len(whole))
+        (index for index, (a, b) in enumerate(zip(prompt_ids, all_ids, strict=False)) if a != b),
+        min(len(prompt_ids), len(all_ids)),
     )
-    ids = whole[:max_length]
+    ids = all_ids[:max_length]
     return Encoded(ids, min(start, len(ids)))
 
 
@@ -73,9 +74,9 @@ def losses(
     Args:
         model: A causal language model, or a PEFT model around one.
         rows: Encoded rows, at least one completion token each.
-        pad_id: Fills the right end of shorter rows.
+        pad_id: Pads shorter rows on the right.
         batch_tokens: Token positions in a batch, about.
-        progress: Told how many rows are done.
+        progress: Called with the number of rows done.
 
     Returns:
         Nats, in the order of the rows.
@@ -95,7 +96,7 @@ def losses(
 
 
 def _batches(rows: Sequence[Encoded], batch_tokens: int) -> list[list[int]]:
-    """Indices of rows, sorted by length, the longest first, so that what does not fit in memory shows at once."""
+    """Batches of row indices, the longest rows first, so that running out of memory shows at once."""
     batches: list[list[int]] = []
     for index in sorted(range(len(rows)), key=lambda index: (-len(rows[index].ids), index)):
         if batches and len(rows[batches[-1][0]].ids) * (len(batches[-1]) + 1) <= batch_tokens:
@@ -114,19 +115,19 @@ def _batch_losses(model: Any, rows: list[Encoded], pad_id: int) -> list[float]:
     for index, row in enumerate(rows):
         ids[index, : len(row.ids)] = torch.tensor(row.ids)
         mask[index, : len(row.ids)] = 1
-    # Logits from the position that predicts the earliest completion token on, counted from the end: the virtual tokens
-    # that prompt tuning puts in front never come near.
+    # Logits from the position that predicts the earliest completion token, counted from the end, since prompt tuning
+    # puts virtual tokens in front.
     first = min(max(row.start, 1) for row in rows) - 1
     device = model.device
     output = model(
         input_ids=ids.to(device), attention_mask=mask.to(device), logits_to_keep=length - first, use_cache=False
     )
-    logits = output.logits[:, -(length - first) :]  # [rows, length - first, vocabulary]
+    logits = output.logits[:, -(length - first) :]  # shape (rows, length - first, vocabulary)
     return [_row_loss(logits[index], row, first) for index, row in enumerate(rows)]
 
 
 def _row_loss(logits: "torch.Tensor", row: Encoded, first: int) -> float:
-    """Sums one row; float32 logits exist for its completion only, [tokens, vocabulary]."""
+    """The loss of one row; float32 logits are made for its completion only, shape (tokens, vocabulary)."""
     import torch
 
     start = max(row.start, 1)

@@ -1,4 +1,4 @@
-"""What `evaluate` measures. Intervals are of 95 %; both ends are None where there is none."""
+"""The metrics of `evaluate`. Intervals are 95 %; both ends are None where there is no interval."""
 
 from tuner.metrics import Finite, Metrics
 
@@ -10,8 +10,8 @@ class Loss(Metrics):
         loss: Nats per completion token; None where training diverged.
         low: The low end of its interval.
         high: The high end.
-        tokens: Completion tokens behind it.
-        rows: Held-out rows behind it.
+        tokens: Completion tokens scored.
+        rows: Held-out rows scored.
     """
 
     loss: Finite
@@ -25,12 +25,12 @@ class Difference(Metrics):
     """The loss of one subject minus that of another, paired by row.
 
     Attributes:
-        a: The one subject.
+        a: One subject.
         b: The other.
         difference: Nats per completion token.
         low: The low end of its interval.
         high: The high end.
-        p: Two-sided, of the sign-flip test.
+        p: The two-sided p-value of the sign-flip test.
     """
 
     a: str
@@ -45,12 +45,12 @@ class Speed(Metrics):
     """A subject's timed generations.
 
     Attributes:
-        subject: Whose.
+        subject: The subject.
         merged: Whether the adapter's weights were added to the student's.
-        batch_size: Rows generated at once.
-        new_tokens: Tokens generated of each row.
-        times: How often it was timed.
-        tokens_per_second: The mean of the times.
+        batch_size: Rows in the batch.
+        new_tokens: Tokens generated per row.
+        times: The number of timings.
+        tokens_per_second: The mean over the timings.
         low: The low end of its interval.
         high: The high end.
     """
@@ -69,12 +69,12 @@ class Evaluated(Metrics):
     """Base and adapters on the same held-out rows.
 
     Attributes:
-        subjects: By name.
+        subjects: The loss of each subject, by name.
         differences: Of each adapter to the base, and of each pair of adapters.
         speed: Of each subject, merged and not.
-        quantization: In what each subject was scored, such as `nf4`; None for weights as they are.
+        quantization: The quantization each subject was scored in, such as `nf4`; None for unquantized weights.
         precision: The number format of the arithmetic, as in the recipe.
-        seconds: How long it all took.
+        seconds: The duration of the evaluation.
     """
 
     subjects: dict[str, Loss]

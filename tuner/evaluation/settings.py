@@ -11,10 +11,10 @@ class Evaluation(Section):
     """How base and adapters are compared.
 
     Attributes:
-        samples: Held-out instructions that every subject answers, side by side.
-        sample_tokens: Tokens of each such answer at most, and about those of all timed generations of a subject.
-        precision: `float32`, or `mixed`: the weights in bfloat16, which halves the memory, all arithmetic in float32.
-            In bfloat16 alone the rounding of every layer's output hides most of what an adapter adds to it.
+        samples: Held-out instructions that every subject answers, for comparison side by side.
+        sample_tokens: The most tokens of such an answer, and about the tokens of all timed generations of a subject.
+        precision: `float32`, or `mixed`: weights in bfloat16, which halves the memory, and arithmetic in float32.
+            Arithmetic in bfloat16 would round away most of what an adapter changes.
     """
 
     samples: int = Field(default=4, ge=1, le=256)

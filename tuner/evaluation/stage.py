@@ -22,9 +22,9 @@ def _work(work: Work) -> Evaluated:
     from tuner.evaluation.evaluate import evaluate
     from tuner.settings import settings
 
-    home = settings().folder("cache/adapters")
+    cache = settings().folder("cache/adapters")
     adapters = {
-        name: work.store.fetch_folder(manifest, "adapter", home / manifest.fingerprint)
+        name: work.store.fetch_folder(manifest, "adapter", cache / manifest.fingerprint)
         for name, manifest in zip(work.recipe.training, work.manifests("adapters"), strict=True)
     }
     return evaluate(work.recipe, work.file("data", "validation.parquet"), adapters, work.folder)

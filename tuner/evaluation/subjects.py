@@ -1,4 +1,4 @@
-"""Adapters on a student that is loaded once: put on for a while, and taken off without a trace."""
+"""Loads adapters onto a student that stays in memory, and unloads them again."""
 
 import warnings
 from collections.abc import Iterator
@@ -10,53 +10,58 @@ from tuner.errors import StageError
 
 
 @contextmanager
-def wearing(base: Any, adapter: Path) -> Iterator[Any]:
-    """The student with an adapter; afterwards it is itself again.
+def loaded_adapter(base: Any, adapter: Path) -> Iterator[Any]:
+    """Loads an adapter onto the student; unloads it on exit, so that the student is unchanged.
 
     Args:
-        base: The bare student.
+        base: The student without an adapter.
         adapter: The folder of a saved adapter.
 
     Raises:
-        StageError: If the adapter is not one of this student, or of this kind.
+        StageError: If the adapter does not fit this student.
     """
-    worn = _worn(base, adapter)
+    model = _load(base, adapter)
     try:
-        yield worn
+        yield model
     finally:
         # A prompt-learning adapter only wraps the student; the others replace layers within it.
-        if not worn.active_peft_config.is_prompt_learning:
-            worn.base_model.unload()
+        if not model.active_peft_config.is_prompt_learning:
+            model.base_model.unload()
 
 
-def _worn(base: Any, adapter: Path) -> Any:
+def _load(base: Any, adapter: Path) -> Any:
     from peft import PeftModel
     from safetensors import SafetensorError
     from torch import OutOfMemoryError
 
     try:
         with warnings.catch_warnings():
-            # PEFT only warns of weights that are not there, and leaves them as they were drawn.
+            # PEFT only warns of missing weights, and leaves them at their random initialisation.
             warnings.filterwarnings("error", message="Found missing adapter keys")
             return PeftModel.from_pretrained(base, str(adapter))
     except OutOfMemoryError:
         raise
     except (RuntimeError, ValueError, TypeError, KeyError, SafetensorError, UserWarning) as error:
         reason = " ".join(str(error).split())[:200]
-        raise StageError(f"the adapter in {adapter} is not one of this student: {reason}") from error
+        raise StageError(f"the adapter in {adapter} does not fit this student: {reason}") from error
 
 
 @contextmanager
-def merged(base: Any, adapter: Path) -> Iterator[Any]:
-    """The student with an adapter added into its weights, as it would be served.
+def merged_adapter(base: Any, adapter: Path) -> Iterator[Any]:
+    """Merges an adapter into the student's weights, as it would be served; unmerges it on exit.
 
-    Taking it out again leaves rounding errors in a bfloat16 student: do this after everything that must be exact.
+    Unmerging leaves rounding errors in a bfloat16 student, so use this after all measurements that must be exact.
+
+    Raises:
+        StageError: If the adapter does not fit this student, or cannot be merged.
     """
-    with wearing(base, adapter) as worn:
-        if worn.active_peft_config.is_prompt_learning:
-            raise StageError(f"the adapter in {adapter} cannot be merged: it is not the one that the recipe names")
-        worn.merge_adapter()
+    with loaded_adapter(base, adapter) as model:
+        if model.active_peft_config.is_prompt_learning:
+            raise StageError(
+                f"the adapter in {adapter} cannot be merged: it is a prompt, not the method that the recipe names"
+            )
+        model.merge_adapter()
         try:
-            yield worn
+            yield model
         finally:
-            worn.unmerge_adapter()
+            model.unmerge_adapter()

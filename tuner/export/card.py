@@ -1,4 +1,4 @@
-"""The dataset card: a README.md with the YAML header that the Hugging Face hub reads, and what a reader has to know.
+"""The dataset card: a README.md with the YAML header that the Hugging Face hub reads.
 
 https://huggingface.co/docs/hub/datasets-cards
 """
@@ -16,18 +16,18 @@ from tuner.export import distributions, licences, sections
 from tuner.export.licences import Licence
 from tuner.models import source
 from tuner.recipe import Recipe
-from tuner.splitting.metrics import Divided
+from tuner.splitting.metrics import SplitMetrics
 
 if TYPE_CHECKING:
-    from tuner.owndata.metrics import Taken
+    from tuner.owndata.metrics import FileCuration
 
 LANGUAGE_SHARE = 0.01
-"""A language is named in the header if so many of the kept rows are in it."""
+"""The share of kept rows from which a language is listed in the header."""
 
 _SIZES = ((1e3, "n<1K"), (1e4, "1K<n<10K"), (1e5, "10K<n<100K"), (1e6, "100K<n<1M"), (1e7, "1M<n<10M"))
 
 Files = Mapping[str, Mapping[str, str]]
-"""By configuration, the first being the default, and by split: the files, as a pattern within the dataset."""
+"""File patterns within the dataset, by configuration (the first is the default) and split."""
 
 RUN_FILES: Files = {
     "default": {"train": "data/train.parquet", "validation": "data/validation.parquet"},
@@ -38,21 +38,21 @@ OWN_FILES: Files = {"default": {"train": "kept/*.parquet"}, "rows": {"rows": "ro
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What a card says of a run's data.
+    """The facts of a run for its card.
 
     Attributes:
         name: The run's name.
-        recipe: What was run.
+        recipe: The recipe of the run.
         curated: The metrics of `curate`.
         split: The metrics of `split`.
         rows: The files of `rows` of `curate`.
-        files: How the data are laid out.
+        files: The layout of the data.
     """
 
     name: str
     recipe: Recipe
     curated: Curated
-    split: Divided
+    split: SplitMetrics
     rows: Sequence[Path]
     files: Files = field(default_factory=lambda: RUN_FILES)
 
@@ -65,16 +65,16 @@ def of_run(facts: RunFacts) -> str:
     measured = distributions.measure(facts.rows)
     rows = facts.split.train + facts.split.validation
     title = source.parse(recipe.models.generator).title
-    about = [
+    origin = [
         f"{rows:,} instructions and responses, drawn out of `{generator}` with nothing but its own chat template "
         "([Magpie](https://arxiv.org/abs/2406.08464)): the model was given its template up to where a user's words "
-        "begin, went on with an instruction, and then answered it. What came was cleaned and curated; of "
-        f"{facts.curated.rows:,} rows drawn {facts.curated.kept:,} were kept.",
+        "begin, went on with an instruction, and then answered it. The rows were cleaned and curated; of "
+        f"{facts.curated.rows:,} generated rows {facts.curated.kept:,} were kept.",
         "",
         f"It was made by the Synthetic Instruction Tuner in the run `{facts.name}`, with the seed {recipe.seed}.",
     ]
     if (rounds := recipe.generation.rounds) > 1:
-        about += [
+        origin += [
             "",
             f"The rows were drawn in {rounds} rounds, each under a seed of its own: {recipe.seed} to "
             f"{recipe.seed + rounds - 1}. Of duplicates that of the earliest round was kept.",
@@ -86,7 +86,7 @@ def of_run(facts: RunFacts) -> str:
         _header(title, licence, ["synthetic", "magpie", "instruction-tuning"], rows, measured.languages, facts.files),
         f"Instructions drawn out of {title}",
         [
-            ("What it is", about),
+            ("What it is", origin),
             ("How to load it", sections.loading(facts.files, "rejected rows, with the reasons")),
             ("Models and licence", [f"Generator: `{generator}`. {licence.note}"]),
             ("What was kept", sections.funnel(facts.curated)),
@@ -95,59 +95,59 @@ def of_run(facts: RunFacts) -> str:
             ("Distributions", sections.spread(measured)),
             ("Diversity", sections.diversity(facts.curated.diversity)),
             ("Known limits", sections.limits(facts.curated, recipe.curation, generated=True)),
-            ("Recipe", sections.folded(_yaml(_unplaced(plain)))),
+            ("Recipe", sections.folded(_yaml(_with_public_paths(plain)))),
         ],
     )
 
 
-def of_own_data(file: Path, curation: Curation, taken: "Taken", folder: Path) -> str:
-    """The card of a person's own data after curation, laid out as `OWN_FILES`.
+def of_own_data(file: Path, curation: Curation, result: "FileCuration", folder: Path) -> str:
+    """The card of a user's own data after curation, in the layout of `OWN_FILES`.
 
     Args:
-        file: Where they came from.
-        curation: How they were curated.
-        taken: What came of them.
-        folder: Holds `rows`.
+        file: The curated file.
+        curation: The settings.
+        result: The metrics.
+        folder: The folder that contains `rows`.
     """
     measured = distributions.measure(sorted((folder / "rows").glob("*.parquet")))
-    aside = sum(taken.set_aside.values())
+    set_aside = sum(result.set_aside.values())
     name = sections.code(file.name)
     words = [
-        f"Instructions and responses from {name}, curated: of {taken.rows:,} rows {taken.kept:,} were kept. "
-        f"The file's columns were taken as *{taken.source.kind}*."
+        f"Instructions and responses from {name}, curated: of {result.rows:,} rows {result.kept:,} were kept. "
+        f"The file's columns were taken as *{result.source.kind}*."
     ]
-    if aside:
+    if set_aside:
         words += [
             "",
-            f"{aside:,} {'row' if aside == 1 else 'rows'} could not be curated and stand in `set_aside.jsonl`:",
+            f"{set_aside:,} {'row' if set_aside == 1 else 'rows'} could not be curated and stand in `set_aside.jsonl`:",
             "",
         ]
-        words += sections.table(["reason", "rows"], [[sections.cell(k), f"{v:,}"] for k, v in taken.set_aside.items()])
+        words += sections.table(["reason", "rows"], [[sections.cell(k), f"{v:,}"] for k, v in result.set_aside.items()])
     title = " ".join(file.stem.split()) or "data"
     return _text(
-        _header(title, licences.OWN, ["instruction-tuning", "curated"], taken.kept, measured.languages, OWN_FILES),
+        _header(title, licences.OWN, ["instruction-tuning", "curated"], result.kept, measured.languages, OWN_FILES),
         f"{sections.cell(title)}, curated",
         [
             ("What it is", words),
             ("How to load it", sections.loading(OWN_FILES, "every row with its verdict, reasons and scores")),
             ("Licence", [licences.OWN.note]),
-            ("What was kept", sections.funnel(taken)),
-            ("Duplicates", sections.duplicates(taken, curation)),
+            ("What was kept", sections.funnel(result)),
+            ("Duplicates", sections.duplicates(result, curation)),
             ("Distributions", sections.spread(measured)),
-            ("Diversity", sections.diversity(taken.diversity)),
-            ("Known limits", sections.limits(taken, curation, generated=False)),
-            ("Recipe", sections.folded(_yaml(_unplaced({"curation": curation.model_dump(mode="json")})))),
+            ("Diversity", sections.diversity(result.diversity)),
+            ("Known limits", sections.limits(result, curation, generated=False)),
+            ("Recipe", sections.folded(_yaml(_with_public_paths({"curation": curation.model_dump(mode="json")})))),
         ],
     )
 
 
 def public(name: str) -> str:
-    """A model or a file as a card names it: of a path on somebody's machine only its last part."""
+    """The name of a model or file for the card, which omits the folder of a local path."""
     return f"./{Path(name).name}" if name.startswith((".", "/", "~")) else name
 
 
-def _unplaced(recipe: dict[str, Any]) -> dict[str, Any]:
-    """A recipe's sections with the files that they name made public."""
+def _with_public_paths(recipe: dict[str, Any]) -> dict[str, Any]:
+    """The sections of a recipe with the public names of files."""
     against = [public(name) for name in recipe["curation"]["decontamination"]["against"]]
     recipe["curation"]["decontamination"]["against"] = against
     return recipe

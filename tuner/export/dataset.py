@@ -1,4 +1,4 @@
-"""From a run to a dataset that others can load: the two sides, what was rejected and why, and the card."""
+"""Writes the dataset of a run: both sides of the split, the rejected rows with their reasons, and the card."""
 
 import json
 import shutil
@@ -18,11 +18,11 @@ from tuner.export import card
 from tuner.export.card import RUN_FILES, RunFacts
 from tuner.registry import planned
 from tuner.runs import recipe_of
-from tuner.splitting.metrics import Divided
-from tuner.stage import present
+from tuner.splitting.metrics import SplitMetrics
+from tuner.stage import require_artifact
 
 RECORD = "export.json"
-"""Written last: which run's export it is, and its files."""
+"""The record of an export: its run and its files. Written last."""
 
 SIDES = ("train", "validation")
 
@@ -41,21 +41,21 @@ REJECTED = (
     "duplicate_of",
     "similarity",
 )
-"""What is told of rejected rows. The prompts are not: they hold texts as they were before anything was masked."""
+"""Exported columns of rejected rows. The prompts are not exported: they hold texts from before masking."""
 
 WITHHELD = ("toxic", "personal_data")
-"""Whoever rejects rows for these will not publish what they say: their texts are left out."""
+"""The texts of rows with these reasons are not exported."""
 
 _TEXTS = ("instruction", "response", "messages")
 
 
-def begun(run: str) -> bytes:
-    """What `export.json` is until the export is complete: it names the run and no file yet."""
+def begun_record(run: str) -> bytes:
+    """The content of `export.json` until the export is complete: it names the run only."""
     return json.dumps({"run": run}).encode()
 
 
-def occupied(place: str) -> InputError:
-    """What is said of a place that holds something, be it an earlier export."""
+def not_empty_error(place: str) -> InputError:
+    """The error for a place that is not empty, even if it holds an earlier export."""
     return InputError(f"--to {place}: is not empty; name another place, or remove what is there")
 
 
@@ -63,18 +63,18 @@ def fill(store: Store, run: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Writes a run's dataset into an empty folder.
 
     Args:
-        store: Where the run lies.
-        run: Its record.
+        store: The store of the run.
+        run: The run's record.
         folder: Gets `README.md`, `data/train.parquet`, `data/validation.parquet`, `rejected/rejected.parquet` (every
-            other row, with its reasons, if there are any) and `export.json`.
+            other row, with its reasons, if exported_files are any) and `export.json`.
 
     Returns:
-        What `export.json` says: `run`, `curate` and `split` (fingerprints), what was `masked` in how many rows (in
-        words), `rows` of each file of data, and `files` (sha256 by name).
+        The content of `export.json`: `run`, `curate` and `split` (fingerprints), `masked` (what was masked, in words),
+        `rows` of each data file, and `files` (sha256 by name).
 
     Raises:
         InputError: If the run has not got as far as its split.
-        DamagedArtifactError: If a file of it is damaged.
+        DamagedArtifactError: If a file of the run is damaged.
     """
     recipe = recipe_of(run)
     wanted = planned(recipe)
@@ -83,22 +83,22 @@ def fill(store: Store, run: dict[str, Any], folder: Path) -> dict[str, Any]:
             f"{run['name']}: has no split yet (state: {run['state']}, until {run['until']}), so there is nothing to "
             "export; run its recipe until split or further"
         )
-    curated, split = present(store, wanted.one("curate")), present(store, wanted.one("split"))
+    curated, split = require_artifact(store, wanted.one("curate")), require_artifact(store, wanted.one("split"))
     (folder / "data").mkdir()
     for side in SIDES:
         shutil.copyfile(store.fetch(split, f"{side}.parquet"), folder / RUN_FILES["default"][side])
     rows = store.fetch_all(curated, "rows")
     _write_rejected(rows, _left_out(store, split), folder / RUN_FILES["rejected"]["rejected"])
-    there = {
+    exported_files = {
         config: splits
         for config, splits in RUN_FILES.items()
         if all((folder / path).exists() for path in splits.values())
     }
     counted = Curated.read(curated)
-    facts = RunFacts(run["name"], recipe, counted, Divided.read(split), rows, there)
+    facts = RunFacts(run["name"], recipe, counted, SplitMetrics.read(split), rows, exported_files)
     (folder / "README.md").write_text(card.of_run(facts), encoding="utf-8")
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    about = {
+    record = {
         "run": run["name"],
         "curate": curated.fingerprint,
         "split": split.fingerprint,
@@ -106,17 +106,17 @@ def fill(store: Store, run: dict[str, Any], folder: Path) -> dict[str, Any]:
         "rows": {path.stem: parquet.read_metadata(path).num_rows for path in files if path.suffix == ".parquet"},
         "files": {path.relative_to(folder).as_posix(): hashing.of_file(path) for path in files},
     }
-    (folder / RECORD).write_text(json.dumps(about, indent=2), encoding="utf-8")
-    return about
+    (folder / RECORD).write_text(json.dumps(record, indent=2), encoding="utf-8")
+    return record
 
 
 def _left_out(store: Store, split: Manifest) -> pl.DataFrame:
-    """Kept rows that stand on neither side: `row_id` and `reason`."""
+    """Kept rows that are on neither side: `row_id` and `reason`."""
     return pl.read_parquet(store.fetch(split, "left_out.parquet"), columns=["row_id", "reason"], glob=False)
 
 
 def _write_rejected(rows: list[Path], left_out: pl.DataFrame, path: Path) -> None:
-    """Writes the rows that are on no side, file by file; no file if there are none."""
+    """Writes the rows that are on neither side, file by file; no file if there are none."""
     path.parent.mkdir()
     schema = parquet.read_schema(rows[0])
     schema = pa.schema([pa.field(name, schema.field(name).type) for name in REJECTED if name in schema.names])
@@ -137,7 +137,7 @@ def _write_rejected(rows: list[Path], left_out: pl.DataFrame, path: Path) -> Non
             if len(frame):  # `datasets` does not read row groups without rows
                 table = frame.select(schema.names).to_arrow(compat_level=pl.CompatLevel.oldest())
                 writer.write_table(table.cast(schema))
-    # Nor files without rows.
+    # Nor does it read files without rows.
     if not parquet.read_metadata(path).num_rows:
         path.unlink()
         path.parent.rmdir()

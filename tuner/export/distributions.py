@@ -1,4 +1,4 @@
-"""How long, how good and in which language the kept rows are."""
+"""Lengths, scores and languages of the kept rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ MEASURED = ("instruction_words", "response_words", "quality")
 
 @dataclass(frozen=True)
 class Distributions:
-    """Of the kept rows.
+    """Distributions over the kept rows.
 
     Attributes:
-        quantiles: Of each of `MEASURED` that the rows have, its values at `QUANTILES`.
-        languages: Rows by detected language (ISO 639), most frequent first; empty if none was looked for.
+        quantiles: The values at `QUANTILES` of each column of `MEASURED` that the rows have.
+        languages: Rows by detected language (ISO 639), most frequent first; empty if it was not detected.
     """
 
     quantiles: dict[str, list[float]]
@@ -30,15 +30,15 @@ def measure(rows: Sequence[Path]) -> Distributions:
         rows: The files of `rows` of `curate`, at least one.
     """
     frame = pl.scan_parquet(list(rows), glob=False)
-    there = [name for name in (*MEASURED, "language") if name in frame.collect_schema().names()]
-    kept = frame.filter(pl.col("verdict") == "kept").select(there).collect()
+    present = [name for name in (*MEASURED, "language") if name in frame.collect_schema().names()]
+    kept = frame.filter(pl.col("verdict") == "kept").select(present).collect()
     quantiles = {}
     for name in MEASURED:
-        if name in there and kept[name].count():
-            # The nearest value that is there, so that words stay whole numbers.
+        if name in present and kept[name].count():
+            # The nearest existing value, so that numbers of words stay integers.
             quantiles[name] = [float(kept[name].quantile(q, "nearest") or 0.0) for q in QUANTILES]
     languages: dict[str, int] = {}
-    if "language" in there:
+    if "language" in present:
         counts = kept["language"].drop_nulls().value_counts().sort(["count", "language"], descending=[True, False])
         languages = dict(counts.iter_rows())
     return Distributions(quantiles, languages)

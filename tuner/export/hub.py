@@ -1,4 +1,4 @@
-"""A dataset on the Hugging Face hub as the place of an export."""
+"""A dataset on the Hugging Face hub as the target of an export."""
 
 import re
 from collections.abc import Iterator
@@ -10,41 +10,41 @@ from huggingface_hub import HfApi, get_token
 from huggingface_hub.errors import HfHubHTTPError
 
 from tuner.errors import InputError
-from tuner.export.dataset import occupied
+from tuner.export.dataset import not_empty_error
 
 
 class Hub:
-    """A dataset's repository.
+    """The repository of a dataset.
 
     Args:
         url: `hf://datasets/owner/name`.
         endpoint: The hub's address; by default that of `HF_ENDPOINT`.
 
     Raises:
-        InputError: If the URL is another, or no token is set.
+        InputError: If the URL has another form, or no token is set.
     """
 
     def __init__(self, url: str, endpoint: str | None = None) -> None:
-        found = re.fullmatch(r"hf://datasets/([\w.-]+/[\w.-]+)/?", url)
-        if found is None:
+        match = re.fullmatch(r"hf://datasets/([\w.-]+/[\w.-]+)/?", url)
+        if match is None:
             raise InputError(f"--to {url}: write it as hf://datasets/owner/name")
         if not get_token():
-            raise InputError(f"--to {url}: the hub wants a token; log in with `hf auth login`, or set HF_TOKEN")
-        self.name = found[1]
+            raise InputError(f"--to {url}: the hub needs a token; log in with `hf auth login`, or set HF_TOKEN")
+        self.name = match[1]
         self.url = f"hf://datasets/{self.name}"
         self._api = HfApi(endpoint=endpoint)
 
     def claim(self) -> None:
-        """Makes the repository, private, unless it is there.
+        """Creates the repository, as a private one, unless it exists.
 
         Raises:
-            InputError: If it holds anything, or the hub refuses.
+            InputError: If it is not empty, or the hub refuses.
         """
         with self._explained():
             self._api.create_repo(self.name, repo_type="dataset", private=True, exist_ok=True)
             files = set(self._api.list_repo_files(self.name, repo_type="dataset"))
-        if files - {".gitattributes"}:  # the hub makes that one
-            raise occupied(self.url)
+        if files - {".gitattributes"}:  # created by the hub
+            raise not_empty_error(self.url)
 
     def put(self, folder: Path, run: str) -> None:
         """Uploads a folder in one commit."""
@@ -65,7 +65,7 @@ class Hub:
             if status in (401, 403):
                 raise InputError(
                     f"--to {self.url}: the hub refused the token for it ({status}); log in with `hf auth login` as "
-                    "somebody who may write there"
+                    "a user who may write to it"
                 ) from None
             reason = error.server_message or error
             raise InputError(f"--to {self.url}: the hub refused ({status}): {reason}") from None

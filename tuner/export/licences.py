@@ -1,4 +1,4 @@
-"""What a generator's licence asks of data drawn out of it, as far as that is known here."""
+"""What the licence of a generator requires of the data it generates, for known models."""
 
 import re
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ class Licence:
 
     Attributes:
         identifier: The hub's, such as `apache-2.0`.
-        note: What it asks, in a sentence or two; Markdown.
-        name: Of a licence that the hub has no identifier for.
-        link: Where that one is to be read.
+        note: What it requires, in Markdown.
+        name: Its name, if the hub has no identifier for it.
+        link: Its address in that case.
     """
 
     identifier: str
@@ -38,21 +38,20 @@ _LLAMA = re.compile(r"meta-llama/(?:Meta-)?Llama-(3\.[123])-[\w.-]+(?:@.*)?")
 
 
 def of_generator(model: str) -> Licence:
-    """The licence that data drawn out of a model come under.
+    """The licence of data that a model generates.
 
-    Known are the models of the shipped recipes, by what their model cards say; of any other the note sends the reader
-    to its licence.
+    The models of the shipped recipes are known, from their model cards; for any other the note refers to its licence.
 
     Args:
-        model: As a recipe names it.
+        model: The model's name in a recipe.
     """
     if _SMOLLM.fullmatch(model):
         return Licence(
             "apache-2.0",
             "The generator, SmolLM2, is under Apache-2.0, which asks nothing of what the model writes.",
         )
-    if found := _LLAMA.fullmatch(model):
-        version = found[1]
+    if match := _LLAMA.fullmatch(model):
+        version = match[1]
         return Licence(
             f"llama{version}",
             f"The generator is under the Llama {version} Community Licence, which reaches its outputs: whoever trains "

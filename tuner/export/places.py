@@ -1,4 +1,4 @@
-"""Where an export goes: a folder, an S3 prefix, or a dataset on the Hugging Face hub. Nothing there is overwritten."""
+"""Targets of an export: a folder, an S3 prefix, or a dataset on the Hugging Face hub. Nothing is overwritten."""
 
 import re
 import shutil
@@ -11,9 +11,9 @@ from typing import Any
 from tuner.artifacts.files import Files
 from tuner.artifacts.store import Store
 from tuner.errors import InputError
-from tuner.export.dataset import RECORD, begun, fill, occupied
+from tuner.export.dataset import RECORD, begun_record, fill, not_empty_error
 from tuner.export.hub import Hub
-from tuner.folders import is_vacant, whole
+from tuner.folders import atomic_folder, is_vacant
 from tuner.settings import settings
 
 
@@ -21,38 +21,40 @@ def export(store: Store, run: dict[str, Any], to: str) -> dict[str, Any]:
     """Exports the data of a run.
 
     Args:
-        store: Where the run lies.
-        run: Its record.
+        store: The store of the run.
+        run: The run's record.
         to: A folder, `s3://bucket/prefix` or `hf://datasets/owner/name`, with nothing in it.
 
     Returns:
-        What `tuner.export.dataset.fill` returns, and `to`, where it lies.
+        What `tuner.export.dataset.fill` returns, and `to`, the target.
 
     Raises:
-        InputError: If the run has no split, or the place cannot be used or is not empty.
+        InputError: If the run has no split, or the target cannot be used or is not empty.
         DamagedArtifactError: If a file of the run is damaged.
     """
     if to.startswith("s3://"):
         bucket = Bucket(to)
         bucket.claim(run["name"])
         with _scratch() as folder:
-            about = fill(store, run, folder)
+            record = fill(store, run, folder)
             bucket.put(folder)
-        return {**about, "to": bucket.url}
+        return {**record, "to": bucket.url}
     if to.startswith("hf://"):
         hub = Hub(to)
         hub.claim()
         with _scratch() as folder:
-            about = fill(store, run, folder)
+            record = fill(store, run, folder)
             hub.put(folder, run["name"])
-        return {**about, "to": hub.url}
+        return {**record, "to": hub.url}
     if "://" in to:
-        raise InputError(f"--to {to}: is no place; give a folder, s3://bucket/prefix or hf://datasets/owner/name")
-    place = Path(to).expanduser().absolute()
-    if not is_vacant(place):
-        raise occupied(to)
-    with whole(place) as folder:
-        return {**fill(store, run, folder), "to": str(place)}
+        raise InputError(
+            f"--to {to}: unknown kind of target; give a folder, s3://bucket/prefix or hf://datasets/owner/name"
+        )
+    target = Path(to).expanduser().absolute()
+    if not is_vacant(target):
+        raise not_empty_error(to)
+    with atomic_folder(target) as folder:
+        return {**fill(store, run, folder), "to": str(target)}
 
 
 class Bucket(Files):
@@ -68,18 +70,18 @@ class Bucket(Files):
         super().__init__(url)
 
     def claim(self, run: str) -> None:
-        """Marks the prefix as the place of this run's export, so that an attempt that is cut off can be made again.
+        """Marks the prefix as the target of this run's export, so that an interrupted attempt can be repeated.
 
         Raises:
             InputError: If it holds anything but such an attempt, or cannot be used.
         """
         if not self.listing():
-            self.replace(RECORD, begun(run))
-        elif self.read(RECORD) != begun(run):
-            raise occupied(self.url)
+            self.replace(RECORD, begun_record(run))
+        elif self.read(RECORD) != begun_record(run):
+            raise not_empty_error(self.url)
 
     def put(self, folder: Path) -> None:
-        """Uploads a folder, the record last, and removes what an attempt that was cut off had besides."""
+        """Uploads a folder, the record last, and removes other files of an interrupted attempt."""
         paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != RECORD]
         kept = set()
         for path in [*paths, folder / RECORD]:

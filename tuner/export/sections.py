@@ -7,7 +7,7 @@ from tuner.curation.metrics import Curated, Diversity
 from tuner.curation.reasons import REASONS
 from tuner.curation.settings import Curation
 from tuner.export.distributions import QUANTILES, Distributions
-from tuner.splitting.metrics import Divided
+from tuner.splitting.metrics import SplitMetrics
 
 Lines = list[str]
 
@@ -15,7 +15,7 @@ _LANGUAGES_SHOWN = 10
 
 
 def loading(files: Mapping[str, Mapping[str, str]], second: str) -> Lines:
-    """How the data are loaded: the default configuration, and another one if there is one, which `second` describes."""
+    """How to load the data: the default configuration, and the other one, described by `second`, if there is one."""
     lines = [
         "```python",
         "from datasets import load_dataset",
@@ -33,25 +33,25 @@ def loading(files: Mapping[str, Mapping[str, str]], second: str) -> Lines:
 
 
 def funnel(curated: Curated) -> Lines:
-    """What every reason took, in the order of the checks; a row counts for the first that applies to it."""
-    taken, all_of, marks = curated.funnel, curated.reasons, curated.marks
+    """Rejected rows by reason, in the order of the checks; a row counts for its first reason."""
+    rows_by_first_reason, reasons, marks = curated.funnel, curated.reasons, curated.marks
     rows = [["rows that came in", f"{curated.rows:,}", ""]]
     rows += [
-        [f"`{name}`: {REASONS[name]}", f"-{count:,}", f"{all_of[name]:,}"]
-        for name, count in taken.items()
-        if all_of[name]
+        [f"`{name}`: {REASONS[name]}", f"-{count:,}", f"{reasons[name]:,}"]
+        for name, count in rows_by_first_reason.items()
+        if reasons[name]
     ]
     rows.append(["**kept**", f"**{curated.kept:,}**", ""])
     lines = table(["reason", "rows, by first reason", "rows that it applies to"], rows, numbers=2)
     if marked := [f"`{name}` ({count:,})" for name, count in marks.items() if count]:
         lines += ["", f"Recorded only, without rejecting a row or after masking what was found: {', '.join(marked)}."]
-    if idle := [f"`{name}`" for name in taken if not all_of[name] and not marks[name]]:
+    if idle := [f"`{name}`" for name in rows_by_first_reason if not reasons[name] and not marks[name]]:
         lines += ["", f"Applied to no row, or not looked for: {', '.join(idle)}."]
     return lines
 
 
 def duplicates(curated: Curated, curation: Curation) -> Lines:
-    """How many duplicates there were, of which kinds, and how they were found."""
+    """Numbers of duplicates by kind, and how they were found."""
     clusters, reasons = curated.clusters, curated.reasons
     near, semantic = curation.duplicates.near, curation.duplicates.semantic
     lines = [
@@ -73,12 +73,12 @@ def duplicates(curated: Curated, curation: Curation) -> Lines:
         largest = max(int(size) for size in clusters.sizes)
         lines.append(
             f"- Together {clusters.number:,} clusters of {clusters.rows:,} rows, the largest of {largest:,}. The "
-            "best by score stays; each other names the row that beat it."
+            "best by score stays; each other row names it in `duplicate_of`."
         )
     return lines
 
 
-def split(divided: Divided) -> Lines:
+def split(divided: SplitMetrics) -> Lines:
     """The two sides, and the proof that nothing leaks."""
     check = divided.check
     lines = [
@@ -110,7 +110,7 @@ def split(divided: Divided) -> Lines:
 
 
 def spread(measured: Distributions) -> Lines:
-    """Quantiles of lengths and score, and languages, of the kept rows."""
+    """Quantiles of lengths and scores, and languages, of the kept rows."""
     if not measured.quantiles:
         return ["No row was kept."]
     titles = [{0.0: "least", 0.5: "median", 1.0: "most"}.get(q, f"{q:.0%}") for q in QUANTILES]
@@ -128,7 +128,7 @@ def spread(measured: Distributions) -> Lines:
 
 
 def diversity(measured: Diversity) -> Lines:
-    """How unlike each other the kept instructions are."""
+    """The diversity of the kept instructions."""
     if not measured.sample:
         return ["No row was kept."]
     rows = [
@@ -154,7 +154,7 @@ def diversity(measured: Diversity) -> Lines:
 
 
 def limits(curated: Curated, curation: Curation, generated: bool) -> Lines:
-    """What the data do not promise."""
+    """Known limits of the data."""
     safety = curation.safety
     lines = [
         "Rows are judged by rules, word lists and overlaps of words. Neither a person nor a model has checked whether "
@@ -166,7 +166,7 @@ def limits(curated: Curated, curation: Curation, generated: bool) -> Lines:
         lines.append("The texts are a model's: they share its errors, its biases and what it invents.")
     if curation.duplicates.near:
         lines.append(
-            "Near duplicates are looked for by signatures: a pair that is hardly near enough can be missed, and texts "
+            "Near duplicates are looked for by signatures: a pair just above the limit can be missed, and texts "
             "that say the same in other words are no near duplicates."
         )
     if curated.unfinished_buckets:
@@ -187,7 +187,7 @@ def limits(curated: Curated, curation: Curation, generated: bool) -> Lines:
     if curation.safety.personal_data != "leave":
         lines.append("Names and postal addresses of people are not looked for.")
     if curation.language is not None:
-        lines.append("The language of short texts and of code is often not told, and then nothing is decided by it.")
+        lines.append("The language of short texts and of code is often not detected, and then rejects nothing.")
     against = ", ".join(code(name.rpartition("/")[2]) for name in curation.decontamination.against)
     lines.append(
         f"Prompts of benchmarks were looked for only as far as they stand in {against}."
@@ -198,8 +198,8 @@ def limits(curated: Curated, curation: Curation, generated: bool) -> Lines:
 
 
 def folded(text: str) -> Lines:
-    """YAML that opens on a click, in a fence that nothing in it can close."""
-    longest = max((len(found) for found in re.findall("`+", text)), default=0)
+    """YAML that opens on a click, in a fence that its content cannot close."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return ["<details><summary>YAML</summary>", "", f"{fence}yaml", text.rstrip(), fence, "", "</details>"]
 
@@ -211,12 +211,12 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]], numbers: int = 0
 
 
 def cell(text: str) -> str:
-    """Any text as plain words in Markdown: on one line, and without what would mark it up."""
+    """Any text as plain Markdown on one line, with its markup escaped."""
     return re.sub(r"([\\`*_{}\[\]<>#|])", r"\\\1", " ".join(text.split()))
 
 
 def code(text: str) -> str:
-    """Any text as code within a line or a table."""
+    """Any text as inline code, also within a table."""
     plain = " ".join(text.split()).replace("`", "'").replace("|", "¦")
     return f"`{plain}`" if plain else "(none)"
 

@@ -1,1 +1,1 @@
-"""Magpie: a chat model's own template, cut before the user's words, continued into instructions and answered."""
+"""Magpie: a chat model continues its own template into instructions and then answers them."""

@@ -1,4 +1,4 @@
-"""One shard of rows, drawn and written."""
+"""Generates one shard of rows and writes it."""
 
 import time
 from collections import Counter
@@ -9,8 +9,8 @@ from tuner import progress
 from tuner.artifacts import parquet
 from tuner.generation import engines, magpie
 from tuner.generation.metrics import Generated
-from tuner.generation.shards import Drawn
-from tuner.models import held, loading, templates
+from tuner.generation.shards import ShardSpec
+from tuner.models import loading, resident, templates
 from tuner.settings import settings
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class Generator:
-    """A generator that can be asked: its engine and its chat template.
+    """A loaded generator: its engine and its chat template.
 
     Args:
-        model: As in a recipe.
+        model: The model, as written in a recipe.
 
     Raises:
         InputError: If the model cannot be loaded or has no chat template.
@@ -29,39 +29,39 @@ class Generator:
 
     def __init__(self, model: str) -> None:
         self.template = templates.of(loading.load_tokenizer(model), model)
-        self.engine = engines.opened(model, settings())
+        self.engine = engines.open_engine(model, settings())
 
 
-def generate(recipe: "Recipe", drawn: Drawn, folder: Path) -> Generated:
-    """Draws one shard and writes `rows.parquet`.
+def generate(recipe: "Recipe", shard: ShardSpec, folder: Path) -> Generated:
+    """Generates one shard and writes `rows.parquet`.
 
-    The model stays in memory for the next shard. Shards of one process take turns at it.
+    The model stays in memory for the next shard. Threads of one process use it in turn.
 
     Args:
-        recipe: Names the generator and how to sample.
-        drawn: The shard.
-        folder: Where the file goes.
+        recipe: Names the generator and its sampling settings.
+        shard: The shard.
+        folder: The folder for the file.
 
     Raises:
         InputError: If the generator cannot be loaded or has no chat template.
     """
-    model, now = recipe.models.generator, settings()
-    with held.lock:
-        key = ("generate", now.engine, model)
-        generator = held.hold(key, lambda: Generator(model), lambda loaded: loaded.engine.close())
+    model, engine = recipe.models.generator, settings().engine
+    with resident.lock:
+        key = ("generate", engine, model)
+        generator = resident.get(key, lambda: Generator(model), lambda loaded: loaded.engine.close())
         clock = time.perf_counter()
 
         def report(turns: int, tokens: int) -> None:
             figures = {"tokens/s": tokens / (time.perf_counter() - clock)}
-            progress.emit(progress.Event("generate", drawn.label, done=turns, total=2 * drawn.rows, figures=figures))
+            progress.emit(progress.Event("generate", shard.label, done=turns, total=2 * shard.rows, figures=figures))
 
-        table = magpie.draw(generator.engine, generator.template, recipe.generation, drawn, report)
+        table = magpie.draw(generator.engine, generator.template, recipe.generation, shard, report)
         seconds = time.perf_counter() - clock
         facts = generator.engine.facts()
     parquet.write(table, folder / "rows.parquet")
     tokens = sum(table["instruction_tokens"].to_pylist()) + sum(table["response_tokens"].to_pylist())
     return Generated(
-        rows=drawn.rows,
+        rows=shard.rows,
         outcomes=dict(sorted(Counter(table["outcome"].to_pylist()).items())),
         tokens=tokens,
         seconds=round(seconds, 3),

@@ -1,8 +1,8 @@
 """Magpie (arXiv 2406.08464) in two turns: the model writes the user's instruction, then answers it.
 
-An aligned chat model that is given its own template up to where the user's words would begin goes on with an
-instruction. The same template around that instruction then asks for the response. Nothing that came is dropped: a row
-that is empty or cut off is kept and says so.
+An aligned chat model that is prompted with its own template, up to where the user's words begin, continues with an
+instruction. The same template around that instruction then prompts for the response. No row is dropped: one that is
+empty or cut off is kept, and marked in `outcome`.
 """
 
 from collections import deque
@@ -14,7 +14,7 @@ import pyarrow as pa
 from tuner.generation import seeds
 from tuner.generation.engines import Completion, Engine, Request
 from tuner.generation.settings import Generation
-from tuner.generation.shards import Drawn
+from tuner.generation.shards import ShardSpec
 from tuner.models.templates import Template
 
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
@@ -38,30 +38,30 @@ SCHEMA = pa.schema(
     ]
 )
 
-NOTHING = Completion("", 0, "stop")
+NO_COMPLETION = Completion("", 0, "stop")
 
 
 def draw(
     engine: Engine,
     template: Template,
     generation: Generation,
-    shard: Drawn,
+    shard: ShardSpec,
     on_progress: Callable[[int, int], None],
 ) -> pa.Table:
-    """Draws the rows of one shard. A response is asked for as soon as its instruction is there.
+    """Generates the rows of one shard. A response is requested as soon as its instruction is complete.
 
     Args:
-        engine: Completes with the generator.
-        template: The generator's.
-        generation: The recipe's section.
-        shard: Which one.
-        on_progress: Called with (turns finished of two a row, tokens drawn so far).
+        engine: The engine, with the generator loaded.
+        template: The generator's chat template.
+        generation: The recipe's section on generation.
+        shard: The shard.
+        on_progress: Called with the number of finished turns, two per row, and of tokens sampled so far.
 
     Returns:
-        One row each, in order, of `SCHEMA`.
+        The rows in order, with `SCHEMA`.
     """
     prefix = template.prefix if generation.prefix is None else generation.prefix
-    asked = deque(
+    requests = deque(
         Request(
             row, 0, seeds.row_seed(shard.seed, shard.number, row), prefix, generation.instruction, template.turn_end
         )
@@ -70,23 +70,23 @@ def draw(
     instructions: dict[int, Completion] = {}
     responses: dict[int, Completion] = {}
     prompts: dict[int, str] = {}
-    drawn = 0
+    token_count = 0
 
     def on_tokens(tokens: int) -> None:
-        nonlocal drawn
-        drawn += tokens
-        on_progress(len(instructions) + len(responses), drawn)
+        nonlocal token_count
+        token_count += tokens
+        on_progress(len(instructions) + len(responses), token_count)
 
-    for request, completion in engine.complete(asked, on_tokens):
+    for request, completion in engine.complete(requests, on_tokens):
         row = request.row
         if request.turn == 0:
             instructions[row] = completion
             if completion.text:
                 prompts[row] = f"{prefix}{completion.text}{template.suffix}"
-                asked.append(Request(row, 1, request.seed, prompts[row], generation.response))
+                requests.append(Request(row, 1, request.seed, prompts[row], generation.response))
         else:
             responses[row] = completion
-        on_progress(len(instructions) + len(responses), drawn)
+        on_progress(len(instructions) + len(responses), token_count)
     rows = [
         _row(shard, row, prefix, prompts.get(row, ""), instructions[row], responses.get(row))
         for row in range(shard.rows)
@@ -95,14 +95,14 @@ def draw(
 
 
 def _row(
-    shard: Drawn,
+    shard: ShardSpec,
     index: int,
     prefix: str,
     prompt: str,
     instruction: Completion,
     response: Completion | None,
 ) -> dict[str, Any]:
-    answer = response or NOTHING
+    answer = response or NO_COMPLETION
     return {
         "row_id": seeds.row_id(shard.seed, shard.number, index),
         "shard": shard.number,

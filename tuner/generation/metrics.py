@@ -1,15 +1,15 @@
-"""What `generate` measures."""
+"""The metrics of `generate`."""
 
 from tuner.metrics import Computed
 
 
 class Generated(Computed):
-    """One shard of rows; tokens are those drawn up to the end of each turn.
+    """Metrics of one shard; tokens are those sampled up to the end of each turn.
 
     Attributes:
-        rows: Rows drawn.
-        outcomes: Rows by what became of them, such as `complete`.
-        engine: Which engine drew them.
+        rows: Rows generated.
+        outcomes: Number of rows by outcome, such as `complete`.
+        engine: The engine that generated them.
     """
 
     rows: int

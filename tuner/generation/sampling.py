@@ -1,9 +1,9 @@
-"""Sampling in which every row draws from random numbers of its own.
+"""Sampling in which every row has its own random numbers.
 
-`generate` samples a batch from one random stream, so a row's tokens would depend on its neighbours. Here the choice
-is made before `generate` sees it: temperature, top-p and min-p as transformers defines them, then the token at which
-the cumulative probability passes the row's own uniform number; all other logits become minus infinity and greedy
-decoding picks what is left.
+`generate` samples a batch from one random stream, so a row's tokens would depend on its neighbours. Here a logits
+processor chooses the token: it applies temperature, top-p and min-p as transformers defines them, takes the token at
+which the cumulative probability passes the row's own uniform number, and sets all other logits to minus infinity, so
+that greedy decoding picks that token.
 """
 
 from collections.abc import Callable
@@ -13,17 +13,17 @@ import torch
 from tuner.generation.settings import Sampling
 
 CANDIDATES = 512
-"""Tokens sorted at first; the nucleus rarely holds more, and a row whose nucleus does is sorted whole."""
+"""Tokens sorted at first; a nucleus is rarely larger, and a row for which it is has its whole vocabulary sorted."""
 
 
 class RowSampler:
-    """Chooses each row's next token with the row's own random numbers; a logits processor to `generate`.
+    """A logits processor for `generate` that samples each row's next token with the row's own random numbers.
 
     Args:
         sampling: Temperature, top-p and min-p.
         uniforms: One number for each row and step, shape (rows, max_tokens), float64 in [0, 1).
-        prompt_length: Tokens in the padded prompt, so that the step is known.
-        on_step: Called with the number of steps done; may raise to end the generation.
+        prompt_length: Tokens in the padded prompt, from which the step is computed.
+        on_step: Called with the number of completed steps; may raise to end the generation.
     """
 
     def __init__(
@@ -35,14 +35,14 @@ class RowSampler:
         self._on_step = on_step
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Leaves only the chosen token.
+        """Masks all tokens but the sampled one.
 
         Args:
             input_ids: Shape (rows, tokens so far).
             scores: Logits, shape (rows, vocabulary).
 
         Returns:
-            0 at the chosen token and minus infinity elsewhere, shape (rows, vocabulary).
+            0 at the sampled token and minus infinity elsewhere, shape (rows, vocabulary).
         """
         step = input_ids.shape[1] - self._prompt_length
         self._on_step(step)
@@ -84,9 +84,9 @@ def _truncated(descending: torch.Tensor, sampling: Sampling) -> torch.Tensor:
 
 
 def _inverse(weights: torch.Tensor, uniforms: torch.Tensor) -> torch.Tensor:
-    """The index at which the cumulative weight passes the uniform share of the whole, shape (rows,)."""
+    """The index at which the cumulative weight passes the uniform number times the total, shape (rows,)."""
     cumulative = weights.double().cumsum(-1)
     index = torch.searchsorted(cumulative, (uniforms * cumulative[:, -1])[:, None], right=True)[:, 0]
-    # The product may round up to the whole; the last token of non-zero weight is meant then.
+    # The product may round up to the total; then the last token of non-zero weight is the right one.
     last = weights.shape[-1] - 1 - (weights > 0).flip(-1).int().argmax(-1)
     return torch.minimum(index, last)

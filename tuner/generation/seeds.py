@@ -1,4 +1,4 @@
-"""Random numbers that belong to a row: they follow from its seed alone, never from its batch, order or neighbours."""
+"""Random numbers per row: they depend only on the row's seed, not on its batch, its order or its neighbours."""
 
 import numpy as np
 
@@ -6,25 +6,25 @@ from tuner import hashing
 
 
 def row_seed(recipe_seed: int, shard: int, index: int) -> int:
-    """The seed of a row: 63 bits of the sha256 of where it stands."""
+    """The seed of a row: 63 bits of the sha256 of its position."""
     return int(hashing.of_text(f"{recipe_seed}/{shard}/{index}")[:16], 16) >> 1
 
 
 def row_id(recipe_seed: int, shard: int, index: int) -> str:
-    """The name of a row, unique within a recipe's seed."""
+    """The id of a row, unique within a recipe's seed."""
     return f"{recipe_seed}-{shard:05d}-{index:05d}"
 
 
 def uniforms(seed: int, turn: int, count: int) -> np.ndarray:
-    """The numbers that choose a row's tokens, one each.
+    """The random numbers that a row's tokens are sampled with, one per token.
 
     Philox is counter-based and its stream is part of NumPy's compatibility promise, so a row's numbers are the same
-    on every machine, and the first n do not depend on how many are asked for.
+    on every machine, and the first n do not depend on `count`.
 
     Args:
-        seed: The row's.
+        seed: The row's seed.
         turn: 0 for the instruction, 1 for the response.
-        count: How many tokens may come.
+        count: The maximum number of tokens.
 
     Returns:
         float64 in [0, 1), shape (count,).

@@ -4,22 +4,22 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from tuner.section import Section, added
+from tuner.section import Section, added_field
 
 Probability = Annotated[float, Field(gt=0, le=1)]
 
 MAX_SHARDS = 5_000
-"""Of all rounds. A shard is a task of Prefect, and a plan names all of them, which takes a second for so many."""
+"""The limit for all rounds together. Each shard is a Prefect task, and a plan of this many takes a second."""
 
 
 class Sampling(Section):
-    """How one turn is sampled.
+    """Sampling settings of one turn.
 
     Attributes:
         temperature: Divides the logits.
         top_p: Keeps the smallest set of tokens with this probability mass.
-        min_p: Drops tokens less probable than this share of the most probable one.
-        max_tokens: The turn is cut off after so many tokens.
+        min_p: Drops tokens whose probability is below this fraction of the most probable one's.
+        max_tokens: The turn is cut off after this many tokens.
     """
 
     temperature: float = Field(default=1.0, gt=0, le=5)
@@ -29,20 +29,20 @@ class Sampling(Section):
 
 
 class Generation(Section):
-    """Magpie in two turns.
+    """Settings of Magpie's two turns.
 
     Attributes:
-        rows: Rows to draw in each round.
-        rounds: How often they are drawn, each time under a seed of its own: the recipe's, the one after it, and so on.
+        rows: Rows to generate in each round.
+        rounds: Number of rounds. The first uses the recipe's seed, each later one the next number.
         shard_rows: Rows in a shard, the unit that is cached and retried.
-        prefix: What the generator continues with an instruction; by default what its chat template renders before
-            the user's words.
+        prefix: The prompt that the generator continues with an instruction; by default what its chat template renders
+            before the user's words.
         instruction: Sampling of the first turn.
         response: Sampling of the second turn.
     """
 
     rows: int = Field(ge=1, le=100_000_000)
-    rounds: int = added(1, ge=1, le=500)
+    rounds: int = added_field(1, ge=1, le=500)
     shard_rows: int = Field(default=100, ge=1, le=100_000)
     prefix: str | None = None
     instruction: Sampling = Sampling()
@@ -51,7 +51,7 @@ class Generation(Section):
     @model_validator(mode="after")
     def _shards_can_be_named(self) -> "Generation":
         shards = -(-self.rows // self.shard_rows) * self.rounds
-        # Every round is matched with all before it, so that what has to be named grows with shards times rounds.
+        # Every round is matched with all earlier ones, so the size of a plan grows with shards times rounds.
         if shards > MAX_SHARDS or shards * self.rounds > 100 * MAX_SHARDS:
             rounds = f" in each of {self.rounds:,} rounds" if self.rounds > 1 else ""
             raise ValueError(

@@ -1,4 +1,4 @@
-"""The shards of a recipe: which rows are drawn together. Light, since a plan names them all."""
+"""The shards of a recipe. Imports nothing heavy, since a plan lists them all."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -8,14 +8,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A shard to be drawn: the one that a recipe of one round under this seed would draw too.
+class ShardSpec:
+    """A shard to generate; a recipe of one round with this seed has the same shard.
 
     Attributes:
-        round: Which round draws it, from 0.
-        seed: The round's.
-        number: Its place within the round, from 0.
-        rows: How many.
+        round: The round it belongs to, from 0.
+        seed: The seed of the round.
+        number: Its index within the round, from 0.
+        rows: The number of rows.
     """
 
     round: int
@@ -26,19 +26,19 @@ class Drawn:
     @property
     def label(self) -> str:
         """`shard 3`, or `round 2 shard 3`."""
-        return labelled(self.round, f"shard {self.number + 1}")
+        return round_label(self.round, f"shard {self.number + 1}")
 
 
-def labelled(round_: int, label: str) -> str:
-    """What is called so in the first round, as a later one calls it."""
+def round_label(round_: int, label: str) -> str:
+    """A label of the first round, with the round in front in later rounds."""
     return f"round {round_ + 1} {label}" if round_ else label
 
 
-def shards(recipe: "Recipe") -> list[Drawn]:
+def shards(recipe: "Recipe") -> list[ShardSpec]:
     """The shards of all rounds, round after round."""
     sizes = shard_sizes(recipe.generation.rows, recipe.generation.shard_rows)
     return [
-        Drawn(round_, recipe.seed + round_, number, size)
+        ShardSpec(round_, recipe.seed + round_, number, size)
         for round_ in range(recipe.generation.rounds)
         for number, size in enumerate(sizes)
     ]

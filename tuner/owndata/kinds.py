@@ -1,4 +1,4 @@
-"""The kinds of rows that are known, each recognised from its columns, and what a row of it says."""
+"""The known kinds of rows: how each is recognised from the columns, and how its rows are read."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ ROLES = {
     "gpt": "assistant",
     "system": "system",
 }
-"""What a turn's author may be called, and what that is here."""
+"""The names that a turn's author may have in a file, and the role of each."""
 
 _BLANK_LINE = "\n\n"
 _SHOWN = 12
@@ -22,17 +22,17 @@ _SHOWN = 12
 
 
 class UnfitError(Exception):
-    """A row that cannot be curated; the text says why, before a colon what is counted together."""
+    """A row that cannot be curated. The message is the reason; rows are counted by its part before a colon."""
 
 
 class Conversation(NamedTuple):
-    """What a row says.
+    """The content of a row.
 
     Attributes:
-        instruction: The user's turns, with a blank line between them.
+        instruction: The user's turns, separated by blank lines.
         response: The assistant's turns, likewise.
-        roles: Of all turns, in order.
-        contents: Of all turns, in order.
+        roles: The role of each turn.
+        contents: The text of each turn.
     """
 
     instruction: str
@@ -43,14 +43,14 @@ class Conversation(NamedTuple):
 
 @dataclass(frozen=True)
 class Kind:
-    """One way to lay out rows.
+    """One layout of rows.
 
     Attributes:
-        name: For people.
-        fields: The columns it needs.
-        optional: The columns it reads too if they are there.
+        name: Shown to users.
+        fields: The columns that it needs.
+        optional: The columns that it reads if the file has them.
         of_turns: Whether its column holds lists of turns.
-        read: Reads a row's fields; raises `UnfitError`.
+        read: Reads the fields of a row; raises `UnfitError`.
     """
 
     name: str
@@ -61,16 +61,16 @@ class Kind:
 
 
 def recognise(columns: Mapping[str, Column], path: str) -> Kind:
-    """The kind of rows that a file has: the first that at least half as many rows are of as of any other.
+    """Recognises the kind of the rows of a file: the first that has at least half as many rows as any other.
 
-    Whole conversations come first, since they say most; but a few odd rows do not decide what the others are.
+    Kinds of whole conversations come first, since they hold most; a few odd rows do not outvote the others.
 
     Args:
         columns: By name.
-        path: What to call the file in errors.
+        path: The name of the file in errors.
 
     Raises:
-        InputError: If it is none of the known.
+        InputError: If no known kind has rows.
     """
     if not columns:
         raise InputError(f"{path}: holds no rows")
@@ -80,7 +80,7 @@ def recognise(columns: Mapping[str, Column], path: str) -> Kind:
     shown = [f"{name} (lists)" if column.lists else name for name, column in columns.items()][:_SHOWN]
     more = f" and {len(columns) - _SHOWN} more" if len(columns) > _SHOWN else ""
     known = "; ".join(kind.name for kind in KINDS)
-    raise InputError(f"{path}: no kind of rows that is known: its columns are {', '.join(shown)}{more}; known: {known}")
+    raise InputError(f"{path}: rows of an unknown kind: its columns are {', '.join(shown)}{more}; known: {known}")
 
 
 def _rows(column: Column | None, kind: Kind) -> int:
@@ -102,8 +102,8 @@ def _pair(asked: str, answered: str) -> Callable[[Mapping[str, Any]], Conversati
 
 def _alpaca(record: Mapping[str, Any]) -> Conversation:
     instruction, response = _text(record, "instruction"), _text(record, "output")
-    if record.get("input") is not None and (given := _text(record, "input")):
-        instruction = f"{instruction}{_BLANK_LINE}{given}"
+    if record.get("input") is not None and (input_ := _text(record, "input")):
+        instruction = f"{instruction}{_BLANK_LINE}{input_}"
     return Conversation(instruction, response, ["user", "assistant"], [instruction, response])
 
 
@@ -111,7 +111,7 @@ def _turns(column: str) -> Callable[[Mapping[str, Any]], Conversation]:
     def read(record: Mapping[str, Any]) -> Conversation:
         turns = record.get(column)
         if not isinstance(turns, list):
-            raise UnfitError(f"{column} is {_named(turns)}, not a list of turns")
+            raise UnfitError(f"{column} is {_type_name(turns)}, not a list of turns")
         return _conversation(turns)
 
     return read
@@ -121,8 +121,8 @@ def _conversation(turns: list[Any]) -> Conversation:
     roles, contents = [], []
     for turn in turns:
         if not isinstance(turn, dict):
-            raise UnfitError(f"a turn is {_named(turn)}, not an object")
-        # In Parquet a turn has all keys that any turn has, with nulls.
+            raise UnfitError(f"a turn is {_type_name(turn)}, not an object")
+        # In Parquet every turn has the keys of all turns, with nulls.
         author, content = (
             turn.get(key) if turn.get(key) is not None else turn.get(other)
             for key, other in (("role", "from"), ("content", "value"))
@@ -131,27 +131,27 @@ def _conversation(turns: list[Any]) -> Conversation:
         if role is None:
             raise UnfitError(f"a turn is by none of {', '.join(ROLES)}: {str(author)[:40]!r}")
         if not isinstance(content, str):
-            raise UnfitError(f"a turn's content is {_named(content)}, not text")
+            raise UnfitError(f"a turn's content is {_type_name(content)}, not text")
         roles.append(role)
         contents.append(content)
     if "user" not in roles:
         raise UnfitError("the conversation has no turn by the user")
     if roles[-1] != "assistant":
         raise UnfitError("the conversation does not end with the assistant")
-    spoken = {"user": [], "assistant": [], "system": []}
+    by_role = {"user": [], "assistant": [], "system": []}
     for role, content in zip(roles, contents, strict=True):
-        spoken[role].append(content)
-    return Conversation(_BLANK_LINE.join(spoken["user"]), _BLANK_LINE.join(spoken["assistant"]), roles, contents)
+        by_role[role].append(content)
+    return Conversation(_BLANK_LINE.join(by_role["user"]), _BLANK_LINE.join(by_role["assistant"]), roles, contents)
 
 
 def _text(record: Mapping[str, Any], name: str) -> str:
     value = record.get(name)
     if not isinstance(value, str):
-        raise UnfitError(f"{name} is {_named(value)}, not text")
+        raise UnfitError(f"{name} is {_type_name(value)}, not text")
     return value
 
 
-def _named(value: Any) -> str:
+def _type_name(value: Any) -> str:
     match value:
         case None:
             return "missing"
@@ -176,4 +176,4 @@ KINDS = (
     Kind("prompt, response", ("prompt", "response"), _pair("prompt", "response")),
     Kind("question, answer", ("question", "answer"), _pair("question", "answer")),
 )
-"""In the order in which they are looked for."""
+"""In order of preference."""

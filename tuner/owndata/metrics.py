@@ -1,20 +1,20 @@
-"""What the curation of a person's own file measures."""
+"""Metrics of the curation of a user's own file."""
 
 from tuner.curation.metrics import Curated, Matched
 from tuner.metrics import Metrics
 
 
 class SourceFile(Metrics):
-    """The file.
+    """The file that was curated.
 
     Attributes:
         file: Its name.
         bytes: Its size.
-        kind: What its rows were taken as, such as `instruction, response`.
+        kind: The kind of its rows, such as `instruction, response`.
         rows: Rows in it.
-        ids: The column whose values name the rows; None if they are named by their place.
-        others: The columns that are kept beside the texts.
-        left: The columns that are not.
+        ids: The column of unique row names; None if rows are named by their position.
+        others: The other columns that are kept.
+        left: The columns that are dropped.
     """
 
     file: str
@@ -26,13 +26,13 @@ class SourceFile(Metrics):
     left: tuple[str, ...]
 
 
-class Taken(Curated):
-    """What came of the rows of a file.
+class FileCuration(Curated):
+    """The result of curating a file.
 
     Attributes:
         source: The file.
-        set_aside: Rows that could not be curated, by why, the most frequent first.
-        match: What each partition of the search for duplicates measured.
+        set_aside: Rows that could not be curated by reason, the most frequent first.
+        match: The metrics of each partition of the search for duplicates.
     """
 
     source: SourceFile
@@ -40,13 +40,13 @@ class Taken(Curated):
     match: tuple[Matched, ...]
 
 
-class CuratedFile(Taken):
-    """The same with what it cost.
+class CuratedFile(FileCuration):
+    """The result with its time and memory.
 
     Attributes:
-        seconds: How long each step took, and `all`.
-        rows_per_second: Rows of the file divided by all seconds.
-        peak_memory_bytes: The most memory that the process held.
+        seconds: Time of each step, and of `all`.
+        rows_per_second: Rows of the file divided by the total time.
+        peak_memory_bytes: Peak memory of the process.
     """
 
     seconds: dict[str, float]

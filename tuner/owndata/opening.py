@@ -1,4 +1,4 @@
-"""From a path to the source that reads it."""
+"""Opens a file as a source of rows."""
 
 from pathlib import Path
 
@@ -14,15 +14,15 @@ def open_source(path: Path) -> Source:
     """The source for a file, by its suffix. A `.json` is one array, or one object a line as in a `.jsonl`.
 
     Raises:
-        InputError: If there is no such file, it cannot be read, or its suffix is none of `FORMATS`.
+        InputError: If there is no such file, it cannot be read, or its suffix is not in `FORMATS`.
     """
     if not path.exists():
         raise InputError(f"{path}: no such file")
     if not path.is_file():
-        raise InputError(f"{path}: not a file; give one {', '.join(FORMATS)}")
+        raise InputError(f"{path}: not a file; give one of {', '.join(FORMATS)}")
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
-        raise InputError(f"{path}: a file of rows is one of {', '.join(FORMATS)}")
+        raise InputError(f"{path}: unknown suffix; give one of {', '.join(FORMATS)}")
     try:
         with path.open("rb") as file:
             beginning = file.read(4096)

@@ -1,4 +1,4 @@
-"""Rows as Parquet, read a few thousand at a time."""
+"""Reads rows from Parquet, a few thousand at a time."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from tuner.owndata.pieces import ID_COLUMNS, Column, Names, Piece, Record, Surve
 
 PIECE_ROWS = 5_000
 BUFFER_BYTES = 2**20
-"""Of each column. By default a column's whole part of a row group is read at once, which may be all there is."""
+"""For each column. By default a whole row group is read at once, which may be the whole file."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +30,16 @@ class ParquetSource:
 
     @property
     def unit(self) -> str:
-        """What a row is called there."""
+        """What a row is called in messages."""
         return "row"
 
     @cached_property
     def columns(self) -> Mapping[str, Column]:
-        """The columns, of which every row has each."""
+        """The columns; every row has all of them."""
         return {field.name: Column(1, int(_is_list(field.type))) for field in self._schema}
 
     def survey(self) -> Survey:
-        """Reads the file once for what has to be known of all rows."""
+        """Reads the file once for the facts about all rows."""
         with self._readable():
             ids = next((name for name in ID_COLUMNS if self._names_rows(name)), None)
             rows = parquet.read_metadata(self.path).num_rows
@@ -73,7 +73,7 @@ class ParquetSource:
         with self._readable():
             schema = parquet.read_schema(self.path)
         if len(set(schema.names)) < len(schema.names):
-            raise InputError(f"{self.path}: two columns have one name: {', '.join(schema.names)}")
+            raise InputError(f"{self.path}: two columns have the same name: {', '.join(schema.names)}")
         return schema
 
     def _names_rows(self, name: str) -> bool:
@@ -100,7 +100,7 @@ def _opened(path: Path) -> parquet.ParquetFile:
 def _records(table: pa.Table, fields: Sequence[str]) -> list[Record]:
     try:
         table.validate(full=True)
-    except pa.ArrowInvalid:  # bytes that are no UTF-8; nothing checks them when they are written
+    except pa.ArrowInvalid:  # invalid UTF-8, which Parquet writers do not check
         return [_record(table[row : row + 1], fields) for row in range(table.num_rows)]
     return table.select(list(fields)).to_pylist()
 
@@ -124,8 +124,8 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _single(kind: pa.DataType) -> pa.DataType | None:
-    """The type in which a column of single values is kept; None for others."""
+    """The type in which a column of single values is kept; None for other columns."""
     if _is_text(kind):
         return pa.string()
-    # Intervals are primitive too, but neither Polars nor Parquet holds them all.
+    # Intervals are primitive too, but Polars and Parquet do not support all of them.
     return kind if pa.types.is_primitive(kind) and not pa.types.is_interval(kind) else None

@@ -1,4 +1,4 @@
-"""What every format of file is read into: pieces of rows, with the columns beside the texts."""
+"""Pieces of rows, into which every file format is read."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ import polars as pl
 import pyarrow as pa
 
 ID_COLUMNS = ("row_id", "id", "uuid")
-"""Where a row's own name is looked for, in this order."""
+"""Columns that may hold unique row names, in order of preference."""
 
 
 @dataclass(frozen=True)
 class Unread:
-    """A line that is no row.
+    """A line that is not a row.
 
     Attributes:
-        reason: Why.
-        excerpt: How it begins.
+        reason: Why it is not.
+        excerpt: Its beginning.
     """
 
     reason: str
@@ -33,10 +33,10 @@ class Piece:
     """Some thousand rows.
 
     Attributes:
-        numbers: Where each stands in the file, from 1.
-        records: The fields that hold the texts, by name; or why there are none.
-        others: The other columns that are kept, a row for each record.
-        bytes: About how much was read.
+        numbers: The position of each row in the file, from 1.
+        records: The fields that hold the texts, by name; or why the row cannot be read.
+        others: The other columns that are kept, one row for each record.
+        bytes: About how many bytes were read.
     """
 
     numbers: Sequence[int]
@@ -46,7 +46,7 @@ class Piece:
 
 
 class Column(NamedTuple):
-    """A column of a file: how many rows have it, and how many hold a list there."""
+    """A column of a file: how many rows have it, and in how many it is a list."""
 
     rows: int
     lists: int
@@ -54,11 +54,11 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True)
 class Survey:
-    """What has to be known of all rows before the first is written.
+    """Facts about all rows that are needed before the first is written.
 
     Attributes:
         rows: How many rows there are, lines that cannot be read included.
-        ids: The column whose values are strings that name each row, if there is one.
+        ids: The column of unique row names, if there is one.
         others: The other columns that hold one text, number, truth value or date each, with their types.
     """
 
@@ -68,14 +68,14 @@ class Survey:
 
 
 class Names:
-    """Tells whether a column's values are strings that name each row, in eight bytes a row."""
+    """Determines whether a column's values are unique strings, in eight bytes a row."""
 
     def __init__(self) -> None:
         self._hashes: list[np.ndarray] = []
         self._strings = True
 
     def add(self, values: Sequence[Any] | pl.Series) -> None:
-        """Takes in the values of some rows."""
+        """Adds the values of some rows."""
         if not isinstance(values, pl.Series):
             self._strings = self._strings and all(isinstance(value, str) for value in values)
             values = pl.Series(values if self._strings else [], dtype=pl.String)
@@ -87,7 +87,7 @@ class Names:
 
     @property
     def unique(self) -> bool:
-        """Whether all were strings, none empty and no two the same."""
+        """Whether all values are distinct, non-empty strings."""
         if not (self._strings and self._hashes):
             return False
         hashes = np.concatenate(self._hashes)

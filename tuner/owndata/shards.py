@@ -1,4 +1,4 @@
-"""A person's rows in the layout of generated ones, shard by shard; what cannot be curated is set aside and counted."""
+"""Writes a user's rows as shards in the layout of generated ones; rows that cannot be curated are set aside."""
 
 import json
 from collections import Counter
@@ -17,10 +17,10 @@ from tuner.owndata.pieces import Piece, Record, Survey, Unread
 
 SHARD_ROWS = 50_000
 SHARD_BYTES = 128 * 2**20
-"""A shard is closed at this size even if it has fewer rows, so that long texts do not fill the memory."""
+"""A shard ends at this size even if it has fewer rows, which bounds the memory for long texts."""
 
 FINISHES = ("instruction_finish", "response_finish")
-"""Columns of generated rows that say whether a text was cut off; a person's texts are taken to be whole."""
+"""Columns of generated rows that say whether a text was cut off; a user's texts are assumed to be complete."""
 
 _SCHEMA = pa.schema(
     [
@@ -37,18 +37,18 @@ _SCHEMA = pa.schema(
 
 @dataclass
 class Shards:
-    """Reads a source once and writes its rows.
+    """Reads a source once and writes its rows as shards.
 
     Attributes:
         source: The file.
-        kind: What its rows look like.
-        survey: What is known of all its rows.
-        others: The columns that are kept beside the texts, with their types.
+        kind: The kind of its rows.
+        survey: The facts about all its rows.
+        others: The other columns that are kept, with their types.
         folder: Gets `<shard>/rows.parquet`.
-        set_aside: Gets a line for each row that was set aside, if there is one.
-        rows: Written so far.
-        seen: Rows looked at so far.
-        reasons: Rows set aside so far, by what their reasons say before a colon.
+        set_aside: Gets a line for each row that is set aside; not created if there is none.
+        rows: Rows written so far.
+        seen: Rows read so far.
+        reasons: Rows set aside so far, by the part of their reason before a colon.
     """
 
     source: Source
@@ -62,58 +62,58 @@ class Shards:
     reasons: Counter[str] = field(default_factory=Counter)
 
     def write(self) -> Iterator[Path]:
-        """Writes shard after shard and names each when it is complete."""
-        waiting: list[pa.Table] = []
+        """Writes shard after shard and yields the path of each."""
+        pending: list[pa.Table] = []
         size = number = 0
         for piece in self._pieces():
             table = self._table(piece)
             self.seen += len(piece.records)
             self.rows += table.num_rows
-            waiting.append(table)
+            pending.append(table)
             size += piece.bytes
-            if sum(each.num_rows for each in waiting) >= SHARD_ROWS or size >= SHARD_BYTES:
-                yield self._shard(waiting, number)
-                waiting, size, number = [], 0, number + 1
-        if any(table.num_rows for table in waiting):
-            yield self._shard(waiting, number)
+            if sum(each.num_rows for each in pending) >= SHARD_ROWS or size >= SHARD_BYTES:
+                yield self._shard(pending, number)
+                pending, size, number = [], 0, number + 1
+        if any(table.num_rows for table in pending):
+            yield self._shard(pending, number)
 
     def _pieces(self) -> Iterator[Piece]:
         columns = self.source.columns
-        asked = [*self.kind.fields, *self.kind.optional, *FINISHES]
+        fields = [*self.kind.fields, *self.kind.optional, *FINISHES]
         named = [self.survey.ids] if self.survey.ids else []
-        wanted = [name for name in dict.fromkeys([*asked, *named]) if name in columns]
+        wanted = [name for name in dict.fromkeys([*fields, *named]) if name in columns]
         return self.source.pieces(wanted, self.others)
 
     def _table(self, piece: Piece) -> pa.Table:
-        fit: list[bool] = []
-        spoken: list[Conversation] = []
+        readable: list[bool] = []
+        conversations: list[Conversation] = []
         names: list[str] = []
         finishes: dict[str, list[str]] = {name: [] for name in FINISHES}
-        aside: list[dict[str, Any]] = []
+        set_aside: list[dict[str, Any]] = []
         for number, record in zip(piece.numbers, piece.records, strict=True):
             try:
                 conversation = self._read(record)
             except UnfitError as error:
-                aside.append({self.source.unit: number, "reason": str(error)})
+                set_aside.append({self.source.unit: number, "reason": str(error)})
                 if isinstance(record, Unread):
-                    aside[-1]["begins"] = record.excerpt
-                fit.append(False)
+                    set_aside[-1]["begins"] = record.excerpt
+                readable.append(False)
                 continue
-            fit.append(True)
-            spoken.append(conversation)
+            readable.append(True)
+            conversations.append(conversation)
             assert isinstance(record, Mapping)
             names.append(record[self.survey.ids] if self.survey.ids else f"{self.source.unit}-{number:09}")
             for name, values in finishes.items():
                 values.append(record[name] if record.get(name) in ("length", "skipped") else "stop")
-        self._put_aside(aside)
+        self._set_aside(set_aside)
         columns = {
             "row_id": pa.array(names, pa.string()),
-            "instruction": pa.array([each.instruction for each in spoken], pa.string()),
-            "response": pa.array([each.response for each in spoken], pa.string()),
-            "messages": _messages(spoken),
+            "instruction": pa.array([each.instruction for each in conversations], pa.string()),
+            "response": pa.array([each.response for each in conversations], pa.string()),
+            "messages": _messages(conversations),
             **{name: pa.array(values, pa.string()) for name, values in finishes.items()},
         }
-        mask = pa.array(fit, pa.bool_())
+        mask = pa.array(readable, pa.bool_())
         others = {name: piece.others[name].filter(mask) for name in piece.others.column_names}
         return pa.table({**columns, **others})
 
@@ -122,7 +122,7 @@ class Shards:
             raise UnfitError(record.reason)
         return self.kind.read(record)
 
-    def _put_aside(self, lines: Sequence[Mapping[str, Any]]) -> None:
+    def _set_aside(self, lines: Sequence[Mapping[str, Any]]) -> None:
         if lines:
             self.reasons.update(line["reason"].partition(":")[0] for line in lines)
             with self.set_aside.open("a", encoding="utf-8") as file:
@@ -137,16 +137,16 @@ class Shards:
         return path
 
 
-def nothing(path: Path) -> None:
+def write_empty(path: Path) -> None:
     """Writes a shard without rows."""
     parquet.write(_SCHEMA.empty_table(), path)
 
 
-def _messages(spoken: Sequence[Conversation]) -> pa.ListArray:
+def _messages(conversations: Sequence[Conversation]) -> pa.ListArray:
     offsets = [0]
-    for each in spoken:
-        offsets.append(offsets[-1] + len(each.roles))
-    roles = pa.array([role for each in spoken for role in each.roles], pa.string())
-    contents = pa.array([content for each in spoken for content in each.contents], pa.string())
+    for conversation in conversations:
+        offsets.append(offsets[-1] + len(conversation.roles))
+    roles = pa.array([role for conversation in conversations for role in conversation.roles], pa.string())
+    contents = pa.array([content for conversation in conversations for content in conversation.contents], pa.string())
     turns = pa.StructArray.from_arrays([roles, contents], names=["role", "content"])
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), turns)

@@ -1,4 +1,4 @@
-"""What the terminal shows of a curation: how far each step is, and at the end what was taken and why."""
+"""The terminal output of a curation: the progress of each step, and a summary at the end."""
 
 import threading
 from collections.abc import Iterator
@@ -15,21 +15,21 @@ from tuner.owndata.metrics import CuratedFile
 from tuner.progress import Event
 
 STEPS = {"read": "rows", "examine": "rows", "match": "parts", "curate": "shards"}
-"""What is shown, in order, and what it counts."""
+"""The steps shown, in order, and the unit of each."""
 
 _LINES = 4
-"""Lines that a step prints at most where there is no terminal."""
+"""Lines that a step prints at most without a terminal."""
 
 
-class Progressed:
-    """How far each step is: the rows of examined shards add up to those that are read."""
+class StepProgress:
+    """The progress of each step; for `examine` the sum of the rows of examined shards."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._examined = self._rows = 0
 
     def take(self, event: Event) -> tuple[int, int]:
-        """How much of how much the event's step has done."""
+        """Adds an event; returns how much of its step is done, and the total."""
         with self._lock:
             if event.stage == "read":
                 self._rows = event.total
@@ -41,21 +41,21 @@ class Progressed:
 
 @contextmanager
 def watching(console: Console) -> Iterator[None]:
-    """Shows progress for the duration of a block; plain lines where there is no terminal."""
-    progressed = Progressed()
+    """Shows progress for the duration of a block, as plain lines without a terminal."""
+    steps = StepProgress()
     if not console.is_terminal:
-        said: dict[str, int] = {}
+        printed: dict[str, int] = {}
 
-        def say(event: Event) -> None:
+        def print_line(event: Event) -> None:
             if event.stage not in STEPS:
                 return
-            done, total = progressed.take(event)
+            done, total = steps.take(event)
             quarter = _LINES * done // max(total, 1)
-            if quarter > said.get(event.stage, 0):
-                said[event.stage] = quarter
+            if quarter > printed.get(event.stage, 0):
+                printed[event.stage] = quarter
                 console.print(f"{event.stage} {done:,} of {total:,} {STEPS[event.stage]}", highlight=False)
 
-        with progress.listening(say):
+        with progress.listening(print_line):
             yield
         return
 
@@ -67,7 +67,7 @@ def watching(console: Console) -> Iterator[None]:
 
         def draw(event: Event) -> None:
             if (task := tasks.get(event.stage)) is not None:
-                done, total = progressed.take(event)
+                done, total = steps.take(event)
                 bars.start_task(task)
                 bars.update(task, completed=done, total=total)
 
@@ -76,18 +76,18 @@ def watching(console: Console) -> Iterator[None]:
 
 
 def summary(metrics: CuratedFile, curation: Curation, to: Path) -> str:
-    """What came in, what took how many rows, what was kept, what was masked in texts, and where it lies."""
-    about = metrics.source
-    taken = {name: count for name, count in metrics.funnel.items() if count}
-    width = max(map(len, [*taken, "rows"]))
-    lines = [f"{'rows':{width}}  {metrics.rows:>11,}  from {about.file}, taken as {about.kind}"]
-    lines += [f"{name:{width}}  {-count:>11,}  {REASONS[name]}" for name, count in taken.items()]
+    """The summary: rows read, rows rejected by reason, kept, masked and set aside, and the output paths."""
+    source = metrics.source
+    rejected = {name: count for name, count in metrics.funnel.items() if count}
+    width = max(map(len, [*rejected, "rows"]))
+    lines = [f"{'rows':{width}}  {metrics.rows:>11,}  from {source.file}, taken as {source.kind}"]
+    lines += [f"{name:{width}}  {-count:>11,}  {REASONS[name]}" for name, count in rejected.items()]
     lines.append(f"{'kept':{width}}  {metrics.kept:>11,}  {metrics.kept / max(metrics.rows, 1):.1%}")
     if masked := curation.safety.masked(metrics.marks):
         lines += ["", f"masked     {masked}; curation.safety in --set or a recipe says what is masked"]
-    if aside := metrics.set_aside:
-        reason, most = next(iter(aside.items()))
-        lines += ["", f"{sum(aside.values()):,} more set aside, not curated; of {most:,}: {reason}"]
+    if set_aside := metrics.set_aside:
+        reason, most = next(iter(set_aside.items()))
+        lines += ["", f"{sum(set_aside.values()):,} more set aside, not curated; of {most:,}: {reason}"]
         lines.append(f"           {to / 'set_aside.jsonl'}")
     return "\n".join(
         [

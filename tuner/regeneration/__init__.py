@@ -1,4 +1,4 @@
-"""Regeneration: another round of rows, and whether what is trained on them replaces the champion."""
+"""Regeneration: another round of rows, and whether the best new adapter replaces the champion."""
 
 VERSION = 1
-"""Of the stage `compare`; raised whenever it would make something else from the same settings and inputs."""
+"""The version of the stage `compare`; raised whenever its result changes for the same settings and inputs."""

@@ -1,4 +1,4 @@
-"""The stage `compare`: challenger and champion on the same held-out rows, by the evaluator that all adapters meet."""
+"""The stage `compare`: challenger and champion on the same held-out rows, with the evaluator used for all adapters."""
 
 import time
 from collections.abc import Mapping
@@ -14,23 +14,23 @@ from tuner.regeneration.contest import CHALLENGER, CHAMPION, Contest, contest, t
 from tuner.regeneration.metrics import Compared
 from tuner.report.wording import Estimate, interval, rows_of, signed
 from tuner.splitting.metrics import Overlap
-from tuner.stage import present
+from tuner.stage import require_artifact
 
 
 def compare(store: Store, run: str) -> Manifest:
-    """Compares a run's best adapter with the champion, or says why they cannot be compared.
+    """Compares a run's best adapter with the champion, or records why they cannot be compared.
 
     Args:
-        store: Where both lie, and where the comparison goes.
+        store: The store that holds both, and that gets the comparison.
         run: A completed run.
 
     Returns:
-        The artifact: `verdict.txt`, and `losses.parquet` where both were measured. Its metrics are `Compared`.
+        The artifact: `verdict.txt`, and `losses.parquet` if both were measured. Its metrics are `Compared`.
 
     Raises:
-        DamagedArtifactError: If a file to be read is damaged.
-        InputError: If there is no such run, or the champion is not in the store any more.
-        StageError: If the run was not evaluated, or the data that the champion was trained on are gone.
+        DamagedArtifactError: If a file that is needed is damaged.
+        InputError: If there is no such run, or the champion is no longer in the store.
+        StageError: If the run was not evaluated, or the champion's training data is no longer in the store.
     """
     sides = contest(store, run)
 
@@ -45,7 +45,7 @@ def compare(store: Store, run: str) -> Manifest:
 def _compared(store: Store, sides: Contest, folder: Path) -> Compared:
     challenger = Evaluated.read(sides.evaluated).subjects[sides.adapter]
     if challenger.rows < FEWEST_ROWS:
-        line = f"too few rows to say: {rows_of(challenger.rows)} held out, it takes {FEWEST_ROWS}; no alias is moved"
+        line = f"too few held-out rows: {rows_of(challenger.rows)}, at least {FEWEST_ROWS} needed; no alias is moved"
         return Compared(outcome="too_few_rows", verdict=line, challenger=challenger)
     if sides.champion is None:
         return Compared(outcome="first", verdict="there is no champion yet", challenger=challenger)
@@ -56,33 +56,31 @@ def _compared(store: Store, sides: Contest, folder: Path) -> Compared:
     if students[0] != students[1]:
         line = f"the champion is an adapter of another student, {students[0]}; the challenger is one of {students[1]}"
         return Compared(outcome="another_student", verdict=line, challenger=challenger)
-    validation = store.fetch(present(store, sides.wanted.one("split")), "validation.parquet")
+    validation = store.fetch(require_artifact(store, sides.wanted.one("split")), "validation.parquet")
     overlap = _overlap(store, sides, champion, validation)
     if overlap.example:
-        held, learned = overlap.example
+        held_out, trained_on = overlap.example
         line = (
-            f"of the rows held out {max(overlap.exact_overlap, overlap.near_overlap):,} are in what the champion was "
-            f"trained on, or near to it, such as {held} to {learned}: it cannot be measured on them"
+            f"{max(overlap.exact_overlap, overlap.near_overlap):,} held-out rows are equal or similar to the "
+            f"champion's training data, such as {held_out} to {trained_on}: it cannot be measured on them"
         )
         return Compared(outcome="leak", verdict=line, challenger=challenger, overlap=overlap)
     return _measured(store, sides, champion, validation, overlap, folder)
 
 
 def _title(identity: Mapping[str, str]) -> str:
-    """A student by what decides its weights."""
+    """A student's identity as text."""
     return " ".join(f"{key} {value[:40]}" for key, value in identity.items())
 
 
 def _overlap(store: Store, sides: Contest, champion: Manifest, validation: Path) -> Overlap:
-    """What the held-out rows have in common with those that the champion was trained on."""
+    """The overlap of the held-out rows with the champion's training rows."""
     from tuner.splitting.check import check
 
     fingerprint = str(champion.inputs["data"])
     data = store.find("split", fingerprint)
     if data is None:
-        raise StageError(
-            f"the split {fingerprint[:12]}... that the champion was trained on is not in the store any more"
-        )
+        raise StageError(f"the split {fingerprint[:12]}... that the champion was trained on is no longer in the store")
     split = sides.recipe.split
     return check(store.fetch(data, "train.parquet"), validation, split.similarity, split.ngram)
 
@@ -90,40 +88,40 @@ def _overlap(store: Store, sides: Contest, champion: Manifest, validation: Path)
 def _measured(
     store: Store, sides: Contest, champion: Manifest, validation: Path, overlap: Overlap, folder: Path
 ) -> Compared:
-    """Scores both, each on the student in the precision it was trained on."""
+    """Scores both adapters, each on the student with the quantization that it was trained with."""
     from tuner.evaluation.bench import Bench
-    from tuner.evaluation.subjects import wearing
+    from tuner.evaluation.subjects import loaded_adapter
     from tuner.settings import settings
 
     began = time.perf_counter()
-    home = settings().folder("cache/adapters")
-    challenger = present(store, sides.wanted.one("train", sides.adapter))
+    cache = settings().folder("cache/adapters")
+    challenger = require_artifact(store, sides.wanted.one("train", sides.adapter))
     subjects = {CHALLENGER: challenger, CHAMPION: champion}
     bench = Bench(sides.recipe, validation, "compare", len(subjects))
     loaded: list[str | None] = []
     for name, manifest in subjects.items():
         if problem := store.problem(manifest):
             raise DamagedArtifactError(manifest.stage, manifest.fingerprint, problem)
-        adapter = store.fetch_folder(manifest, "adapter", home / manifest.fingerprint)
+        adapter = store.fetch_folder(manifest, "adapter", cache / manifest.fingerprint)
         quantization = manifest.identity["quantization"]
         if loaded[-1:] != [quantization]:
             bench.load(quantization)
             loaded.append(quantization)
-        with wearing(bench.model, adapter) as model:
+        with loaded_adapter(bench.model, adapter) as model:
             bench.score(name, model)
     bench.write_losses(list(subjects), folder)
-    found, measured = bench.difference(CHALLENGER, CHAMPION), bench.interval(CHALLENGER)
-    difference = Estimate(found.difference, found.low, found.high)
+    measured_difference, loss = bench.difference(CHALLENGER, CHAMPION), bench.loss(CHALLENGER)
+    difference = Estimate(measured_difference.difference, measured_difference.low, measured_difference.high)
     is_better = difference.is_below_zero
     return Compared(
         outcome="better" if is_better else "not_better",
         verdict=(
             f"the challenger's held-out loss is {'lower' if is_better else 'not shown to be lower'} than the "
-            f"champion's: {signed(difference)} nats per token {interval(difference)} on {rows_of(measured.rows)}"
+            f"champion's: {signed(difference)} nats per token {interval(difference)} on {rows_of(loss.rows)}"
         ),
-        challenger=measured,
-        champion=bench.interval(CHAMPION),
-        difference=found,
+        challenger=loss,
+        champion=bench.loss(CHAMPION),
+        difference=measured_difference,
         overlap=overlap,
         precision=sides.recipe.evaluation.precision,
         seconds=time.perf_counter() - began,

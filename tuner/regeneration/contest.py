@@ -1,4 +1,4 @@
-"""Who is compared with whom: the best new adapter of a run, and the champion that it found."""
+"""The two adapters that are compared: a run's best one, and the champion from before the run."""
 
 import math
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from tuner.errors import InputError
 from tuner.evaluation.metrics import Evaluated
 from tuner.recipe import Recipe
 from tuner.registry import planned
-from tuner.stage import Parts, present
+from tuner.stage import Parts, require_artifact
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 """The aliases that a regeneration moves."""
@@ -21,15 +21,15 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 
 @dataclass(frozen=True)
 class Contest:
-    """A challenger and the champion it meets.
+    """A challenger and the champion that it is compared with.
 
     Attributes:
         run: The run that trained the challenger.
-        recipe: The run's.
+        recipe: The run's recipe.
         adapter: The challenger's name in the run: the adapter with the lowest held-out loss.
-        wanted: The run's artifacts.
-        evaluated: The run's `evaluate`.
-        champion: Whom the alias named before the run had any part in it; None if nobody.
+        wanted: The run's planned artifacts.
+        evaluated: The run's `evaluate` artifact.
+        champion: The alias's last move not made for this run; None if there is none.
     """
 
     run: str
@@ -41,12 +41,12 @@ class Contest:
 
     @property
     def fingerprint(self) -> str:
-        """The challenger's, of its `train` artifact."""
+        """The fingerprint of the challenger's `train` artifact."""
         return self.wanted.one("train", self.adapter).fingerprint
 
     @property
     def spec(self) -> Spec:
-        """The artifact that holds the comparison."""
+        """The artifact of the comparison."""
         return Spec(
             "compare",
             regeneration.VERSION,
@@ -61,12 +61,12 @@ class Contest:
 
 
 def contest(store: Store, run: str) -> Contest:
-    """Finds both sides of a completed run.
+    """Finds challenger and champion for a completed run.
 
-    Asked again after the run's adapter became the champion it gives the same, so that a decision can be repeated.
+    The result stays the same after the run's adapter became the champion, so a decision can be repeated.
 
     Args:
-        store: Where run and aliases lie.
+        store: The store of the run and the aliases.
         run: The run's name.
 
     Raises:
@@ -75,7 +75,7 @@ def contest(store: Store, run: str) -> Contest:
     """
     recipe = runs.recipe_of(runs.find(store, run))
     wanted = planned(recipe)
-    evaluated = present(store, wanted.one("evaluate"))
+    evaluated = require_artifact(store, wanted.one("evaluate"))
     losses = {name: subject.loss for name, subject in Evaluated.read(evaluated).subjects.items()}
     adapter = min(recipe.training, key=lambda name: math.inf if (loss := losses[name]) is None else loss)
     entries = aliases.history(store, CHAMPION)
@@ -88,12 +88,12 @@ def trained(store: Store, champion: Entry) -> Manifest:
     """The champion's `train` artifact.
 
     Raises:
-        InputError: If it is not in the store any more.
+        InputError: If it is no longer in the store.
     """
     manifest = store.find("train", champion.fingerprint)
     if manifest is None:
         raise InputError(
-            f"{champion.alias}: the adapter {champion.adapter} of {champion.run} is not in {store.url} any more; point "
-            "the alias at another: tuner promote RUN ADAPTER"
+            f"{champion.alias}: the adapter {champion.adapter} of {champion.run} is no longer in {store.url}; point "
+            "the alias at another adapter: tuner promote RUN ADAPTER"
         )
     return manifest

@@ -1,4 +1,4 @@
-"""The decision: what a comparison does to the aliases."""
+"""The decision: moves the aliases according to a comparison."""
 
 from dataclasses import dataclass
 
@@ -15,14 +15,14 @@ from tuner.runs import Run
 
 @dataclass(frozen=True)
 class Decision:
-    """What was decided on a run.
+    """The decision on a run.
 
     Attributes:
-        run: Whose best adapter challenged.
-        adapter: Its name in the run.
-        fingerprint: Its `train` artifact.
-        champion: Whom it met; None if there was nobody.
-        promoted: Whether it is the champion now.
+        run: The challenger's run.
+        adapter: The challenger's name in the run.
+        fingerprint: The fingerprint of its `train` artifact.
+        champion: The champion that it was compared with; None if there was none.
+        promoted: Whether the challenger is now the champion.
         comparison: The metrics of the comparison.
     """
 
@@ -35,46 +35,46 @@ class Decision:
 
     @property
     def line(self) -> str:
-        """Who is the champion now, and why."""
+        """The resulting champion, and the reason."""
         why = self.comparison.verdict
         if self.promoted:
             return f"{self.adapter} of {self.run} is the new champion: {why}"
         if self.champion is None:
-            return f"{self.adapter} of {self.run} is not made the champion: {why}"
+            return f"{self.adapter} of {self.run} does not become the champion: {why}"
         if self.champion.fingerprint == self.fingerprint:
             return f"{self.adapter} of {self.run} stays the champion: {why}"
         return f"{self.champion.adapter} of {self.champion.run} stays the champion: {why}"
 
 
 def decide(store: Store, run: str, comparison: Manifest) -> Decision:
-    """Moves `challenger` to the run's best adapter, and `champion` too if the comparison was won; the run records it.
+    """Moves `challenger` to the run's best adapter, and `champion` too if it won; records the comparison in the run.
 
-    Deciding again on the same run decides the same and moves nothing: not even back what a person has rolled back.
+    A second decision on the same run has the same result and moves nothing, even after a rollback.
 
     Args:
-        store: Where the aliases lie.
+        store: The store of the aliases.
         run: The run that was compared.
-        comparison: What `compare` made of it.
+        comparison: The run's `compare` artifact.
 
     Raises:
-        StageError: If the champion is another one than it was when the two were compared.
+        StageError: If the champion was changed after the comparison.
     """
     sides = contest(store, run)
     if sides.spec.fingerprint != comparison.fingerprint:
-        raise StageError(f"{run}: the champion was changed while it was compared; run the regeneration again")
+        raise StageError(f"{run}: the champion was changed during the comparison; run the regeneration again")
     compared = Compared.read(comparison)
     promoted = compared.outcome in WON
     _note(store, sides)
     if compared.outcome != "too_few_rows" and not _moved(store, CHALLENGER, run):
         if promoted and not _moved(store, CHAMPION, run):
             _move(store, CHAMPION, sides, compared)
-        # Last: it says that the decision was carried out whole.
+        # Moved last: it marks the decision as complete.
         _move(store, CHALLENGER, sides, compared)
     return Decision(run, sides.adapter, sides.fingerprint, sides.champion, promoted, compared)
 
 
 def _note(store: Store, sides: Contest) -> None:
-    """Records the comparison in the run, so that it stays as long as the run does."""
+    """Records the comparison in the run, so that garbage collection keeps it as long as the run."""
     run = Run(store, runs.find(store, sides.run))
     if all(artifact["fingerprint"] != sides.spec.fingerprint for artifact in run.record["artifacts"]):
         run.note(sides.spec, "made")

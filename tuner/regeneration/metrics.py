@@ -1,4 +1,4 @@
-"""What `compare` measures."""
+"""The metrics of `compare`."""
 
 from typing import Literal
 
@@ -10,29 +10,28 @@ Outcome = Literal[
     "first",  # there was no champion
     "better",
     "not_better",
-    "itself",  # both are one adapter
+    "itself",  # both are the same adapter
     "another_student",
-    "leak",  # the champion has trained on what it would be measured on
+    "leak",  # held-out rows are in the champion's training data
     "too_few_rows",
 ]
 
 WON: tuple[Outcome, ...] = ("first", "better")
-"""Outcomes that make the challenger the champion; `too_few_rows` moves no alias at all."""
+"""Outcomes that make the challenger the champion; `too_few_rows` moves no alias."""
 
 
 class Compared(Metrics):
-    """A challenger and the champion, as far as both could be measured.
+    """The comparison of a challenger with the champion, as far as both could be measured.
 
     Attributes:
-        outcome: What came of it.
-        verdict: The same in a line.
-        challenger: Its held-out loss.
-        champion: Likewise; None where the champion was not measured.
-        difference: The challenger's loss minus the champion's; None likewise.
-        overlap: What the held-out rows have in common with those that the champion was trained on; None where that was
-            not looked for.
-        precision: The number format of the arithmetic, as in the recipe; None where nothing was measured.
-        seconds: How long measuring took; None likewise.
+        outcome: The outcome.
+        verdict: The outcome in one line.
+        challenger: The challenger's held-out loss.
+        champion: The champion's held-out loss; None if it was not measured.
+        difference: The challenger's loss minus the champion's; None if the champion was not measured.
+        overlap: The overlap of the held-out rows with the champion's training rows; None if it was not checked.
+        precision: The number format of the arithmetic, as in the recipe; None if nothing was measured.
+        seconds: The duration of the measurement; None if nothing was measured.
     """
 
     outcome: Outcome

@@ -1,4 +1,4 @@
-"""Which round comes next: the runs in the store tell."""
+"""Finds the next round from the runs in the store."""
 
 from typing import Any
 
@@ -11,16 +11,16 @@ from tuner.runs import recipe_of
 
 
 def following(recipe: Recipe, store: Store) -> Recipe:
-    """The recipe of the round after the last one that was completed; the recipe itself if none was.
+    """The recipe of the round after the last completed one; the recipe itself if none is completed.
 
-    A round that was begun and not completed follows the same one again, so it is taken up under the same name.
+    A round that was started but not completed gets the same recipe again, so it is resumed under the same name.
 
     Args:
         recipe: The recipe of the first round.
-        store: Where its runs lie.
+        store: The store of its runs.
 
     Returns:
-        The recipe with one round more, and with the former split whose rows keep their sides.
+        The recipe with one more round, and with the former split, whose rows keep their sides.
     """
     done = _completed(recipe, store)
     if not done:
@@ -36,16 +36,16 @@ def following(recipe: Recipe, store: Store) -> Recipe:
 
 
 def undecided(recipe: Recipe, store: Store) -> Recipe | None:
-    """The last completed round if nothing was decided on it: made by hand, or cut off before its decision.
+    """The last completed round if it has no decision: it was run by hand, or interrupted before the decision.
 
     Args:
         recipe: The recipe of the first round.
-        store: Where its runs lie.
+        store: The store of its runs.
     """
     done = _completed(recipe, store)
     if not done:
         return None
-    # A round may have been run under several names; one decision is enough.
+    # A round may have been run under several names; one decision is sufficient.
     names = {record["name"] for record in done if _rounds(record) == _rounds(done[-1])}
     if any(entry.run in names for entry in aliases.history(store, CHALLENGER)):
         return None
@@ -53,7 +53,7 @@ def undecided(recipe: Recipe, store: Store) -> Recipe | None:
 
 
 def _completed(recipe: Recipe, store: Store) -> list[dict[str, Any]]:
-    """The completed runs of the recipe and of its later rounds, the last round last."""
+    """The completed runs of the recipe and of its later rounds, in order of rounds."""
     wanted = _base(recipe.model_dump(mode="json"))
     records = [record for name in store.run_names() if (record := store.read_run(name))]
     done = [
@@ -71,7 +71,7 @@ def _rounds(record: dict[str, Any]) -> int:
 
 
 def _base(plain: dict[str, Any]) -> dict[str, Any]:
-    """What all rounds of a recipe have in common."""
+    """The settings that all rounds of a recipe share."""
     generation = {key: value for key, value in plain["generation"].items() if key != "rounds"}
     split = {key: value for key, value in plain["split"].items() if key != "former"}
     return {**plain, "generation": generation, "split": split}

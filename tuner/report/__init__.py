@@ -1,1 +1,1 @@
-"""What a person looks at in the end."""
+"""The report: one page, its figures, and the numbers as JSON and CSV."""

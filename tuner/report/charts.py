@@ -1,6 +1,6 @@
-"""The panels of the figures about losses and cost: each draws one thing on one pair of axes.
+"""The panels of the figures about losses and cost: each draws one quantity on one pair of axes.
 
-Every line and bar carries its name and number beside it, so there is no legend to look up.
+Every line and bar is labelled directly, so no legend is needed.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,12 +18,12 @@ INK, MUTED, LINE, GROUND = (tone.light for tone in (palette.INK, palette.MUTED, 
 
 
 def short(name: str, limit: int = 22) -> str:
-    """A name that leaves room for the figure."""
+    """A name cut to a length that leaves room for the figure."""
     return name if len(name) <= limit else f"{name[: limit - 1]}…"
 
 
 def bare(axes: Axes, *, grid: str = "x") -> None:
-    """Takes away the frame and leaves a quiet grid across one direction."""
+    """Removes the frame and draws a light grid in one direction."""
     for side in ("top", "right", "left" if grid == "x" else "bottom"):
         axes.spines[side].set_visible(False)
     axes.tick_params(length=0)
@@ -32,7 +32,7 @@ def bare(axes: Axes, *, grid: str = "x") -> None:
 
 
 def curves(axes: Axes, contents: Contents) -> None:
-    """Training loss by optimizer step, an adapter a line."""
+    """Training loss by optimizer step, one line per adapter."""
     colours = palette.colours_of(contents.subjects)
     ends: list[tuple[float, str]] = []
     last = 1.0
@@ -43,7 +43,7 @@ def curves(axes: Axes, contents: Contents) -> None:
         axes.plot(
             steps, losses, color=colours[name], linewidth=1.8, marker="o", markersize=2.6 if len(steps) < 60 else 0
         )
-        # The last fifth says where a noisy line ends up better than its last point does.
+        # The mean of the last fifth places the label of a noisy line better than its last point.
         ends.append((float(np.mean(losses[-max(1, len(losses) // 5) :])), name))
         last = max(last, float(steps[-1]))
     bare(axes, grid="y")
@@ -53,7 +53,7 @@ def curves(axes: Axes, contents: Contents) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     low, high = axes.get_ylim()
     ends.sort()
-    for (_, name), height in zip(ends, _apart([end for end, _ in ends], low, high), strict=True):
+    for (_, name), height in zip(ends, _spaced([end for end, _ in ends], low, high), strict=True):
         axes.annotate(
             short(name),
             (last, height),
@@ -66,7 +66,7 @@ def curves(axes: Axes, contents: Contents) -> None:
 
 
 def losses(axes: Axes, contents: Contents) -> None:
-    """Held-out loss with its interval, the base's drawn through as the line to beat."""
+    """Held-out loss with its interval; a line through the figure marks the base's loss."""
     colours = palette.colours_of(contents.subjects)
     base = contents.losses[BASE].value
     if base is not None:
@@ -76,8 +76,8 @@ def losses(axes: Axes, contents: Contents) -> None:
     axes.set_xlabel("held-out loss (nats per token)")
 
 
-def telling_differences(contents: Contents) -> list[Difference]:
-    """Each adapter against the base, and the best of them against the others: all pairs would be too many to read."""
+def main_differences(contents: Contents) -> list[Difference]:
+    """Each adapter against the base, and the best adapter against the others; all pairs would be too many to read."""
     against_base = [Difference(name, BASE, contents.difference(name, BASE), None) for name in contents.adapters]
     known = {name: value for name in contents.adapters if (value := contents.losses[name].value) is not None}
     if not known:
@@ -88,34 +88,34 @@ def telling_differences(contents: Contents) -> list[Difference]:
 
 
 def differences(axes: Axes, contents: Contents) -> None:
-    """Paired differences with their intervals: what does not touch 0 is a difference."""
+    """Paired differences with their intervals: one that excludes 0 is a difference."""
     colours = palette.colours_of(contents.subjects)
     axes.axvline(0, color=INK, linewidth=1)
     entries = [
         (f"{short(entry.a, 16)} {MINUS} {short(entry.b, 16)}", entry.estimate, colours[entry.a])
-        for entry in telling_differences(contents)
+        for entry in main_differences(contents)
     ]
     _intervals(axes, entries, [signed(estimate) for _, estimate, _ in entries])
     axes.set_xlabel("difference (nats per token)")
 
 
 def training_time(axes: Axes, contents: Contents) -> None:
-    """How long each adapter trained."""
+    """Training time of each adapter."""
     _trained_bars(axes, contents, lambda trained: trained.seconds, duration)
 
 
 def peak_memory(axes: Axes, contents: Contents) -> None:
-    """The most memory each training held."""
+    """Peak memory of each training."""
     _trained_bars(axes, contents, lambda trained: trained.peak_memory_bytes, size)
 
 
 def adapter_size(axes: Axes, contents: Contents) -> None:
-    """What each adapter's weights take on disk."""
+    """Size of each adapter's weights on disk."""
     _trained_bars(axes, contents, lambda trained: trained.adapter_bytes, size)
 
 
 def inference_speed(axes: Axes, contents: Contents) -> None:
-    """Tokens generated in a second at the largest batch that was timed, with intervals."""
+    """Tokens generated per second at the largest batch size that was timed, with intervals."""
     colours = palette.colours_of(contents.subjects)
     batch = max((entry.batch_size for entry in contents.speed), default=0)
     shown = [
@@ -131,7 +131,7 @@ def inference_speed(axes: Axes, contents: Contents) -> None:
 
 
 def tradeoff(axes: Axes, contents: Contents) -> None:
-    """What training time bought: loss improvement over the base; marks grow with the trainable parameters."""
+    """Loss improvement over the base by training time; marks grow with the number of trainable parameters."""
     colours = palette.colours_of(contents.subjects)
     most = max((trained.trainable_parameters for trained in contents.training.values()), default=1)
     longest = 0.0
@@ -186,7 +186,7 @@ def _intervals(axes: Axes, entries: Sequence[tuple[str, Estimate, str]], texts: 
             ha="center",
             va="bottom",
             color=INK,
-            # A line that runs through a number makes it hard to read.
+            # A background, so that no line runs through the number.
             bbox={"boxstyle": "square,pad=0.1", "facecolor": GROUND, "edgecolor": "none"},
         )
     axes.set_yticks(range(len(entries)), [label for label, _, _ in entries])
@@ -196,11 +196,11 @@ def _intervals(axes: Axes, entries: Sequence[tuple[str, Estimate, str]], texts: 
 
 
 def _trained_bars(
-    axes: Axes, contents: Contents, of: Callable[[Trained], float], worded: Callable[[float], str]
+    axes: Axes, contents: Contents, value_of: Callable[[Trained], float], formatted: Callable[[float], str]
 ) -> None:
     colours, names = palette.colours_of(contents.subjects), contents.adapters
-    values = [of(contents.training[name]) for name in names]
-    _bars(axes, [short(name) for name in names], values, [colours[name] for name in names], [*map(worded, values)])
+    values = [value_of(contents.training[name]) for name in names]
+    _bars(axes, [short(name) for name in names], values, [colours[name] for name in names], [*map(formatted, values)])
 
 
 def _bars(
@@ -211,15 +211,15 @@ def _bars(
         axes.annotate(text, (value, position), xytext=(5, 0), textcoords="offset points", va="center", color=INK)
     axes.set_yticks(range(len(values)), labels)
     axes.set_ylim(max(1, len(values)) - 0.5, -0.5)
-    # Room for the number behind the longest bar.
+    # Room for the number after the longest bar.
     axes.set_xlim(0, max(values, default=0) * 1.45 or 1)
     axes.set_xticks([])
     bare(axes)
     axes.spines["bottom"].set_visible(False)
 
 
-def _apart(heights: Sequence[float], low: float, high: float) -> list[float]:
-    """Pushes sorted heights upwards until labels of one line do not touch, and back below the upper end."""
+def _spaced(heights: Sequence[float], low: float, high: float) -> list[float]:
+    """Moves sorted heights up until one-line labels at them do not overlap, then all down below the upper end."""
     gap = (high - low) * 0.075
     placed: list[float] = []
     for height in heights:

@@ -1,4 +1,4 @@
-"""The largest clusters of duplicates: what was called the same, so that one sees whether it is."""
+"""The largest clusters of duplicates, with examples by which a reader can judge them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,25 +11,25 @@ from tuner.report.curated import Curated, Positions, Row
 from tuner.report.why import DUPLICATES, relation
 from tuner.report.wording import count, plain
 
-SHOWN = 10
-"""Clusters."""
+MAX_CLUSTERS = 10
 
-LOSERS = 3
-"""Rows shown of each, beside the one that won."""
+MAX_LOSERS = 3
+"""Rows to show of a cluster besides its winner."""
 
-CHARACTERS = 280
+MAX_CHARACTERS = 280
+"""Characters to show of a text."""
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """One cluster.
+    """A cluster of duplicates.
 
     Attributes:
-        name: The row_id by which curation calls it.
-        size: Rows in it.
-        winner: The position of the row that beat the others.
-        losers: Positions of some that it beat, the most similar first.
-        kinds: Rows that lost, by the reason.
+        name: Its name in curation: a row_id.
+        size: Number of its rows.
+        winner: The position of the row that was preferred over the others.
+        losers: Positions of some of the others, the most similar first.
+        kinds: Number of the others, by reason.
     """
 
     name: str
@@ -41,75 +41,75 @@ class Cluster:
 
 def largest(counted: Counted) -> list[str]:
     """The names of the clusters to show, the largest first."""
-    return list(counted.clusters.largest)[:SHOWN]
+    return list(counted.clusters.largest)[:MAX_CLUSTERS]
 
 
-def chosen(curated: Curated, counted: Counted) -> list[Cluster]:
-    """Looks into the largest clusters.
+def select(curated: Curated, counted: Counted) -> list[Cluster]:
+    """Selects the largest clusters and the rows to show of them.
 
     Args:
-        curated: The rows; its `members` are those of `largest`.
-        counted: What curation counted.
+        curated: The rows, read with the `members` of the clusters `largest`.
+        counted: The metrics of curation.
 
     Returns:
-        The clusters whose rows are there, the largest first.
+        The clusters of which rows were read, the largest first.
     """
-    noted = {reason: curated.noted(reason) for reason in DUPLICATES}
+    by_reason = {reason: curated.with_reason(reason) for reason in DUPLICATES}
     names = [name for name in largest(counted) if name in curated.members]
-    return [_cluster(name, curated, noted) for name in names]
+    return [_cluster(name, curated, by_reason) for name in names]
 
 
-def described(clusters: list[Cluster], rows: Mapping[int, Row]) -> list[dict[str, Any]]:
-    """The clusters as the page lays them out.
+def as_data(clusters: list[Cluster], rows: Mapping[int, Row]) -> list[dict[str, Any]]:
+    """The clusters as data for the page's template.
 
     Args:
-        clusters: As `chosen` made them.
+        clusters: The clusters.
         rows: Their winners and losers, by position.
     """
-    return [_described(cluster, rows) for cluster in clusters]
+    return [_as_data(cluster, rows) for cluster in clusters]
 
 
 def summary(counted: Counted) -> str:
-    """How many clusters there are and of what sizes, in a sentence or two; and what the search left undone."""
-    found = counted.clusters
-    if not found.number:
-        said = "No two rows were called the same."
+    """The number and sizes of the clusters, and whether the search was incomplete, in sentences."""
+    clusters = counted.clusters
+    if not clusters.number:
+        text = "No duplicates were found."
     else:
-        sizes = {int(size): clusters for size, clusters in found.sizes.items()}
+        sizes = {int(size): number for size, number in clusters.sizes.items()}
         groups = (
             ("pairs", sum(n for size, n in sizes.items() if size == 2)),
             ("of 3 to 10 rows", sum(n for size, n in sizes.items() if 3 <= size <= 10)),
             ("larger", sum(n for size, n in sizes.items() if size > 10)),
         )
-        several = found.number > 1
-        said = f"{count(found.rows)} rows hang together in {count(found.number)} cluster{'s' if several else ''}"
+        several = clusters.number > 1
+        text = f"{count(clusters.rows)} rows form {count(clusters.number)} cluster{'s' if several else ''}"
         if several:
-            said += f": {', '.join(f'{count(n)} {what}' for what, n in groups if n)}; the largest has {max(sizes):,}"
-        said += "."
+            text += f": {', '.join(f'{count(n)} {size}' for size, n in groups if n)}; the largest has {max(sizes):,}"
+        text += "."
     if unfinished := counted.unfinished_buckets:
-        said += (
-            f" In {count(unfinished)} bucket{'s' if unfinished > 1 else ''} of the search not every pair was compared, "
-            "so duplicates may be left."
+        text += (
+            f" In {count(unfinished)} bucket{'s' if unfinished > 1 else ''} of the search not all pairs were compared, "
+            "so some duplicates may remain."
         )
-    return said
+    return text
 
 
-def _cluster(name: str, curated: Curated, noted: Mapping[str, Positions]) -> Cluster:
+def _cluster(name: str, curated: Curated, by_reason: Mapping[str, Positions]) -> Cluster:
     members = curated.members[name]
-    lost = {reason: np.intersect1d(members, rows, assume_unique=True) for reason, rows in noted.items()}
-    alike = np.union1d(lost["near_duplicate"], lost["semantic_duplicate"])
-    # Exact copies say nothing that the winner does not; one stands for all where there is nothing else to show.
-    losers = alike if alike.size else lost["duplicate"][:1]
+    losers_by_reason = {reason: np.intersect1d(members, rows, assume_unique=True) for reason, rows in by_reason.items()}
+    similar = np.union1d(losers_by_reason["near_duplicate"], losers_by_reason["semantic_duplicate"])
+    # Exact copies equal the winner; one is shown only if there is nothing else to show.
+    losers = similar if similar.size else losers_by_reason["duplicate"][:1]
     similarity = curated.scores.get("similarity", np.full(len(curated), np.nan))[losers]
     order = np.argsort(-np.nan_to_num(similarity), kind="stable")
-    # From the most similar to the least: the least is the one to doubt.
-    places = np.unique(np.linspace(0, losers.size - 1, min(LOSERS, losers.size)).round().astype(np.int64))
+    # Including the least similar row, which is the most doubtful.
+    places = np.unique(np.linspace(0, losers.size - 1, min(MAX_LOSERS, losers.size)).round().astype(np.int64))
     return Cluster(
         name=name,
         size=members.size,
         winner=_winner(members, curated),
         losers=tuple(losers[order[places]].tolist()),
-        kinds={reason: rows.size for reason, rows in lost.items() if rows.size},
+        kinds={reason: rows.size for reason, rows in losers_by_reason.items() if rows.size},
     )
 
 
@@ -118,15 +118,15 @@ def _winner(members: Positions, curated: Curated) -> int:
     if not unbeaten.size:
         return int(members[0])
     quality = curated.scores.get("quality")
-    # Where several stay, the best one beat the rest.
+    # Where several rows are kept, the best one is the winner.
     return int(unbeaten[0] if quality is None else unbeaten[np.argmax(np.nan_to_num(quality[unbeaten], nan=-1))])
 
 
-def _described(cluster: Cluster, rows: Mapping[int, Row]) -> dict[str, Any]:
+def _as_data(cluster: Cluster, rows: Mapping[int, Row]) -> dict[str, Any]:
     winner = rows[cluster.winner]
     return {
         "size": count(cluster.size),
-        "kinds": [_losers(reason, lost) for reason, lost in cluster.kinds.items()],
+        "kinds": [_kind(reason, number) for reason, number in cluster.kinds.items()],
         "winner": _text(winner) | {"kept": winner["verdict"] == "kept"},
         "losers": [
             _text(rows[position]) | {"relation": _relation(rows[position], winner["row_id"])}
@@ -135,21 +135,21 @@ def _described(cluster: Cluster, rows: Mapping[int, Row]) -> dict[str, Any]:
     }
 
 
-def _losers(reason: str, lost: int) -> str:
-    """How many lost as what, such as `2 near duplicates`."""
-    return f"{count(lost)} {'exact duplicate' if reason == 'duplicate' else plain(reason)}{'s' if lost > 1 else ''}"
+def _kind(reason: str, number: int) -> str:
+    """A number of duplicates of a kind, such as `2 near duplicates`."""
+    return f"{count(number)} {'exact duplicate' if reason == 'duplicate' else plain(reason)}{'s' if number > 1 else ''}"
 
 
 def _relation(row: Row, winner: str) -> str:
-    """What a row is to the one that beat it, which is named where it is not the winner of the cluster."""
-    beaten_by = row.get("duplicate_of")
-    return relation(row) if beaten_by in (None, winner) else f"{relation(row)} of row {beaten_by}"
+    """How a row relates to the row it is a duplicate of, which is named if it is not the winner of the cluster."""
+    duplicate_of = row.get("duplicate_of")
+    return relation(row) if duplicate_of in (None, winner) else f"{relation(row)} of row {duplicate_of}"
 
 
 def _text(row: Row) -> dict[str, str]:
-    return {"id": row["row_id"], "instruction": _begin(row["instruction"]), "response": _begin(row["response"])}
+    return {"id": row["row_id"], "instruction": _beginning(row["instruction"]), "response": _beginning(row["response"])}
 
 
-def _begin(text: str | None) -> str:
+def _beginning(text: str | None) -> str:
     text = text or ""
-    return text if len(text) <= CHARACTERS else f"{text[:CHARACTERS].rstrip()} […]"
+    return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS].rstrip()} […]"

@@ -1,4 +1,4 @@
-"""The comparison of base and adapters: one set of measures, as a table to read, as JSON and as CSV."""
+"""The comparison of base and adapters: one set of measures, as a table, as JSON and as CSV."""
 
 import csv
 import io
@@ -20,11 +20,11 @@ UNMERGEABLE = "There are no changed weights to merge."
 
 @dataclass(frozen=True)
 class Cell:
-    """What one subject got in one measure.
+    """The value of a measure for one subject.
 
     Attributes:
-        estimate: The number, with an interval where there is one.
-        reason: Why there is no number.
+        estimate: The number, with its interval if there is one.
+        reason: Why there is no number; empty if there is one.
     """
 
     estimate: Estimate
@@ -37,18 +37,18 @@ class Measure:
 
     Attributes:
         key: Its name in JSON.
-        group: The heading it stands under.
-        label: Its name for a person.
+        group: The heading above it.
+        label: Its name in the table.
         unit: The unit of the raw number.
-        worded: Spells the number for a person.
-        cells: What every subject got.
+        formatted: Formats the number for the table.
+        cells: The values, by subject.
     """
 
     key: str
     group: str
     label: str
     unit: str
-    worded: Callable[[Estimate], str]
+    formatted: Callable[[Estimate], str]
     cells: dict[str, Cell]
 
     def value(self, subject: str) -> float | None:
@@ -57,21 +57,21 @@ class Measure:
 
 
 def measures(contents: Contents) -> list[Measure]:
-    """Everything that is compared, in the order of the table."""
+    """All measures, in the order of the table."""
     rows = contents.held_out_rows
 
     def trained(
         key: str,
-        of: Callable[[Trained], float],
+        value_of: Callable[[Trained], float],
         group: str,
         label: str,
         unit: str,
-        worded: Callable[[float | None], str],
+        formatted: Callable[[float | None], str],
         of_base: float | None = None,
     ) -> Measure:
         cells = {BASE: Cell(Estimate(of_base), UNTRAINED if of_base is None else "")}
-        cells |= {name: Cell(Estimate(of(contents.training[name]))) for name in contents.adapters}
-        return Measure(key, group, label, unit, _alone(worded), cells)
+        cells |= {name: Cell(Estimate(value_of(contents.training[name]))) for name in contents.adapters}
+        return Measure(key, group, label, unit, _value_only(formatted), cells)
 
     quality, cost, shape = "Quality", "Cost of training", "Size"
     nats, rates, parameters = "nats per token", "tokens/s", "parameters"
@@ -81,14 +81,14 @@ def measures(contents: Contents) -> list[Measure]:
     losses = {name: _cell(contents.losses[name]) for name in contents.subjects}
     itself = Cell(Estimate(None), ITSELF)
     return [
-        Measure("held_out_loss", quality, "held-out loss", nats, _alone(number), losses),
+        Measure("held_out_loss", quality, "held-out loss", nats, _value_only(number), losses),
         Measure("difference_to_base", quality, "difference to base", nats, signed, {BASE: itself, **differences}),
         Measure(
             "rows_better_than_base",
             quality,
             "held-out rows better than base",
             "rows",
-            _alone(lambda value: ABSENT if value is None else f"{count(value)} of {count(rows)}"),
+            _value_only(lambda value: ABSENT if value is None else f"{count(value)} of {count(rows)}"),
             {BASE: itself, **better},
         ),
         trained("train_loss", lambda m: m.train_loss, quality, "train loss, mean over the run", nats, number),
@@ -110,7 +110,7 @@ def measures(contents: Contents) -> list[Measure]:
 
 
 def table(contents: Contents) -> dict[str, Any]:
-    """The table as the page lays it out: groups of rows, and the footnotes that explain every empty cell."""
+    """The table as data for the page's template: groups of rows, and the footnotes that explain empty cells."""
     notes: list[str] = []
     groups: dict[str, list[dict[str, Any]]] = {}
     for measure in measures(contents):
@@ -120,13 +120,13 @@ def table(contents: Contents) -> dict[str, Any]:
             if cell.reason and cell.reason not in notes:
                 notes.append(cell.reason)
             note = notes.index(cell.reason) + 1 if cell.reason else None
-            cells.append({"text": measure.worded(cell.estimate), "span": span(cell.estimate), "note": note})
+            cells.append({"text": measure.formatted(cell.estimate), "span": span(cell.estimate), "note": note})
         groups.setdefault(measure.group, []).append({"label": measure.label, "cells": cells})
     return {"groups": groups, "notes": notes}
 
 
 def as_json(contents: Contents, verdict: Verdict) -> dict[str, Any]:
-    """The raw numbers with units and intervals, and what they rest on."""
+    """The raw numbers with units and intervals, and the artifacts behind them."""
     compared = measures(contents)
     return {
         "recipe": contents.recipe.name,
@@ -166,9 +166,9 @@ def as_json(contents: Contents, verdict: Verdict) -> dict[str, Any]:
 
 
 def as_csv(contents: Contents) -> str:
-    """One row a subject; the first columns after the name are called as the project's first run called them.
+    """One row per subject; the first columns have the names that the project's first run used.
 
-    Inference columns hold the smallest batch that was timed; the JSON holds all.
+    Inference columns are of the smallest batch size that was timed; the JSON has all.
     """
     smallest = min((entry.batch_size for entry in contents.speed), default=None)
     by_key = {measure.key: measure for measure in measures(contents)}
@@ -220,7 +220,7 @@ def _scaled(
 
 
 def _speeds(contents: Contents) -> list[Measure]:
-    found = []
+    speeds = []
     for batch in sorted({entry.batch_size for entry in contents.speed}):
         for merged in sorted({entry.merged for entry in contents.speed if entry.batch_size == batch}):
             cells = {}
@@ -231,8 +231,8 @@ def _speeds(contents: Contents) -> list[Measure]:
                 cells[name] = Cell(speed, reason)
             key = f"inference_tokens_per_second_batch_{batch}{'_merged' if merged else ''}"
             label = f"tokens/s, batch {batch}{', merged' if merged else ''}"
-            found.append(Measure(key, "Speed of inference", label, "tokens/s", _alone(rate), cells))
-    return found
+            speeds.append(Measure(key, "Speed of inference", label, "tokens/s", _value_only(rate), cells))
+    return speeds
 
 
 def _speed(contents: Contents, subject: str, merged: bool, batch: int | None) -> Estimate:
@@ -243,9 +243,9 @@ def _speed(contents: Contents, subject: str, merged: bool, batch: int | None) ->
 
 
 def _base_parameters(contents: Contents) -> float | None:
-    """What the base model counts: what every adapter's total leaves without its own; None where they disagree."""
-    left = {trained.total_parameters - trained.trainable_parameters for trained in contents.training.values()}
-    return left.pop() if len(left) == 1 else None
+    """The base model's number of parameters: each adapter's total minus its own; None if adapters disagree."""
+    bases = {trained.total_parameters - trained.trainable_parameters for trained in contents.training.values()}
+    return bases.pop() if len(bases) == 1 else None
 
 
 def _memory_of(contents: Contents) -> str:
@@ -266,8 +266,8 @@ def _raw(cell: Cell, unit: str) -> dict[str, Any]:
     return raw
 
 
-def _alone(worded: Callable[[float | None], str]) -> Callable[[Estimate], str]:
-    return lambda estimate: worded(estimate.value)
+def _value_only(formatted: Callable[[float | None], str]) -> Callable[[Estimate], str]:
+    return lambda estimate: formatted(estimate.value)
 
 
 def _hours(hours: float | None) -> str:

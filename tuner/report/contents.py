@@ -1,4 +1,4 @@
-"""All that a report is made of, read once from the artifacts; everything after this only words, draws and lays out."""
+"""The contents of a report, read once from the artifacts; all other modules only format, draw and lay out."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from tuner.report.curated import Curated, read
 from tuner.report.inputs import Inputs
 from tuner.report.thresholds import Score
 from tuner.report.wording import Estimate
-from tuner.splitting.metrics import Divided
+from tuner.splitting.metrics import SplitMetrics
 from tuner.training.metrics import Trained
 
 if TYPE_CHECKING:
@@ -57,27 +57,27 @@ class Sample:
 
 @dataclass(frozen=True)
 class Contents:
-    """A report before it has a form.
+    """Everything that a report shows, before layout.
 
     Attributes:
-        recipe: What was run.
+        recipe: The recipe.
         subjects: `base` and then the adapters, in the recipe's order.
-        training: What training measured, by adapter.
+        training: The metrics of training, by adapter.
         losses: Held-out loss in nats per completion token, by subject.
         held_out_rows: Rows behind these losses.
         held_out_tokens: Completion tokens behind them.
-        precision: The number format that everyone was scored in.
-        differences: Of each adapter to the base and of each pair of adapters.
+        precision: The number format in which all subjects were scored.
+        differences: Of each adapter and the base, and of each pair of adapters.
         speed: Timed generations.
         better_rows: Held-out rows on which an adapter's loss is below the base's, by adapter.
         curves: Steps and losses of training, by adapter.
-        curation: What curation counted.
-        split: What the split counted.
+        curation: The metrics of curation.
+        split: The metrics of the split.
         curated: The curated rows.
-        scores: Histograms of what curation measured.
-        unscored: Why there are no others, a sentence each.
+        scores: Histograms of the scores that curation measured.
+        unscored: For each score without a histogram, a sentence that says why.
         samples: Answers side by side.
-        artifacts: Every artifact the report rests on, with a label, in the order of the stages.
+        artifacts: The artifacts behind the report, with labels, in the order of the stages.
     """
 
     recipe: "Recipe"
@@ -92,7 +92,7 @@ class Contents:
     better_rows: dict[str, int]
     curves: dict[str, tuple[np.ndarray, np.ndarray]]
     curation: Counted
-    split: Divided
+    split: SplitMetrics
     curated: Curated
     scores: tuple[Score, ...]
     unscored: tuple[str, ...]
@@ -105,12 +105,12 @@ class Contents:
         return self.subjects[1:]
 
     @property
-    def tells(self) -> bool:
+    def has_enough_rows(self) -> bool:
         """Whether there are enough held-out rows to call anything better or worse."""
         return self.held_out_rows >= FEWEST_ROWS
 
     def difference(self, a: str, b: str) -> Estimate:
-        """The loss of `a` minus that of `b`, whichever way round it was measured."""
+        """The loss of `a` minus that of `b`, in whichever order the pair was measured."""
         for difference in self.differences:
             if (difference.a, difference.b) == (a, b):
                 return difference.estimate
@@ -120,13 +120,13 @@ class Contents:
 
 
 def gather(inputs: Inputs) -> Contents:
-    """Reads what a report is made of.
+    """Reads the contents of a report.
 
     Args:
         inputs: The artifacts and their files.
 
     Raises:
-        DamagedArtifactError: If the metrics of one are not those of this version of its stage.
+        DamagedArtifactError: If the metrics of an artifact do not fit this version of its stage.
     """
     measured = Evaluated.read(inputs.evaluate)
     adapters = [name for name in inputs.recipe.training if name in inputs.training]
@@ -140,31 +140,29 @@ def gather(inputs: Inputs) -> Contents:
         subjects=subjects,
         training={name: Trained.read(inputs.training[name]) for name in adapters},
         losses={
-            name: Estimate(found.loss, found.low, found.high)
-            for name in subjects
-            for found in [measured.subjects[name]]
+            name: Estimate(loss.loss, loss.low, loss.high) for name in subjects for loss in [measured.subjects[name]]
         },
         held_out_rows=base.rows,
         held_out_tokens=base.tokens,
         precision=measured.precision,
         differences=tuple(
-            Difference(found.a, found.b, Estimate(found.difference, found.low, found.high), found.p)
-            for found in measured.differences
+            Difference(pair.a, pair.b, Estimate(pair.difference, pair.low, pair.high), pair.p)
+            for pair in measured.differences
         ),
         speed=tuple(
             Speed(
-                subject=found.subject,
-                merged=found.merged,
-                batch_size=found.batch_size,
-                new_tokens=found.new_tokens,
-                tokens_per_second=Estimate(found.tokens_per_second, found.low, found.high),
+                subject=speed.subject,
+                merged=speed.merged,
+                batch_size=speed.batch_size,
+                new_tokens=speed.new_tokens,
+                tokens_per_second=Estimate(speed.tokens_per_second, speed.low, speed.high),
             )
-            for found in measured.speed
+            for speed in measured.speed
         ),
         better_rows=_better_rows(tables.read(inputs.losses), adapters),
         curves={name: _curve(tables.read(inputs.curves[name])) for name in adapters},
         curation=counted,
-        split=Divided.read(inputs.split),
+        split=SplitMetrics.read(inputs.split),
         curated=curated,
         scores=scores,
         unscored=unscored,
@@ -184,8 +182,8 @@ def _better_rows(losses: pa.Table, adapters: list[str]) -> dict[str, int]:
 
 def _curve(curve: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     steps, losses = _numbers(curve, "step"), _numbers(curve, "loss")
-    drawn = np.isfinite(losses)
-    return steps[drawn], losses[drawn]
+    known = np.isfinite(losses)
+    return steps[known], losses[known]
 
 
 def _numbers(table: pa.Table, column: str) -> np.ndarray:
@@ -193,11 +191,11 @@ def _numbers(table: pa.Table, column: str) -> np.ndarray:
 
 
 def _samples(table: pa.Table) -> tuple[Sample, ...]:
-    found: dict[str, Sample] = {}
+    samples: dict[str, Sample] = {}
     for row in table.to_pylist():
-        sample = found.setdefault(row["row_id"], Sample(row["row_id"], row["instruction"], row["reference"], {}))
+        sample = samples.setdefault(row["row_id"], Sample(row["row_id"], row["instruction"], row["reference"], {}))
         sample.completions[row["subject"]] = row["completion"]
-    return tuple(found.values())
+    return tuple(samples.values())
 
 
 def _artifacts(inputs: Inputs, adapters: list[str]) -> tuple[tuple[str, Manifest], ...]:

@@ -1,4 +1,4 @@
-"""The curated rows, read so that a million fit: numbers and flags of all, texts only of those that are shown."""
+"""The curated rows, read so that a million fit in memory: numbers of all rows, texts only of those shown."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ Positions = NDArray[np.int64]
 Row = dict[str, Any]
 
 SCORES = (*(score.column for check in CHECKS.values() for score in check.scores), "similarity")
-"""Columns of numbers that are read of every row; a recipe that switches a check off leaves its column out."""
+"""Numeric columns that are read for every row; the column of a check that is switched off is missing."""
 
 _LABELS = tuple(score.labels for check in CHECKS.values() for score in check.scores if score.labels)
-_FACTS = ("verdict", "reasons", "marks", "cluster", "duplicate_of", *_LABELS)
+_FLAGS = ("verdict", "reasons", "marks", "cluster", "duplicate_of", *_LABELS)
 
-# What is shown of a row; everything else that curation left stays in the file.
+# The columns that the page shows of a row.
 _SHOWN = (
     "row_id",
     "verdict",
@@ -38,26 +38,27 @@ _SHOWN = (
     "duplicate_of",
 )
 
-# Rows in memory at once, about 1 kB each where texts are read.
+# Rows in memory at once, about 1 kB each if texts are read.
 _NUMBERS, _TEXTS = 65_536, 2_048
-# Bytes of a column that are read at once: a row group may hold 100 MB of texts.
+# Bytes of a column read at once: a row group may hold 100 MB of texts.
 _BUFFER = 1 << 20
 
 
 @dataclass(frozen=True)
 class Curated:
-    """What the report knows of all rows; a position counts over all files.
+    """What the report reads of all rows. A row's position is its number over all files.
 
     Attributes:
-        files: Where the rows lie.
-        begins: The position of the first row of every file, and behind the last row, shape (files + 1,).
+        files: The files of the rows.
+        begins: The position of each file's first row, and the number of rows at the end, shape (files + 1,).
         kept: Which rows were kept, shape (rows,).
-        beaten: Which rows name another one that beat them as a duplicate, shape (rows,).
-        scores: By column of `SCORES`, as far as it is there; NaN where a row has none, shape (rows,).
-        reasons: The rows that each reason rejects, rising; only reasons that reject any, in the order of the checks.
-        marks: The rows that each reason marks only.
-        labels: By column that a score names as its labels, how many rows have each label, most frequent first.
-        members: The rows of the clusters that were asked for, by the name of the cluster.
+        beaten: Which rows are duplicates of another row that was preferred, shape (rows,).
+        scores: By column of `SCORES`, if it exists; NaN where a row has no value, shape (rows,).
+        reasons: The positions of the rows that each reason rejects, ascending, in the order of the checks; reasons
+            without rows are left out.
+        marks: The positions of the rows that each reason only marks.
+        labels: For each label column of a score, the number of rows by label, most frequent first.
+        members: The positions of the rows of the requested clusters, by the cluster's name.
     """
 
     files: tuple[Path, ...]
@@ -73,77 +74,78 @@ class Curated:
     def __len__(self) -> int:
         return int(self.begins[-1])
 
-    def noted(self, reason: str) -> Positions:
-        """The rows that have a reason, be it one that rejects or a mark; rising."""
+    def with_reason(self, reason: str) -> Positions:
+        """The positions of the rows with a reason, whether it rejects or only marks them; ascending."""
         none = np.zeros(0, np.int64)
         return np.union1d(self.reasons.get(reason, none), self.marks.get(reason, none))
 
     def rows(self, positions: Iterable[int]) -> dict[int, Row]:
-        """Reads rows with their texts, by position; what a file has no column for is missing in its rows."""
+        """Reads rows with their texts, by position; they lack the columns that their file lacks."""
         wanted = np.unique(np.fromiter(positions, np.int64))
-        found: dict[int, Row] = {}
+        rows: dict[int, Row] = {}
         for path, begin, end in zip(self.files, self.begins[:-1], self.begins[1:], strict=True):
-            here = wanted[(wanted >= begin) & (wanted < end)]
-            if not here.size:
+            in_file = wanted[(wanted >= begin) & (wanted < end)]
+            if not in_file.size:
                 continue
             columns = [name for name in parquet.read_schema(path).names if name in _SHOWN]
             for at, batch in _batches(path, columns, _TEXTS):
-                chosen = here[(here >= begin + at) & (here < begin + at + batch.num_rows)]
-                taken = batch.take(pa.array(chosen - begin - at))
-                found.update(zip(chosen.tolist(), taken.to_pylist(), strict=True))
-        return found
+                first = begin + at
+                in_batch = in_file[(in_file >= first) & (in_file < first + batch.num_rows)]
+                selected = batch.take(pa.array(in_batch - first))
+                rows.update(zip(in_batch.tolist(), selected.to_pylist(), strict=True))
+        return rows
 
     def with_winners(self, positions: Iterable[int]) -> dict[int, Row]:
-        """Reads rows, and with every row the one that beat it, and the one that beat that one, and so on."""
-        found = self.rows(positions)
-        known = {row["row_id"] for row in found.values()}
-        while missing := {row["duplicate_of"] for row in found.values() if row.get("duplicate_of")} - known:
-            found |= self.rows(self._positions_of(missing))
+        """Reads rows, and for every duplicate the row preferred over it, the row preferred over that one, and so on."""
+        rows = self.rows(positions)
+        known = {row["row_id"] for row in rows.values()}
+        while missing := {row["duplicate_of"] for row in rows.values() if row.get("duplicate_of")} - known:
+            rows |= self.rows(self._positions_of(missing))
             known |= missing
-        return found
+        return rows
 
     def _positions_of(self, row_ids: Collection[str]) -> list[int]:
-        found: list[int] = []
+        positions: list[int] = []
         for path, begin in zip(self.files, self.begins[:-1].tolist(), strict=True):
             for at, batch in _batches(path, ["row_id"], _NUMBERS):
-                here = pl.DataFrame(batch)["row_id"].is_in(list(row_ids)).arg_true()
-                found += (here + begin + at).to_list()
-        return found
+                matches = pl.DataFrame(batch)["row_id"].is_in(list(row_ids)).arg_true()
+                positions += (matches + begin + at).to_list()
+        return positions
 
 
 def read(files: Sequence[Path], clusters: Collection[str] = ()) -> Curated:
-    """Reads what is known of all rows: no texts.
+    """Reads all rows without their texts.
 
     Args:
-        files: The curated rows, at least one file.
-        clusters: Names of clusters whose members are wanted.
+        files: The files of the curated rows, at least one.
+        clusters: Names of the clusters whose members to read.
     """
-    there = set.intersection(*(set(parquet.read_schema(path).names) for path in files))
-    scores = [name for name in SCORES if name in there]
-    columns = [*scores, *(name for name in _FACTS if name in there)]
+    available = set.intersection(*(set(parquet.read_schema(path).names) for path in files))
+    scores = [name for name in SCORES if name in available]
+    columns = [*scores, *(name for name in _FLAGS if name in available)]
     begins = np.cumsum([0, *(parquet.read_metadata(path).num_rows for path in files)])
     rows = int(begins[-1])
     kept, beaten = np.zeros(rows, np.bool_), np.zeros(rows, np.bool_)
     numbers = {name: np.full(rows, np.nan) for name in scores}
-    found: dict[str, dict[str, list[Positions]]] = {name: {} for name in ("reasons", "marks", "cluster", *_LABELS)}
+    groups: dict[str, dict[str, list[Positions]]] = {name: {} for name in ("reasons", "marks", "cluster", *_LABELS)}
     for path, begin in zip(files, begins[:-1].tolist(), strict=True):
         for at, batch in _batches(path, columns, _NUMBERS):
             frame = pl.DataFrame(batch).with_row_index("position", offset=begin + at)
-            here = slice(begin + at, begin + at + len(frame))
-            kept[here] = (frame["verdict"] == "kept").fill_null(False)
+            span = slice(begin + at, begin + at + len(frame))
+            kept[span] = (frame["verdict"] == "kept").fill_null(False)
             for name in scores:
-                numbers[name][here] = frame[name].cast(pl.Float64).fill_null(np.nan)
-            if "duplicate_of" in there:
-                beaten[here] = frame["duplicate_of"].is_not_null()
+                numbers[name][span] = frame[name].cast(pl.Float64).fill_null(np.nan)
+            if "duplicate_of" in available:
+                beaten[span] = frame["duplicate_of"].is_not_null()
             for name in ("reasons", "marks"):
-                if name in there:
-                    _sort_in(found[name], frame.select("position", name).explode(name))
+                if name in available:
+                    _group(groups[name], frame.select("position", name).explode(name))
             for name in _LABELS:
-                if name in there:
-                    _sort_in(found[name], frame.select("position", name))
-            if "cluster" in there:
-                _sort_in(
-                    found["cluster"],
+                if name in available:
+                    _group(groups[name], frame.select("position", name))
+            if "cluster" in available:
+                _group(
+                    groups["cluster"],
                     frame.filter(pl.col("cluster").is_in(list(clusters))).select("position", "cluster"),
                 )
     return Curated(
@@ -152,15 +154,15 @@ def read(files: Sequence[Path], clusters: Collection[str] = ()) -> Curated:
         kept=kept,
         beaten=beaten,
         scores=numbers,
-        reasons=_in_order(found["reasons"]),
-        marks=_in_order(found["marks"]),
-        labels={name: _counted(found[name]) for name in _LABELS},
-        members={name: np.concatenate(positions) for name, positions in found["cluster"].items()},
+        reasons=_in_order(groups["reasons"]),
+        marks=_in_order(groups["marks"]),
+        labels={name: _counts(groups[name]) for name in _LABELS},
+        members={name: np.concatenate(positions) for name, positions in groups["cluster"].items()},
     )
 
 
 def _batches(path: Path, columns: list[str], size: int) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Parts of a file, each with the number of rows before it."""
+    """Batches of a file's rows, each with the number of rows before it."""
     at = 0
     with parquet.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False) as file:
         for batch in file.iter_batches(batch_size=size, columns=columns):
@@ -168,19 +170,19 @@ def _batches(path: Path, columns: list[str], size: int) -> Iterator[tuple[int, p
             at += batch.num_rows
 
 
-def _sort_in(found: dict[str, list[Positions]], named: pl.DataFrame) -> None:
-    """Adds every position to those that are known of its name; two columns, and what has no name goes nowhere."""
-    _, name = named.columns
-    for (value,), part in named.drop_nulls().group_by(name):
-        found.setdefault(str(value), []).append(part["position"].to_numpy().astype(np.int64))
+def _group(positions: dict[str, list[Positions]], rows: pl.DataFrame) -> None:
+    """Adds the positions of rows to those of their value in the second column; null values are skipped."""
+    _, column = rows.columns
+    for (value,), part in rows.drop_nulls().group_by(column):
+        positions.setdefault(str(value), []).append(part["position"].to_numpy().astype(np.int64))
 
 
-def _counted(found: Mapping[str, list[Positions]]) -> dict[str, int]:
-    counts = {name: sum(map(len, positions)) for name, positions in found.items()}
+def _counts(groups: Mapping[str, list[Positions]]) -> dict[str, int]:
+    counts = {name: sum(map(len, positions)) for name, positions in groups.items()}
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _in_order(found: Mapping[str, list[Positions]]) -> dict[str, Positions]:
-    """By reason in the order of the checks; what is no reason that we know comes last."""
-    names = [name for name in REASONS if name in found] + sorted(name for name in found if name not in REASONS)
-    return {name: np.concatenate(found[name]) for name in names}
+def _in_order(groups: Mapping[str, list[Positions]]) -> dict[str, Positions]:
+    """The groups in the order of the checks' reasons; unknown reasons come last."""
+    names = [name for name in REASONS if name in groups] + sorted(name for name in groups if name not in REASONS)
+    return {name: np.concatenate(groups[name]) for name in names}

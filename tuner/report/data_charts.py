@@ -1,4 +1,4 @@
-"""The panels of the figures about the data: what curation left, and how what it measured is distributed."""
+"""The panels of the figures about the data: the rows that curation kept, and the distributions of its scores."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,27 +14,27 @@ KEPT, REJECTED, LIMIT = (tone.light for tone in (palette.DATA, palette.LOST, pal
 
 
 def funnel_steps(contents: Contents) -> list[tuple[str, int, int]]:
-    """The funnel as (label, rows left, rows taken), from all rows down to the kept; idle checks are left out."""
+    """The funnel as (label, rows left, rows rejected), from all rows to the kept ones, without idle checks."""
     left = contents.curation.rows
     steps = [("drawn", left, 0)]
-    for reason, taken in contents.curation.funnel.items():
-        left -= taken
-        if taken:
-            steps.append((plain(reason), left, taken))
+    for reason, rejected in contents.curation.funnel.items():
+        left -= rejected
+        if rejected:
+            steps.append((plain(reason), left, rejected))
     return [*steps, ("kept", left, 0)]
 
 
 def funnel(axes: Axes, contents: Contents) -> None:
-    """Rows left after each check, and beside them those it took."""
+    """Rows left after each check, and beside them those it rejected."""
     steps = funnel_steps(contents)
-    for position, (label, left, taken) in enumerate(steps):
+    for position, (label, left, rejected) in enumerate(steps):
         axes.barh(position, left, color=KEPT, height=0.62)
-        axes.barh(position, taken, left=left, color=REJECTED, height=0.62)
-        text = count(left) + (f"  {MINUS}{count(taken)}" if taken else "")
+        axes.barh(position, rejected, left=left, color=REJECTED, height=0.62)
+        text = count(left) + (f"  {MINUS}{count(rejected)}" if rejected else "")
         weight = "bold" if label in ("drawn", "kept") else "normal"
         axes.annotate(
             text,
-            (left + taken, position),
+            (left + rejected, position),
             xytext=(5, 0),
             textcoords="offset points",
             va="center",
@@ -50,7 +50,7 @@ def funnel(axes: Axes, contents: Contents) -> None:
 
 
 def histogram(axes: Axes, contents: Contents, score: Score) -> None:
-    """One score of all rows, with the limits drawn in."""
+    """The distribution of a score over all rows, with its limits."""
     counted = score.histogram
     widths = np.diff(counted.edges)
     if counted.log:
@@ -63,7 +63,7 @@ def histogram(axes: Axes, contents: Contents, score: Score) -> None:
     axes.set_ylabel("rows (pale: rejected)")
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:,.0f}"))
-    # Head-room for the names of the limits.
+    # Headroom for the names of the limits.
     axes.set_ylim(0, max(1, int((counted.kept + counted.rejected).max(initial=0))) * 1.24)
     if counted.log:
         ticks = [
@@ -74,10 +74,10 @@ def histogram(axes: Axes, contents: Contents, score: Score) -> None:
         axes.set_xticks(ticks)
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:,.0f}"))
-    # Limits often are where the axis ends: a margin keeps their lines whole.
+    # Limits are often at the end of the axis: a margin keeps their lines whole.
     axes.margins(x=0.02)
     for limit in score.limits:
-        # A limit of 0 words has no place on a logarithmic axis: it stands at its beginning.
+        # A limit of 0 words is drawn at the beginning of the logarithmic axis.
         _limit(axes, max(limit.value, counted.edges[0]), limit.text)
     axes.set_xlabel(score.axis)
 

@@ -1,7 +1,7 @@
 """The figures: panels composed into PNG files, and each panel alone as SVG for the page.
 
-The SVG is made to live inside a page: text stays text in the page's own font, and colours become CSS variables, so
-that one drawing serves light and dark mode. matplotlib's object-oriented interface is used, without global figures.
+In the SVG, text stays text in the page's font and colours become CSS variables, so one drawing serves light and dark
+mode. matplotlib's object-oriented interface is used, without global figures.
 """
 
 import io
@@ -24,22 +24,22 @@ from tuner.report import charts, data_charts, palette
 from tuner.report.contents import Contents
 
 WIDTH = 5.0
-"""Of a panel on the page, in inches: narrow, so that its text stays readable on a phone."""
+"""Width of a panel on the page, in inches: narrow, so that its text stays readable on a phone."""
 
 PNG_WIDTH = 7.0
-"""Of a column of panels in a file, in inches."""
+"""Width of a column of panels in a file, in inches."""
 
-_MOST_IN_A_COLUMN = 4
+_MAX_IN_COLUMN = 4
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One drawing.
+    """A drawing on one pair of axes.
 
     Attributes:
         key: Its name.
-        title: What it shows, in a few words.
-        draw: Draws it on a pair of axes.
+        title: Its title.
+        draw: Draws it.
         height: Its height in inches.
     """
 
@@ -62,7 +62,7 @@ def _by_subjects(contents: Contents) -> float:
 
 
 def _by_differences(contents: Contents) -> float:
-    return 0.9 + 0.52 * len(charts.telling_differences(contents))
+    return 0.9 + 0.52 * len(charts.main_differences(contents))
 
 
 def _by_adapters(contents: Contents) -> float:
@@ -91,12 +91,12 @@ FIGURES: dict[str, tuple[Panel, ...]] = {
         Panel("adapter_size", "Adapter weights on disk", charts.adapter_size, _by_adapters),
         Panel("inference_speed", "Inference speed", charts.inference_speed, _by_speeds),
     ),
-    "tradeoff_analysis": (Panel("tradeoff", "What training time bought", charts.tradeoff, _tall),),
+    "tradeoff_analysis": (Panel("tradeoff", "Improvement by training time", charts.tradeoff, _tall),),
 }
 """The panels of every figure that is always drawn, by file name."""
 
 DISTRIBUTIONS = "score_distributions"
-"""The figure whose panels depend on what curation measured."""
+"""The figure whose panels depend on the scores that curation measured."""
 
 _STYLE: dict[RcKeyType, Any] = {
     "font.family": "DejaVu Sans",
@@ -115,11 +115,11 @@ _STYLE: dict[RcKeyType, Any] = {
     "svg.fonttype": "none",
 }
 
-_UNSAID = {"Date": None, "Creator": None, "Format": None, "Type": None}
+_NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 
-def drawn(contents: Contents) -> dict[str, tuple[Panel, ...]]:
-    """The panels of every figure of these contents, by file name."""
+def panels_of(contents: Contents) -> dict[str, tuple[Panel, ...]]:
+    """The panels of every figure, by file name."""
     histograms = tuple(
         Panel(score.key, score.title, partial(data_charts.histogram, score=score), _flat) for score in contents.scores
     )
@@ -129,20 +129,20 @@ def drawn(contents: Contents) -> dict[str, tuple[Panel, ...]]:
 def write_pngs(contents: Contents, folder: Path) -> None:
     """Writes every figure as `<folder>/<name>.png`."""
     folder.mkdir(parents=True)
-    for name, panels in drawn(contents).items():
+    for name, panels in panels_of(contents).items():
         (folder / f"{name}.png").write_bytes(_png(panels, contents))
 
 
 def svgs(contents: Contents) -> dict[str, str]:
     """Every panel as inline SVG, by key."""
-    return {panel.key: _svg(panel, contents) for panels in drawn(contents).values() for panel in panels}
+    return {panel.key: _svg(panel, contents) for panels in panels_of(contents).values() for panel in panels}
 
 
 def _png(panels: tuple[Panel, ...], contents: Contents) -> bytes:
-    # Many panels stand two and two: a file five times as tall as wide would be of no use.
-    columns = 2 if len(panels) > _MOST_IN_A_COLUMN else 1
-    tall = [panel.height(contents) + 0.5 for panel in panels]
-    heights = [max(tall[first : first + columns]) for first in range(0, len(panels), columns)]
+    # Many panels go in two columns: a file five times as tall as wide is hard to view.
+    columns = 2 if len(panels) > _MAX_IN_COLUMN else 1
+    all_heights = [panel.height(contents) + 0.5 for panel in panels]
+    heights = [max(all_heights[first : first + columns]) for first in range(0, len(panels), columns)]
     with matplotlib.rc_context(_STYLE):
         figure = Figure(
             figsize=(PNG_WIDTH * columns, sum(heights)),
@@ -162,22 +162,22 @@ def _png(panels: tuple[Panel, ...], contents: Contents) -> bytes:
 
 
 def _svg(panel: Panel, contents: Contents) -> str:
-    # The salt keeps ids equal between two builds, and apart between two drawings on one page.
+    # The salt makes ids equal between builds and unique among the drawings of a page.
     with matplotlib.rc_context({**_STYLE, "svg.hashsalt": panel.key}):
         figure = Figure(figsize=(WIDTH, panel.height(contents)), layout="constrained", facecolor="none")
         FigureCanvasSVG(figure)
         panel.draw(figure.subplots(), contents)
         file = io.StringIO()
-        figure.savefig(file, format="svg", metadata=_UNSAID)
+        figure.savefig(file, format="svg", metadata=_NO_METADATA)
     return _embedded(file.getvalue(), panel)
 
 
 def _embedded(svg: str, panel: Panel) -> str:
-    """Makes a whole SVG file part of a page: no prologue, no idle ids, the page's own font and colours."""
+    """Adapts an SVG file for the page: no prologue, no unused ids, the page's font and colours."""
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    referred = set(re.findall(r"(?:url\(#|href=\"#)([^\")]+)", body))
-    body = re.sub(r' id="([^"]*)"', lambda match: match[0] if match[1] in referred else "", body)
+    used = set(re.findall(r"(?:url\(#|href=\"#)([^\")]+)", body))
+    body = re.sub(r' id="([^"]*)"', lambda match: match[0] if match[1] in used else "", body)
     body = re.sub(r"'DejaVu Sans'(, [^;\"]*)?", "var(--font)", body)
     for role, tone in palette.ROLES.items():
         body = body.replace(tone.light, f"var(--{role})")

@@ -1,4 +1,4 @@
-"""Histograms of what curation measured, as counts: bars of kept and of rejected rows between edges."""
+"""Histograms of scores, as counts of kept and of rejected rows per bar."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ class Histogram:
     """Counts of rows.
 
     Attributes:
-        edges: Of the bars, rising, shape (bars + 1,).
-        kept: Rows that were kept, shape (bars,).
-        rejected: Rows that were rejected, shape (bars,).
+        edges: Edges of the bars, ascending, shape (bars + 1,).
+        kept: Kept rows per bar, shape (bars,).
+        rejected: Rejected rows per bar, shape (bars,).
         log: Whether the axis is logarithmic.
     """
 
@@ -30,42 +30,42 @@ class Histogram:
 def linear(
     values: NDArray[np.float64], kept: NDArray[np.bool_], low: float, high: float, limits: Sequence[float]
 ) -> Histogram:
-    """Counts over a linear axis.
+    """A histogram with a linear axis.
 
     Args:
-        values: Finite, shape (rows,). What lies beyond an end is counted in the bar at that end.
+        values: Finite values, shape (rows,). Values beyond an end are counted in the bar at that end.
         kept: Which rows were kept, shape (rows,).
-        low: Where the axis begins, at the latest; limits lie on it in any case.
-        high: Where it ends, at the earliest.
-        limits: Limits to draw in: the axis takes them in, and where their decimals allow, bars begin at them, so
-            that none holds rows of both sides.
+        low: Beginning of the axis, unless a limit is lower.
+        high: End of the axis, unless a limit is higher.
+        limits: Limits to draw. If their decimals allow, bars begin at them, so that no bar counts rows on both
+            sides of a limit.
     """
     low, high = min([low, *limits]), max([high, *limits])
     fitting = [width for width in _WIDTHS if (high - low) / width <= _MOST_BARS]
     width = fitting[0] if fitting else (high - low) / _MOST_BARS
-    # Rounded, since 3 times 0.1 is more than 0.3, and a score of 0.3 would fall below its own edge.
+    # Rounded, since 3 times 0.1 is more than 0.3, and a score of 0.3 would fall below the edge at 0.3.
     first, last = int(np.floor(round(low / width, 6))), int(np.ceil(round(high / width, 6)))
     edges = np.round(np.arange(first, max(last, first + 1) + 1) * width, 6).astype(np.float64)
-    return _counted(np.clip(values, edges[0], edges[-1]), kept, edges)
+    return _histogram(np.clip(values, edges[0], edges[-1]), kept, edges)
 
 
 def logarithmic(values: NDArray[np.float64], kept: NDArray[np.bool_], limits: Sequence[float]) -> Histogram:
-    """Counts whole numbers from 1 on over a logarithmic axis; bars lie between whole numbers.
+    """A histogram of whole numbers from 1 on with a logarithmic axis; edges lie between whole numbers.
 
     Args:
         values: Whole numbers of at least 1, shape (rows,).
         kept: Which rows were kept, shape (rows,).
-        limits: The least and the most that passes; bars lie between them or beyond, so that none holds both.
+        limits: The smallest and the largest value that passes; no bar counts rows on both sides of one.
     """
     fewest, most = max(1, min(limits)), max(limits)
     low, high = values.min(initial=fewest), values.max(initial=max(2, most))
     whole = np.round(np.geomspace(low, high + 1, 28))
-    between = np.unique(np.concatenate([whole, np.array([fewest, most + 1.0])])) - 0.5
-    return _counted(values, kept, between, log=True)
+    edges = np.unique(np.concatenate([whole, np.array([fewest, most + 1.0])])) - 0.5
+    return _histogram(values, kept, edges, log=True)
 
 
-def _counted(
+def _histogram(
     values: NDArray[np.float64], kept: NDArray[np.bool_], edges: NDArray[np.float64], log: bool = False
 ) -> Histogram:
-    counts = [np.histogram(values[chosen], edges)[0].astype(np.int64) for chosen in (kept, ~kept)]
+    counts = [np.histogram(values[rows], edges)[0].astype(np.int64) for rows in (kept, ~kept)]
     return Histogram(edges, *counts, log=log)

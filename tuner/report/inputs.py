@@ -1,4 +1,4 @@
-"""What a report is made from. Apart from the rest, so that naming it loads neither matplotlib nor Arrow."""
+"""The inputs of a report. A module of its own, so that importing it loads neither matplotlib nor Arrow."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +15,13 @@ class Inputs:
     """The artifacts that a report is made from, and local paths of the files it reads.
 
     Attributes:
-        recipe: What was run.
-        parts: What was made shard by shard or in partitions, stage after stage: generated, examined, matched.
-        curate: The curated rows.
-        split: The two sides.
-        training: The trained adapters, by name.
-        evaluate: The comparison's measurements.
-        rows: The files of `rows` of `curate`, at least one, in order.
+        recipe: The recipe.
+        parts: The artifacts of the stages with several: `generate`, `examine`, `match`.
+        curate: The artifact of `curate`.
+        split: The artifact of `split`.
+        training: The artifacts of `train`, by the adapter's name.
+        evaluate: The artifact of `evaluate`.
+        rows: The files of the curated rows, at least one, in order.
         curves: `curve.parquet` of every adapter, by name.
         losses: `losses.parquet` of `evaluate`.
         samples: `samples.parquet` of `evaluate`.

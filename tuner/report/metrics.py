@@ -1,4 +1,4 @@
-"""What `report` says of itself."""
+"""The metrics of the stage `report`."""
 
 from tuner.metrics import Metrics
 

@@ -1,4 +1,4 @@
-"""The page: lays the contents out as one HTML file that needs no network and no other file."""
+"""The page: one HTML file that needs no network and no other file."""
 
 import re
 from itertools import groupby
@@ -20,10 +20,10 @@ def render(contents: Contents, verdict: Verdict) -> str:
     """The page's HTML.
 
     Args:
-        contents: What the report is made of.
-        verdict: What the numbers allow one to say.
+        contents: The contents of the report.
+        verdict: The verdict.
     """
-    # Every text is escaped unless it is marked safe, since a model may have written anything.
+    # Texts are escaped unless they are marked safe, since a model may have written anything.
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -37,12 +37,12 @@ def render(contents: Contents, verdict: Verdict) -> str:
         recipe=contents.recipe,
         recipe_yaml=yaml.safe_dump(contents.recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
         verdict=verdict,
-        glued=_glued,
+        no_break=_no_break,
         subjects=contents.subjects,
         roles=palette.roles_of(contents.subjects),
         tones=palette.ROLES,
         facts=_facts(contents),
-        fewest_rows=None if contents.tells else FEWEST_ROWS,
+        fewest_rows=None if contents.has_enough_rows else FEWEST_ROWS,
         held_out_rows=count(contents.held_out_rows),
         held_out_tokens=count(contents.held_out_tokens),
         precision=contents.precision,
@@ -56,7 +56,7 @@ def render(contents: Contents, verdict: Verdict) -> str:
     )
 
 
-def _glued(line: str) -> str:
+def _no_break(line: str) -> str:
     """Keeps a number and its unit on one line."""
     return re.sub(r"(?<=\d) (?=(?:%|kB|MB|GB|s|min|h)(?!\w))", "\N{NO-BREAK SPACE}", line)
 
@@ -73,11 +73,10 @@ def _facts(contents: Contents) -> list[tuple[str, str]]:
 
 
 def _data(contents: Contents) -> dict[str, Any]:
-    """What the page says of curation and of the split, and the rows that it shows."""
+    """The variables of the template's part about the data."""
     curated, counted, curation = contents.curated, contents.curation, contents.recipe.curation
-    found = clusters.chosen(curated, counted)
-    chosen = browser.chosen(curated)
-    wanted = {*chosen, *(row for cluster in found for row in (cluster.winner, *cluster.losers))}
+    largest = clusters.select(curated, counted)
+    wanted = {*browser.select(curated), *(row for cluster in largest for row in (cluster.winner, *cluster.losers))}
     rows = curated.with_winners(wanted)
     meanings = checks.meanings(counted)
     return {
@@ -97,14 +96,14 @@ def _data(contents: Contents) -> dict[str, Any]:
         "scores": contents.scores,
         "unscored": contents.unscored,
         "duplicates": clusters.summary(counted),
-        "clusters": clusters.described(found, rows),
+        "clusters": clusters.as_data(largest, rows),
         "diversity": variety.diversity(counted.diversity),
         "sampled": variety.sampled(counted.diversity),
         "openings": variety.openings(counted.diversity),
-        "divided": variety.divided(contents.split),
+        "split_lines": variety.split_summary(contents.split),
         "shown": len(rows),
         "all_rows": len(curated),
-        "rows_json": browser.embeddable({"rows": browser.described(rows, rows.keys() - wanted), "meanings": meanings}),
+        "rows_json": browser.embeddable({"rows": browser.as_data(rows, rows.keys() - wanted), "meanings": meanings}),
         "by_reason": checks.options(counted.reasons),
         "by_mark": checks.options(counted.marks),
         "most_characters": count(browser.MOST_CHARACTERS),
@@ -114,19 +113,20 @@ def _data(contents: Contents) -> dict[str, Any]:
 
 
 def _stages(contents: Contents) -> list[dict[str, Any]]:
-    """What was made when, how long that took and on what; the parts of a stage in one line."""
+    """One line per stage or adapter: when it was made, how long it took and on which device."""
     lines = []
-    for label, group in groupby(contents.artifacts, key=lambda labelled: labelled[0]):
-        made = [manifest for _, manifest in group]
-        computed, remark = [each for manifest in made if (each := Computed.within(manifest))], ""
+    for label, group in groupby(contents.artifacts, key=lambda entry: entry[0]):
+        manifests = [manifest for _, manifest in group]
+        computed, remark = [metrics for manifest in manifests if (metrics := Computed.within(manifest))], ""
         if computed:
-            remark = f"{computed[0].device}, {computed[0].dtype}, {count(sum(each.tokens for each in computed))} tokens"
+            tokens = sum(metrics.tokens for metrics in computed)
+            remark = f"{computed[0].device}, {computed[0].dtype}, {count(tokens)} tokens"
         lines.append(
             {
-                "label": label if len(made) == 1 else f"{label} ({count(len(made))} parts)",
-                "time": duration(sum(finite(manifest.provenance.get("seconds")) or 0 for manifest in made)),
-                "ended": max(_when(manifest.provenance) for manifest in made),
-                "fingerprints": [manifest.fingerprint for manifest in made],
+                "label": label if len(manifests) == 1 else f"{label} ({count(len(manifests))} parts)",
+                "time": duration(sum(finite(manifest.provenance.get("seconds")) or 0 for manifest in manifests)),
+                "ended": max(_when(manifest.provenance) for manifest in manifests),
+                "fingerprints": [manifest.fingerprint for manifest in manifests],
                 "remark": remark,
             }
         )
@@ -138,12 +138,12 @@ def _when(provenance: dict[str, Any]) -> str:
 
 
 def _environment(contents: Contents) -> list[tuple[str, str]]:
-    """Machines and versions of all stages; where they differ, all that occurred."""
-    found: dict[str, list[str]] = {}
+    """Machines and versions of all stages; several values where stages differ."""
+    values: dict[str, list[str]] = {}
     for _, manifest in contents.artifacts:
         record = manifest.provenance
-        said = {"machine": record.get("machine"), "Python": record.get("python"), **record.get("versions", {})}
-        for name, value in said.items():
-            if value and str(value) not in found.setdefault(name, []):
-                found[name].append(str(value))
-    return [(name, wording.listed(values)) for name, values in found.items() if values]
+        entries = {"machine": record.get("machine"), "Python": record.get("python"), **record.get("versions", {})}
+        for name, value in entries.items():
+            if value and str(value) not in values.setdefault(name, []):
+                values[name].append(str(value))
+    return [(name, wording.listed(several)) for name, several in values.items() if several]

@@ -1,6 +1,6 @@
-"""The colours of the report, one a role: the same for a subject in every figure, in light and in dark.
+"""The colours of the report, one per role, in light and dark mode; a subject has the same colour in every figure.
 
-The hues of the subjects are Okabe and Ito's (jfly.uni-koeln.de/color), which stay apart for colour-blind readers.
+The hues of the subjects are Okabe and Ito's (jfly.uni-koeln.de/color), distinct for colour-blind readers.
 """
 
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ class Tone:
     """A colour in both modes, as hex triplets.
 
     Attributes:
-        light: On a light ground; what figures are drawn with.
-        dark: On a dark ground; what the page puts in its place.
+        light: On a light background; figures are drawn with it.
+        dark: On a dark background; the page replaces the light colour with it.
     """
 
     light: str
@@ -48,11 +48,11 @@ ROLES = {
     "base": BASE,
     **{f"adapter-{index}": tone for index, tone in enumerate(ADAPTERS)},
 }
-"""Every tone by the name of its CSS variable; no two share a light colour, so figures can be retoned by it."""
+"""Every tone by the name of its CSS variable. Light colours are unique, since figures are recoloured by them."""
 
 
 def roles_of(subjects: Sequence[str]) -> dict[str, str]:
-    """The role of every subject, the first of which is the base; hues recur from the seventh adapter on."""
+    """The role of every subject, the first of which is the base; hues repeat from the seventh adapter on."""
     adapters = {name: f"adapter-{index % len(ADAPTERS)}" for index, name in enumerate(subjects[1:])}
     return {subjects[0]: "base", **adapters}
 

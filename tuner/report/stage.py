@@ -1,4 +1,4 @@
-"""The stage `report`: all that was measured as one page, its figures, and the numbers as JSON and CSV."""
+"""The stage `report`: the results as one page, its figures, and the numbers as JSON and CSV."""
 
 from collections.abc import Iterator
 
@@ -27,7 +27,7 @@ def _work(work: Work) -> Reported:
     curate = work.manifest("curated")
     inputs = Inputs(
         recipe=work.recipe,
-        parts=[each for role in ("shards", "examined", "matched") for each in work.manifests(role)],
+        parts=[manifest for role in ("shards", "examined", "matched") for manifest in work.manifests(role)],
         curate=curate,
         split=work.manifest("split"),
         training=dict(zip(names, work.manifests("adapters"), strict=True)),
@@ -40,4 +40,4 @@ def _work(work: Work) -> Reported:
     return report(inputs, work.folder)
 
 
-REPORT = Stage("report", 4, Reported, _parts, _work, "Writes the report.")
+REPORT = Stage("report", 5, Reported, _parts, _work, "Writes the report.")

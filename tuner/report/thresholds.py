@@ -1,7 +1,6 @@
-"""Which scores are drawn, which limits the recipe sets them, and in words what each limit took.
+"""The histograms of the scores, with the recipe's limits and a sentence on how many rows each limit rejected.
 
-A limit that took no row is said to have taken none: the first run of this project had one that could not bite, and
-nothing showed it.
+A limit that rejected no row is reported too: the first run of this project had one that never could, unnoticed.
 """
 
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from tuner.report.histograms import Histogram
 from tuner.report.wording import count, listed, number, percent, rows_of
 
 BEYOND = 3.0
-"""Ratios to a limit that are larger are counted in the last bar: a few would stretch the axis."""
+"""Larger ratios to a limit are counted in the last bar, since a few would stretch the axis."""
 
 _LABELS = 6
 
@@ -31,8 +30,8 @@ class Limit:
     """A line in the histogram.
 
     Attributes:
-        value: Where.
-        text: What it is called.
+        value: Its place on the axis.
+        text: Its label.
     """
 
     value: float
@@ -41,15 +40,15 @@ class Limit:
 
 @dataclass(frozen=True)
 class Score:
-    """One histogram with what is said of it.
+    """A histogram with its title and text.
 
     Attributes:
         key: Its name.
-        title: What it shows.
-        axis: What its numbers are.
+        title: Its title.
+        axis: The label of its axis.
         histogram: The counts.
         limits: The recipe's limits.
-        words: What the limits took, in sentences.
+        words: How many rows the limits rejected, in sentences.
     """
 
     key: str
@@ -61,8 +60,8 @@ class Score:
 
 
 @dataclass(frozen=True)
-class _Judged:
-    """What a histogram is made from."""
+class _Data:
+    """The data of all histograms."""
 
     curated: Curated
     counted: Counted
@@ -70,123 +69,123 @@ class _Judged:
 
 
 def scores(curated: Curated, counted: Counted, curation: Curation) -> tuple[tuple[Score, ...], tuple[str, ...]]:
-    """The histograms there can be, and for each there cannot be, a sentence that says why.
+    """The histograms, and for each score that cannot be drawn a sentence that says why.
 
     Args:
         curated: The rows.
-        counted: What curation counted.
+        counted: The metrics of curation.
         curation: The recipe's limits.
     """
-    given = _Judged(curated, counted, curation)
+    data = _Data(curated, counted, curation)
     off = curation.off()
-    made = [
-        _drawn(given, getattr(curation, name), measure, off.get(next(iter(measure.took.values()))))
+    results = [
+        _score(data, getattr(curation, name), measure, off.get(next(iter(measure.took.values()))))
         for name, check in CHECKS.items()
         for measure in check.scores
     ]
-    made += [_near(given), _semantic(given)]
-    drawn = tuple(each for each in made if isinstance(each, Score))
-    return drawn, tuple(each for each in made if isinstance(each, str))
+    results += [_near(data), _semantic(data)]
+    drawn = tuple(result for result in results if isinstance(result, Score))
+    return drawn, tuple(result for result in results if isinstance(result, str))
 
 
-def _drawn(given: _Judged, section: Check | None, measure: Measure, off: str | None) -> Score | str:
-    """One score of a check, or why there is none."""
-    if section is None or (off and measure.column not in given.curated.scores):
+def _score(data: _Data, section: Check | None, measure: Measure, off: str | None) -> Score | str:
+    """The histogram of a score of a check, or why there is none."""
+    if section is None or (off and measure.column not in data.curated.scores):
         return f"{measure.title}: not measured, since curation.{off}."
-    found = _measured(given, measure.column, measure.title)
-    if isinstance(found, str):
-        return found
-    values, kept = found
+    measured = _measured(data, measure.column, measure.title)
+    if isinstance(measured, str):
+        return measured
+    values, kept = measured
     limits = tuple(Limit(value, text) for text, value in measure.limits(section).items())
     bounds = [limit.value for limit in limits]
-    said = [_took(given, reason, what) for what, reason in measure.took.items()]
+    sentences = [_effect(data, reason, limit) for limit, reason in measure.took.items()]
     if wanted := measure.wanted(section):
-        said.insert(0, wanted)
+        sentences.insert(0, wanted)
     match measure.scale:
         case "from 0":
             histogram = histograms.linear(values, kept, 0.0, float(values.max()), bounds)
         case "to 1":
-            # At least one bar is left below 1, where the scores end.
+            # Scores end at 1; at least one bar lies below it.
             histogram = histograms.linear(values, kept, min(float(values.min()), 0.95), 1.0, bounds)
             below = int(np.count_nonzero(values < min(bounds)))
             if below and measure.below:
-                said.append(f"{rows_of(below).capitalize()} {measure.below}.")
+                sentences.append(f"{rows_of(below).capitalize()} {measure.below}.")
             elif not below and not measure.below:
-                said.append(f"The lowest score is {number(float(values.min()))}.")
+                sentences.append(f"The lowest score is {number(float(values.min()))}.")
         case "count":
-            # They spread over three orders of magnitude; empty texts have no place on the axis.
+            # Counts spread over three orders of magnitude; empty texts do not fit on the axis.
             present = values >= 1
             if empty := int(np.count_nonzero(~present)):
-                said.append(f"{count(empty)} empty, not drawn.")
+                sentences.append(f"{count(empty)} empty, not shown.")
             histogram = histograms.logarithmic(values[present], kept[present], (bounds[0], bounds[-1]))
         case "ratio":
             positive = values > 0
             if not positive.any():
-                return f"{measure.title}: nothing in any of the {rows_of(values.size)} that were looked at."
-            if still := int(np.count_nonzero(~positive)):
-                said.append(f"{count(still)} repeat nothing, not drawn.")
-            if far := int(np.count_nonzero(values > BEYOND)):
-                said.append(f"The last bar holds {count(far)} beyond {BEYOND:g}.")
+                return f"{measure.title}: no repetition in the {rows_of(values.size)} measured."
+            if unrepeated := int(np.count_nonzero(~positive)):
+                sentences.append(f"{count(unrepeated)} without repetition, not shown.")
+            if beyond := int(np.count_nonzero(values > BEYOND)):
+                sentences.append(f"The last bar includes {count(beyond)} above {BEYOND:g}.")
             most = min(float(values.max()), BEYOND)
             histogram = histograms.linear(values[positive], kept[positive], 0.0, most, bounds)
-    labels = given.curated.labels.get(measure.labels, {})
+    labels = data.curated.labels.get(measure.labels, {})
     if judged := sum(labels.values()):
         shares = (f"{name} {percent(rows / judged)}" for name, rows in list(labels.items())[:_LABELS])
-        said.append(f"Detected: {', '.join(shares)}.")
-    return Score(measure.column, measure.title, measure.axis, histogram, limits, " ".join(said))
+        sentences.append(f"Detected: {', '.join(shares)}.")
+    return Score(measure.column, measure.title, measure.axis, histogram, limits, " ".join(sentences))
 
 
-def _near(given: _Judged) -> Score | str:
-    near = given.curation.duplicates.near
+def _near(data: _Data) -> Score | str:
+    near = data.curation.duplicates.near
     if near is None:
-        return _similarity(given, "near", "", None)
+        return _similarity(data, "near", "", None)
     compared = listed([_TEXTS[text] for text in near.on])
-    said = f"Compared: {compared}{'; the larger counts' if len(near.on) > 1 else ''}."
-    return _similarity(given, "near", "Jaccard similarity to the better row", near.similarity, said)
+    sentence = f"Compared: {compared}{'; the larger similarity counts' if len(near.on) > 1 else ''}."
+    return _similarity(data, "near", "Jaccard similarity to the better row", near.similarity, sentence)
 
 
-def _semantic(given: _Judged) -> Score | str:
-    semantic = given.curation.duplicates.semantic
+def _semantic(data: _Data) -> Score | str:
+    semantic = data.curation.duplicates.semantic
     if semantic is None:
-        return _similarity(given, "semantic", "", None)
+        return _similarity(data, "semantic", "", None)
     compared = f"Compared: {_TEXTS[semantic.on]}."
-    return _similarity(given, "semantic", "cosine similarity to the better row", semantic.similarity, compared)
+    return _similarity(data, "semantic", "cosine similarity to the better row", semantic.similarity, compared)
 
 
-def _similarity(given: _Judged, kind: str, axis: str, least: float | None, compared: str = "") -> Score | str:
+def _similarity(data: _Data, kind: str, axis: str, least: float | None, compared: str = "") -> Score | str:
     title = f"Similarity of {kind} duplicates"
     if least is None:
-        return f"{title}: not looked for, since duplicates.{kind} is null."
-    rows = given.curated.noted(f"{kind}_duplicate")
+        return f"{title}: not searched for, since duplicates.{kind} is null."
+    rows = data.curated.with_reason(f"{kind}_duplicate")
     if not rows.size:
         return f"{title}: the search found none."
-    if "similarity" not in given.curated.scores:
+    if "similarity" not in data.curated.scores:
         return f"{title}: the rows have no column similarity."
-    values = given.curated.scores["similarity"][rows]
+    values = data.curated.scores["similarity"][rows]
     known = np.isfinite(values)
-    values, kept = values[known], given.curated.kept[rows][known]
-    said = f"{rows_of(rows.size).capitalize()} lost to a better one. {compared}"
+    values, kept = values[known], data.curated.kept[rows][known]
+    words = f"{rows_of(rows.size).capitalize()} lost to a better one. {compared}"
     if chained := int(np.count_nonzero(values < least)):
-        said += f" {rows_of(chained).capitalize()} below the threshold: linked to it through others between."
+        words += f" {rows_of(chained).capitalize()} below the threshold: linked to the better one through other rows."
     histogram = histograms.linear(values, kept, float(values.min(initial=least)) - 0.05, 1.0, [least])
-    return Score(f"{kind}_similarity", title, axis, histogram, (Limit(least, f"least {least:g}"),), said)
+    return Score(f"{kind}_similarity", title, axis, histogram, (Limit(least, f"least {least:g}"),), words)
 
 
-def _measured(given: _Judged, column: str, title: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]] | str:
-    """The finite values of a column and which of their rows were kept; or why there are none."""
-    values = given.curated.scores.get(column)
+def _measured(data: _Data, column: str, title: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]] | str:
+    """The finite values of a column and which of their rows were kept, or why there are none."""
+    values = data.curated.scores.get(column)
     if values is None:
         return f"{title}: the rows have no column {column}."
     known = np.isfinite(values)
     if not known.any():
         return f"{title}: no row has one."
-    return values[known], given.curated.kept[known]
+    return values[known], data.curated.kept[known]
 
 
-def _took(given: _Judged, reason: str, what: str) -> str:
-    """What a limit took, as a sentence that says so too where it took nothing."""
-    rejected, marked = given.counted.reasons[reason], given.counted.marks[reason]
+def _effect(data: _Data, reason: str, limit: str) -> str:
+    """How many rows a limit rejected, even if none, as a sentence."""
+    rejected, marked = data.counted.reasons[reason], data.counted.marks[reason]
     if marked and not rejected:
-        return f"{what} marked {rows_of(marked)} and took none, since the recipe ignores it."
-    share = f" ({percent(rejected / given.counted.rows)})" if rejected else ""
-    return f"{what} took {rows_of(rejected)}{share}."
+        return f"{limit} marked {rows_of(marked)} and rejected none, since the recipe ignores it."
+    share = f" ({percent(rejected / data.counted.rows)})" if rejected else ""
+    return f"{limit} rejected {rows_of(rejected)}{share}."

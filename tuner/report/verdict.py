@@ -1,7 +1,7 @@
-"""The verdict: who won, whether that is better than no training at all, and what it cost, in three plain lines.
+"""The verdict: which adapter won, whether it is better than the base model, and what it cost, in three plain lines.
 
-Nothing is called better or worse unless the 95 % interval of the paired difference lies wholly on one side of 0, nor
-with fewer held-out rows than `statistics.FEWEST_ROWS`. Every adapter was trained once, and what is said is said of it.
+An adapter is called better or worse only if the whole 95 % interval of the paired difference lies on one side of 0, and
+there are at least `statistics.FEWEST_ROWS` held-out rows. Every adapter was trained once; the verdict is on that one.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from tuner.report.wording import (
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the numbers allow one to say.
+    """The verdict on the adapters of a run.
 
     Attributes:
         lines: Up to three sentences of plain text.
@@ -36,13 +36,10 @@ class Verdict:
 
 
 def judge(contents: Contents) -> Verdict:
-    """Words the verdict.
+    """Derives the verdict.
 
     Args:
-        contents: What was measured.
-
-    Returns:
-        The lines, and the winner if there is one.
+        contents: The contents of the report.
     """
     measured = sorted(
         (name for name in contents.adapters if contents.losses[name].value is not None),
@@ -52,23 +49,25 @@ def judge(contents: Contents) -> Verdict:
         lines = ("No adapter has a finite held-out loss: training diverged.", _cost(contents, list(contents.adapters)))
         return Verdict(lines, None)
     best, others = measured[0], measured[1:]
-    rivals = [other for other in others if not (contents.tells and contents.difference(best, other).is_below_zero)]
+    rivals = [
+        other for other in others if not (contents.has_enough_rows and contents.difference(best, other).is_below_zero)
+    ]
     first = _first(contents, best, others, rivals) + _diverged(contents, measured)
     leading = [best, *rivals]
-    winner = best if contents.tells and not rivals else None
+    winner = best if contents.has_enough_rows and not rivals else None
     return Verdict((first, _against_base(contents, leading), _cost(contents, leading)), winner)
 
 
 def _first(contents: Contents, best: str, others: list[str], rivals: list[str]) -> str:
     loss = contents.losses[best]
-    if not contents.tells:
+    if not contents.has_enough_rows:
         return (
-            f"Too few rows to say: {rows_of(contents.held_out_rows)} held out, it takes {FEWEST_ROWS}. "
+            f"Too few rows to say: {rows_of(contents.held_out_rows)} held out; at least {FEWEST_ROWS} are needed. "
             f"{best} has the lowest held-out loss, {number(loss.value)} {interval(loss)}."
         )
     if not others:
         return f"{best} is the only adapter to judge: held-out loss {number(loss.value)} {interval(loss)}."
-    # Of many, the nearest says enough; the figures show all.
+    # Only the nearest of many is named; the figures show all.
     nearest = rivals[0] if rivals else others[0]
     difference = contents.difference(best, nearest)
     if not rivals:
@@ -85,8 +84,8 @@ def _first(contents: Contents, best: str, others: list[str], rivals: list[str]) 
 
 
 def _diverged(contents: Contents, measured: list[str]) -> str:
-    lost = [name for name in contents.adapters if name not in measured]
-    return f" {listed(lost)} diverged: no finite held-out loss." if lost else ""
+    diverged = [name for name in contents.adapters if name not in measured]
+    return f" {listed(diverged)} diverged: no finite held-out loss." if diverged else ""
 
 
 def _against_base(contents: Contents, named: list[str]) -> str:
@@ -100,13 +99,13 @@ def _against_base(contents: Contents, named: list[str]) -> str:
 def _clause(contents: Contents, name: str) -> str:
     difference = contents.difference(name, BASE)
     gap = _gap(difference)
-    if not contents.tells:
+    if not contents.has_enough_rows:
         return f"{name}: {gap}"
     if difference.is_below_zero:
         return f"{name} is better: {gap}"
     if difference.is_above_zero:
-        return f"{name} is worse, training it did harm: {gap}"
-    return f"{name} cannot be told apart from no training at all: {gap}"
+        return f"{name} is worse: {gap}"
+    return f"{name} is not shown to differ: {gap}"
 
 
 def _gap(difference: Estimate) -> str:

@@ -1,4 +1,4 @@
-"""Why a row was rejected or marked, in words: what the checks found in it."""
+"""What the checks found in a row that they rejected or marked, in words."""
 
 from collections.abc import Callable
 
@@ -11,27 +11,27 @@ _PARTS = ("length", "language", "repetition", "format", "toxicity", "content")
 
 
 def relation(row: Row) -> str:
-    """What a row that lost is to the one that beat it, such as `near duplicate, 0.83`."""
-    noted = _noted(row)
-    kind = next((reason for reason in reversed(DUPLICATES) if reason in noted), "duplicate")
+    """How a duplicate relates to the row that was kept in its place, such as `near duplicate, 0.83`."""
+    names = _reasons_and_marks(row)
+    kind = next((reason for reason in reversed(DUPLICATES) if reason in names), "duplicate")
     if kind == "duplicate":
         return "exact duplicate"
     similarity = finite(row.get("similarity"))
     return plain(kind) if similarity is None else f"{plain(kind)}, {number(similarity, 2)}"
 
 
-def causes(row: Row) -> list[list[str]]:
-    """What was found in a row, as pairs of a name and a text that may be the row's own.
+def details(row: Row) -> list[list[str]]:
+    """What was found in a row, as pairs of a name and a text, which may quote the row.
 
     Args:
-        row: As `Curated.rows` reads it; columns that are missing say nothing.
+        row: A row as read by `Curated.rows`; what needs a missing column is left out.
     """
-    noted = _noted(row)
-    found = [(name, said(row)) for reasons, name, said in _CAUSES if not reasons or noted & reasons]
-    return [[name, text] for name, text in found if text]
+    names = _reasons_and_marks(row)
+    texts = [(name, text(row)) for reasons, name, text in _DETAILS if not reasons or names & reasons]
+    return [[name, text] for name, text in texts if text]
 
 
-def _noted(row: Row) -> set[str]:
+def _reasons_and_marks(row: Row) -> set[str]:
     return {*(row.get("reasons") or []), *(row.get("marks") or [])}
 
 
@@ -44,11 +44,11 @@ def _words(text: str) -> Callable[[Row], str]:
 
 
 def _times(column: str) -> Callable[[Row], str]:
-    def said(row: Row) -> str:
+    def text(row: Row) -> str:
         ratio = finite(row.get(column))
-        return "" if ratio is None else f"{number(ratio, 2)} times what is allowed"
+        return "" if ratio is None else f"{number(ratio, 2)} times the limit"
 
-    return said
+    return text
 
 
 def _share(row: Row) -> str:
@@ -59,8 +59,8 @@ def _share(row: Row) -> str:
 def _language(row: Row) -> str:
     if not row.get("language"):
         return ""
-    sure = finite(row.get("language_confidence"))
-    return row["language"] if sure is None else f"{row['language']}, probability {number(sure, 2)}"
+    confidence = finite(row.get("language_confidence"))
+    return row["language"] if confidence is None else f"{row['language']}, probability {number(confidence, 2)}"
 
 
 def _parts(row: Row) -> str:
@@ -73,7 +73,7 @@ def _overlap(row: Row) -> str:
     return f"{benchmark}: {shared}" if benchmark and shared else benchmark or shared
 
 
-_CAUSES: tuple[tuple[set[str], str, Callable[[Row], str]], ...] = (
+_DETAILS: tuple[tuple[set[str], str, Callable[[Row], str]], ...] = (
     ({"short_instruction", "long_instruction"}, "words of the instruction", _words("instruction")),
     ({"short_response", "long_response"}, "words of the response", _words("response")),
     ({"wrong_language"}, "language", _language),
@@ -85,6 +85,6 @@ _CAUSES: tuple[tuple[set[str], str, Callable[[Row], str]], ...] = (
     ({"personal_data"}, "personal data", _text("personal_data_kinds")),
     ({"benchmark_overlap", "near_benchmark"}, "shared with benchmark", _overlap),
     ({"low_quality"}, "parts of the score", _parts),
-    (set(), "cut off the instruction", _text("sanitized_off")),
+    (set(), "removed from the instruction", _text("sanitized_off")),
 )
-"""Reasons (none for always), what is said, and the saying of it."""
+"""The details shown of a row: the reasons for which each is shown (empty: always), its name, and its text."""

@@ -1,4 +1,4 @@
-"""How the report spells numbers: one spelling for the verdict, the table and the figures."""
+"""Formats of numbers, times and names, the same in the verdict, the tables and the figures."""
 
 import math
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ def span(estimate: Estimate) -> str:
 
 
 def interval(estimate: Estimate) -> str:
-    """The interval as a sentence carries it, such as `(95 % interval 1.41 to 1.65)`."""
+    """The interval in parentheses, such as `(95 % interval 1.41 to 1.65)`."""
     text = span(estimate)
     return f"(95 % interval {text})" if text else "(no interval could be computed)"
 
@@ -83,7 +83,7 @@ def rows_of(number_of: int) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share of 1 in percent, with two significant digits when it is small."""
+    """A share in percent, with two significant digits when it is small."""
     if share is None:
         return ABSENT
     value = 100 * share
@@ -92,7 +92,7 @@ def percent(share: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """A time in the unit a person would choose."""
+    """A duration in seconds, minutes or hours, whichever reads best."""
     if seconds is None:
         return ABSENT
     if seconds < 60:
@@ -114,7 +114,7 @@ def size(octets: float | None) -> str:
 
 
 def rate(per_second: float | None) -> str:
-    """Tokens in a second."""
+    """A number of tokens per second."""
     return number(per_second, 1 if per_second is not None and per_second < 100 else 0)
 
 
@@ -124,16 +124,16 @@ def plain(identifier: str) -> str:
 
 
 def moment(at: str) -> str:
-    """A time in UTC as a table shows it, to the minute.
+    """A time in UTC for a table, to the minute.
 
     Args:
-        at: ISO 8601 in UTC.
+        at: The time, ISO 8601 in UTC.
     """
     return at[:16].replace("T", " ")
 
 
 def listed(names: list[str]) -> str:
-    """Names as a sentence lists them."""
+    """Names as a list in a sentence, such as `a, b and c`."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 

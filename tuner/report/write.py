@@ -1,4 +1,4 @@
-"""The last stage: from all that was measured to one page, its figures, and the numbers as JSON and CSV."""
+"""Writes the report: one page, its figures, and the numbers as JSON and CSV."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ def report(inputs: Inputs, folder: Path) -> Reported:
         inputs: The artifacts and their files.
         folder: An empty folder to fill.
     """
-    # These load matplotlib, Arrow and Jinja, which a command that only plans does not wait for.
+    # Imported here since they load matplotlib, Arrow and Jinja, which planning does not need.
     from tuner.report import comparison, figures, page
     from tuner.report.contents import gather
     from tuner.report.verdict import judge

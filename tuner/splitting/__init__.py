@@ -1,1 +1,1 @@
-"""Which rows are held out."""
+"""Splits kept rows into training and held-out (validation) rows."""

@@ -1,4 +1,4 @@
-"""The instructions of rows in Parquet files, as they are compared: normalised."""
+"""Reads the normalised instructions of rows from Parquet files."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ _ROWS = 50_000
 
 @dataclass(frozen=True)
 class Instructions:
-    """A piece of a file.
+    """The instructions of one batch of rows.
 
     Attributes:
         row_ids: Shape (rows,).
-        texts: What the first user's turn of each row says, normalised, shape (rows,).
+        texts: The first user turn of each row, normalised, shape (rows,).
     """
 
     row_ids: pl.Series
@@ -27,19 +27,19 @@ class Instructions:
 
 
 def read(path: Path) -> Iterator[Instructions]:
-    """Reads a file with `row_id` and `prompt` (the messages before the answer) piece by piece.
+    """Reads a file with `row_id` and `prompt` (the messages before the answer) in batches.
 
-    What is compared is what training will see, so it is read from the messages. Of a conversation with several turns
-    the first user's says what it is about; later ones ("go on") are alike in conversations that are not. A prompt
-    without a user's turn is compared by its first message.
+    Read from the messages, since training sees those. Of several turns the first user turn is taken: it says what the
+    conversation is about, while later ones ("go on") are alike in unrelated conversations. A prompt without a user
+    turn gives its first message.
     """
     for batch in parquet.ParquetFile(path).iter_batches(batch_size=_ROWS, columns=["row_id", "prompt"]):
         frame = pl.DataFrame(batch)
         users = pl.element().filter(pl.element().struct.field("role") == "user")
-        asked = frame.select(
+        instructions = frame.select(
             pl.coalesce(
                 pl.col("prompt").list.eval(users).list.first().struct.field("content"),
                 pl.col("prompt").list.first().struct.field("content"),
-            ).alias("asked")
+            ).alias("instruction")
         )
-        yield Instructions(frame["row_id"], normalised(asked["asked"]))
+        yield Instructions(frame["row_id"], normalised(instructions["instruction"]))

@@ -1,12 +1,12 @@
-"""Which sets hang together: components of the graph whose edges are all pairs of near sets, with no pair missed.
+"""Clusters of near sets: the connected components of the graph whose edges are all pairs of near sets. Exact.
 
-A similarity join by prefixes: near sets share one of their rarest values, so only sets that do are compared, value by
-value (`overlap.bounds`). What a shared value still allows, by where it stands in both sets, skips whole groups of
-partners (Xiao et al. 2008, "Efficient similarity joins for near duplicate detection"). And since components are
-wanted, not pairs, sets that already hang together are not compared: a template of 100,000 variants stays linear.
+A similarity join with prefix filtering: near sets share one of their rarest values, so only sets that do are compared
+(`overlap.bounds`). Positional filtering skips whole groups of candidates by where the shared value stands in both sets
+(Xiao et al. 2008, "Efficient similarity joins for near duplicate detection"). Sets already in one component are not
+compared, since only components are wanted: 100,000 variants of one template take linear time.
 
-20,000 instructions of 51 words take 1.3 us each, responses of 164 words 5. With SciPy, as the product of the sparse
-matrix of texts and n-grams with itself, they take 58 and 203, and a template is quadratic in time and memory.
+20,000 instructions of 51 words take 1.3 us each, responses of 164 words 5 us. The product of SciPy's sparse matrix of
+texts and n-grams with itself takes 58 and 203 us, and is quadratic in time and memory for a template.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ from tuner.curation.columns.words import I32, I64, U64
 from tuner.splitting.overlap import bounds
 from tuner.splitting.shingles import FREQUENCY_SHIFT
 
-# Looked-up values in memory at once: about 20 bytes each, and as much again to sort them.
+# Index entries in memory at once: about 20 bytes each, and as much again to sort them.
 _ENTRIES = 4_000_000
 
 
@@ -26,11 +26,11 @@ def components(sets: Sets, similarity: float) -> I64:
     """Finds the components.
 
     Args:
-        sets: Different sets.
+        sets: Distinct sets.
         similarity: The Jaccard similarity from which two sets are near.
 
     Returns:
-        For every set the lowest number of a set in its component, shape (sets,).
+        The label of each set's component: the lowest index of a set in it, shape (sets,).
     """
     needed, prefixes = bounds(sets, similarity)
     parents = np.arange(len(sets), dtype=np.int64)
@@ -44,8 +44,8 @@ def components(sets: Sets, similarity: float) -> I64:
 
 @njit(cache=True, nogil=True)
 def _entries(values: U64, offsets: I64, prefixes: I64, part: int, parts: int) -> tuple[U64, I32, I32]:
-    """The values to look up that belong to a part: each, whose it is and its place. What occurs once is left out."""
-    mine, every = np.uint64(part), np.uint64(parts)
+    """The prefix values of one part of the index, with their sets and places; values that occur once are left out."""
+    this_part, part_count = np.uint64(part), np.uint64(parts)
     total = 0
     keys, owners, places = np.empty(0, np.uint64), np.empty(0, np.int32), np.empty(0, np.int32)
     for counting in (True, False):
@@ -56,7 +56,7 @@ def _entries(values: U64, offsets: I64, prefixes: I64, part: int, parts: int) ->
             begin = offsets[item]
             for place in range(prefixes[offsets[item + 1] - begin]):
                 value = values[begin + place]
-                if value >> FREQUENCY_SHIFT and value % every == mine:
+                if value >> FREQUENCY_SHIFT and value % part_count == this_part:
                     if not counting:
                         keys[total], owners[total], places[total] = value, item, place
                     total += 1
@@ -65,7 +65,7 @@ def _entries(values: U64, offsets: I64, prefixes: I64, part: int, parts: int) ->
 
 @njit(cache=True, nogil=True)
 def _unite(keys: U64, owners: I32, places: I32, values: U64, offsets: I64, needed: I64, parents: I64) -> None:
-    """Unites the near sets among those that share a looked-up value, for every such value."""
+    """Unites near sets: compares, for every value of the index, the sets that share it."""
     largest, begin = 0, 0
     for at in range(1, keys.size + 1):
         if at == keys.size or keys[at] != keys[begin]:
@@ -81,11 +81,11 @@ def _unite(keys: U64, owners: I32, places: I32, values: U64, offsets: I64, neede
 
 @njit(cache=True, nogil=True)
 def _group(owners: I32, places: I32, values: U64, offsets: I64, needed: I64, parents: I64, scratch: I32) -> None:
-    """Unites the near sets among those that share one value.
+    """Unites near sets among those that share one value.
 
-    The members so far stand in classes of one size and one place of the value, and within a class in lists whose
-    members hang together: a list is left as soon as one of it is found near, and joined with others that turn out to
-    hang together with it.
+    The members so far are grouped into classes of equal set size and equal place of the value, and within a class into
+    lists whose members are in one component: a list is skipped once one member is near, and merged with the other
+    lists that have a near member.
     """
     class_size, class_place, class_list = scratch[0], scratch[1], scratch[2]
     list_first, list_last, list_next, member_next = scratch[3], scratch[4], scratch[5], scratch[6]
@@ -101,7 +101,7 @@ def _group(owners: I32, places: I32, values: U64, offsets: I64, needed: I64, par
             if same:
                 own = other
             need = needed[size + other_size]
-            # If this is the first value that both share, which is where a near pair is found.
+            # An upper bound only if this is the first value that both share; a near pair is always found at that one.
             if min(size - place, other_size - other_place) < need:
                 continue
             home, before, current = -1, -1, class_list[other]

@@ -6,15 +6,15 @@ from tuner.metrics import Metrics
 
 
 class Overlap(Metrics):
-    """What two sides have in common.
+    """The result of the leak check of a split.
 
     Attributes:
-        exact_overlap: Validation rows whose normalised instruction is a training row's too.
-        near_overlap: Validation rows whose n-grams overlap with a training row's by the similarity or more.
-        similarity: The Jaccard similarity that counts as near, 0 to 1.
+        exact_overlap: Validation rows whose normalised instruction equals a training row's.
+        near_overlap: Validation rows whose n-gram similarity to a training row reaches `similarity`.
+        similarity: The Jaccard similarity from which two rows are near, 0 to 1.
         ngram: Words in an n-gram.
-        pairs_compared: Pairs of rows whose shared n-grams were counted; all others share too few to be near.
-        example: The row_ids of a pair that leaks, of validation and of training; said at once and not kept.
+        pairs_compared: Pairs of rows that were compared; all others share too few n-grams to be near.
+        example: The row_ids of one leaking pair (validation, training), for error messages; not stored.
     """
 
     exact_overlap: int
@@ -25,18 +25,18 @@ class Overlap(Metrics):
     example: tuple[str, str] | None = Field(default=None, exclude=True)
 
 
-class Divided(Metrics):
-    """The two sides.
+class SplitMetrics(Metrics):
+    """The sizes of a split, and its leak check.
 
     Attributes:
         train: Rows to train on.
         validation: Rows held out.
         left_out: Rows on neither side.
-        former_rows: Rows that kept the side of a former split.
-        clusters: Clusters of more than one row whose instructions are near.
-        clustered_rows: Rows in these.
+        former_rows: Rows that kept their side from a former split.
+        clusters: Clusters of two or more rows with near instructions.
+        clustered_rows: Rows in these clusters.
         largest_cluster: Rows in the largest cluster.
-        check: What was found on both sides when the files were read back.
+        check: The leak check of the written files.
     """
 
     train: int

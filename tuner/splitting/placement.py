@@ -1,7 +1,7 @@
-"""The side of every row: whole clusters together, rows of a former split where they were.
+"""Assigns every row to a side: clusters stay together, rows of a former split keep their side.
 
-A cluster is what hangs together by near instructions. The member whose second draw is smallest decides by its first,
-so a cluster falls on a side with the same probability as a row of its own.
+A cluster is a connected component of near instructions. The first hash of the member with the smallest second hash
+decides its side, so a cluster is held out with the same probability as a single row.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from tuner.splitting.settings import Split
 from tuner.splitting.sides import LEFT_OUT, TRAIN, VALIDATION, held_out
 
 NEAR_OTHER_SIDE = "near_other_side"
-"""Why a row is left out: it is near to a row of the former split on the side it does not fall on."""
+"""Reason for leaving a row out: it is near a row that the former split has on the other side."""
 
 _NEW = -1
 _Sides = NDArray[np.int8]
@@ -30,13 +30,13 @@ _Sides = NDArray[np.int8]
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the kept rows go.
+    """The sides of the kept rows.
 
     Attributes:
         sides: `TRAIN`, `VALIDATION` or `LEFT_OUT`, in the order of the files, shape (rows,).
-        left_out: `row_id`, `reason`, and `near`, the row_id in the former split for which it is left out; in order.
-        former_rows: Rows that came again and keep their side.
-        cluster_sizes: Rows of each cluster, those of one row included, shape (clusters,).
+        left_out: `row_id`, `reason` and `near`, the row_id of the former split that it is near to; in file order.
+        former_rows: Rows that are in the former split too and keep their side.
+        cluster_sizes: Rows of each cluster, single rows included, shape (clusters,).
     """
 
     sides: _Sides
@@ -50,95 +50,96 @@ class Placement:
 
 
 def place(kept: Sequence[Path], former: Former | None, split: Split) -> Placement:
-    """Decides the side of every kept row.
+    """Assigns every kept row to a side.
 
-    A row of the former split that comes again (the same row_id, the same instruction) keeps its side. A new row falls
-    where its cluster falls; if it is near to a row of the former split on the other side, it is left out. Rows of the
-    former split that do not come again count as such neighbours too.
+    A row that is in the former split too (same row_id, same instruction) keeps its side. A new row goes to the side of
+    its cluster; it is left out if it is near a row that the former split has on the other side, whether or not that
+    row is among the kept ones.
 
     Args:
         kept: Files with `row_id` and `prompt`.
-        former: An earlier split, if there is one.
-        split: The share to hold out, and what near is.
+        former: An earlier split whose rows keep their sides; None for none.
+        split: The share to hold out, and the similarity from which instructions are near.
 
     Raises:
-        StageError: If the former split holds rows near to each other on both sides, so that keeping sides would leak.
+        StageError: If the former split itself leaks: near rows on both sides, or a row on both.
     """
     rows = read([*kept, *((former.train, former.validation) if former else ())], split.ngram)
-    number = int(rows.counts[: len(kept)].sum())
-    clusters = components(rows.sets, split.similarity)[rows.of]
-    fallen = _fallen(clusters, rows, split.validation)
-    old = _old(rows, number, former)
-    sides = np.where(old == _NEW, fallen, old).astype(np.int8)
+    kept_rows = int(rows.counts[: len(kept)].sum())
+    clusters = components(rows.sets, split.similarity)[rows.set_index]
+    by_cluster = _cluster_sides(clusters, rows, split.validation)
+    by_former = _former_sides(rows, kept_rows, former)
+    sides = np.where(by_former == _NEW, by_cluster, by_former).astype(np.int8)
     if former:
-        _refuse_leaks(rows, clusters, old, number, split.similarity)
+        _refuse_leaks(rows, clusters, by_former, kept_rows, split.similarity)
     near = {}
     for side in (TRAIN, VALIDATION) if former else ():
-        new = np.flatnonzero((old == _NEW) & (fallen == side))
-        near |= _near(rows, clusters, new, np.flatnonzero(old == 1 - side), split.similarity)
+        new = np.flatnonzero((by_former == _NEW) & (by_cluster == side))
+        near |= _near(rows, clusters, new, np.flatnonzero(by_former == 1 - side), split.similarity)
     left_out = np.array(sorted(near), np.int64)
     sides[left_out] = LEFT_OUT
     return Placement(
-        sides=sides[:number],
-        left_out=_named(rows.row_ids, left_out, np.array([near[row] for row in left_out], np.int64)),
-        former_rows=int((old[:number] != _NEW).sum()),
-        cluster_sizes=np.unique(clusters[:number], return_counts=True)[1],
+        sides=sides[:kept_rows],
+        left_out=_left_out_table(rows.row_ids, left_out, np.array([near[row] for row in left_out], np.int64)),
+        former_rows=int((by_former[:kept_rows] != _NEW).sum()),
+        cluster_sizes=np.unique(clusters[:kept_rows], return_counts=True)[1],
     )
 
 
-def _fallen(clusters: I64, rows: Rows, validation: float) -> _Sides:
-    """Where the cluster of each row falls, shape (rows,)."""
-    order = np.lexsort((rows.draws[:, 1], clusters))
+def _cluster_sides(clusters: I64, rows: Rows, validation: float) -> _Sides:
+    """The side of each row's cluster, shape (rows,)."""
+    order = np.lexsort((rows.hashes[:, 1], clusters))
     begins = np.diff(clusters[order], prepend=-1) != 0
-    of_cluster = held_out(rows.draws[order[begins], 0], validation)
-    fallen = np.empty(clusters.size, np.int8)
-    fallen[order] = np.where(of_cluster[np.cumsum(begins) - 1], VALIDATION, TRAIN)
-    return fallen
+    is_held_out = held_out(rows.hashes[order[begins], 0], validation)
+    sides = np.empty(clusters.size, np.int8)
+    sides[order] = np.where(is_held_out[np.cumsum(begins) - 1], VALIDATION, TRAIN)
+    return sides
 
 
-def _old(rows: Rows, number: int, former: Former | None) -> _Sides:
+def _former_sides(rows: Rows, kept_rows: int, former: Former | None) -> _Sides:
     """The side of each row in the former split, or `_NEW`, shape (rows,)."""
-    old = np.full(len(rows.row_ids), _NEW, np.int8)
+    sides = np.full(len(rows.row_ids), _NEW, np.int8)
     if former is None:
-        return old
-    old[number:] = np.repeat([TRAIN, VALIDATION], rows.counts[-2:])
-    keys = {"row_id": rows.row_ids, "first": rows.draws[:, 0], "second": rows.draws[:, 1]}
-    frame = pl.DataFrame(keys | {"side": old}).with_row_index()
-    again = frame[:number].drop("side").join(frame[number:].drop("index"), on=list(keys))
-    both = again.unique(["index", "side"]).filter(pl.col("index").is_duplicated())["row_id"].unique().sort()
+        return sides
+    sides[kept_rows:] = np.repeat([TRAIN, VALIDATION], rows.counts[-2:])
+    keys = {"row_id": rows.row_ids, "first": rows.hashes[:, 0], "second": rows.hashes[:, 1]}
+    frame = pl.DataFrame(keys | {"side": sides}).with_row_index()
+    in_former = frame[:kept_rows].drop("side").join(frame[kept_rows:].drop("index"), on=list(keys))
+    both = in_former.unique(["index", "side"]).filter(pl.col("index").is_duplicated())["row_id"].unique().sort()
     if len(both):
         raise StageError(f"split: the former split holds {len(both):,} rows on both sides, such as {both[0]}")
-    old[again["index"].to_numpy()] = again["side"].to_numpy()
-    return old
+    sides[in_former["index"].to_numpy()] = in_former["side"].to_numpy()
+    return sides
 
 
-def _refuse_leaks(rows: Rows, clusters: I64, old: _Sides, number: int, similarity: float) -> None:
-    again = [np.flatnonzero(old[:number] == side) for side in (TRAIN, VALIDATION)]
-    leaks = _near(rows, clusters, again[VALIDATION], again[TRAIN], similarity)
+def _refuse_leaks(rows: Rows, clusters: I64, by_former: _Sides, kept_rows: int, similarity: float) -> None:
+    """Raises if rows that keep their sides are near each other across the sides."""
+    train, validation = (np.flatnonzero(by_former[:kept_rows] == side) for side in (TRAIN, VALIDATION))
+    leaks = _near(rows, clusters, validation, train, similarity)
     if leaks:
-        held, trained = min((rows.row_ids[row], rows.row_ids[other]) for row, other in leaks.items())
+        row, other = min((rows.row_ids[row], rows.row_ids[other]) for row, other in leaks.items())
         raise StageError(
-            f"split: in the former split {len(leaks):,} validation rows are near to training rows, such as {held} to "
-            f"{trained}: keeping their sides would leak; split without it, or raise split.similarity to what it was "
+            f"split: in the former split {len(leaks):,} validation rows are near training rows, such as {row} and "
+            f"{other}, so keeping their sides would leak; split without it, or raise split.similarity to what it was "
             "made with"
         )
 
 
 def _near(rows: Rows, clusters: I64, probes: I64, others: I64, similarity: float) -> dict[int, int]:
-    """Of the rows that are near to one of the others: that one; of several, the first by row_id."""
+    """For each probe that is near one of the others: that row; of several, the first by row_id."""
     probes = probes[np.isin(clusters[probes], clusters[others])]
     others = others[np.isin(clusters[others], clusters[probes])]
     others = others[rows.row_ids.gather(others).arg_sort().to_numpy()]
-    sets, first = np.unique(rows.of[others], return_index=True)
+    sets, first = np.unique(rows.set_index[others], return_index=True)
     order = np.argsort(first)
     sets, first = sets[order], first[order]
-    probed, position = np.unique(rows.of[probes], return_inverse=True)
-    found = first_near(rows.sets, probed, sets, similarity)[position]
-    near = found >= 0
-    return dict(zip(probes[near].tolist(), others[first[found[near]]].tolist(), strict=True))
+    probe_sets, position = np.unique(rows.set_index[probes], return_inverse=True)
+    nearest = first_near(rows.sets, probe_sets, sets, similarity)[position]
+    near = nearest >= 0
+    return dict(zip(probes[near].tolist(), others[first[nearest[near]]].tolist(), strict=True))
 
 
-def _named(row_ids: pl.Series, left_out: I64, near: I64) -> pa.Table:
+def _left_out_table(row_ids: pl.Series, left_out: I64, near: I64) -> pa.Table:
     return pa.table(
         {
             "row_id": pa.array(row_ids.gather(left_out).to_list(), pa.string()),

@@ -1,4 +1,4 @@
-"""What a split has to know of its rows: their names, the draws of their instructions, and the sets of n-grams."""
+"""What a split needs of its rows: row ids, and the hashes and n-gram sets of their instructions."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from tuner.curation.columns.ngrams import Sets
 from tuner.curation.columns.words import I64, U64
 from tuner.splitting import instructions
 from tuner.splitting.shingles import sets_of
-from tuner.splitting.sides import draws
+from tuner.splitting.sides import hashes
 
 
 @dataclass(frozen=True)
@@ -33,33 +33,33 @@ class Rows:
 
     Attributes:
         row_ids: Shape (rows,).
-        draws: Of the instructions, shape (rows, 2); equal ones have equal instructions.
-        sets: The different sets of n-grams of the instructions.
-        of: Which set each row has, shape (rows,).
+        hashes: Two of each instruction, see `sides.hashes`, shape (rows, 2); equal only for equal instructions.
+        sets: The distinct n-gram sets of the instructions.
+        set_index: The index of each row's set, shape (rows,).
         counts: Rows of each file, shape (files,).
     """
 
     row_ids: pl.Series
-    draws: U64
+    hashes: U64
     sets: Sets
-    of: I64
+    set_index: I64
     counts: I64
 
 
 def read(paths: Iterable[Path], ngram: int) -> Rows:
-    """Reads the instructions of files with `row_id` and `prompt`, piece by piece."""
+    """Reads the instructions of files with `row_id` and `prompt`, in batches."""
     row_ids = [pl.Series("row_id", [], pl.String)]
-    drawn = [np.empty((0, 2), np.uint64)]
+    hash_pairs = [np.empty((0, 2), np.uint64)]
     counts: list[int] = []
 
     def texts() -> Iterator[pl.Series]:
         for path in paths:
             counts.append(0)
-            for piece in instructions.read(path):
-                row_ids.append(piece.row_ids)
-                drawn.append(draws(piece.texts))
-                counts[-1] += len(piece.texts)
-                yield piece.texts
+            for batch in instructions.read(path):
+                row_ids.append(batch.row_ids)
+                hash_pairs.append(hashes(batch.texts))
+                counts[-1] += len(batch.texts)
+                yield batch.texts
 
-    sets, of = sets_of(texts(), ngram)
-    return Rows(pl.concat(row_ids), np.concatenate(drawn), sets, of, np.array(counts, np.int64))
+    sets, set_index = sets_of(texts(), ngram)
+    return Rows(pl.concat(row_ids), np.concatenate(hash_pairs), sets, set_index, np.array(counts, np.int64))

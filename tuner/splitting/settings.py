@@ -8,11 +8,11 @@ from tuner.section import Section
 
 
 class Split(Section):
-    """How kept rows are divided.
+    """How kept rows are split.
 
     Attributes:
         validation: The share of instructions, by hash, that is held out.
-        similarity: Instructions whose sets of word n-grams overlap so much (Jaccard) never stand on both sides.
+        similarity: Instructions whose word n-gram sets have this Jaccard similarity stay on one side.
         ngram: Words in such an n-gram; a shorter instruction is one n-gram.
         former: The fingerprint of an earlier split in the store, whose rows keep their sides.
     """

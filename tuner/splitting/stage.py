@@ -1,20 +1,20 @@
-"""The stage `split`: which kept rows train, and which are held out."""
+"""The stage `split`: splits kept rows into training and held-out rows."""
 
 from collections.abc import Iterator
 
 from tuner.curation.metrics import Curated
 from tuner.errors import InputError
-from tuner.splitting.metrics import Divided
+from tuner.splitting.metrics import SplitMetrics
 from tuner.stage import Part, Parts, Stage, Work
 
 
 def _parts(parts: Parts) -> Iterator[Part]:
     settings = parts.recipe.settings_of("split")
     former = settings.pop("former")
-    yield SPLIT.part(settings, {"rows": parts.one("curate")}, given={"former": former} if former else {})
+    yield SPLIT.part(settings, {"rows": parts.one("curate")}, external={"former": former} if former else {})
 
 
-def _work(work: Work) -> Divided:
+def _work(work: Work) -> SplitMetrics:
     from tuner.splitting.split import Former, split
 
     curated = work.manifest("rows")
@@ -29,4 +29,11 @@ def _work(work: Work) -> Divided:
     return split(kept, settings, former, Curated.read(curated), work.folder)
 
 
-SPLIT = Stage("split", 2, Divided, _parts, _work, "Holds rows out, none of which is near to one that is trained on.")
+SPLIT = Stage(
+    "split",
+    2,
+    SplitMetrics,
+    _parts,
+    _work,
+    "Splits rows into training and held-out rows, with no near duplicates across.",
+)

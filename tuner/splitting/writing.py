@@ -1,4 +1,4 @@
-"""Writes the two sides as training reads them, row group by row group: never more than two of them in memory."""
+"""Writes both sides of a split, with at most two row groups of each in memory."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,22 +10,22 @@ from tuner.splitting.placement import Placement
 from tuner.splitting.sides import SIDES
 
 COLUMNS = ("row_id", "prompt", "completion", "messages")
-# Rows in a row group: about 30 MB at 1 kB a row, whose text stands here twice.
+# Rows in a row group: about 30 MB at 1 kB a row, since every text is stored twice.
 _GROUP = 10_000
 
 
 def write(kept: Sequence[Path], placement: Placement, folder: Path) -> None:
-    """Writes `train.parquet` and `validation.parquet`; their bytes depend on the rows alone, not on their files.
+    """Writes `train.parquet` and `validation.parquet`; their bytes depend on the rows, not on how these are sharded.
 
     Args:
-        kept: The files that were placed, in the same order.
-        placement: Where their rows go.
+        kept: The same files as for `placement`, in the same order.
+        placement: The sides of their rows.
         folder: Where to write.
     """
     folder.mkdir(parents=True, exist_ok=True)
     schema = pq.read_schema(kept[0])
     schema = pa.schema([pa.field(name, schema.field(name).type) for name in COLUMNS])
-    waiting = [schema.empty_table() for _ in SIDES]
+    buffered = [schema.empty_table() for _ in SIDES]
     # The same settings as `tuner.artifacts.parquet.write`.
     writers = [
         pq.ParquetWriter(folder / f"{name}.parquet", schema, compression="zstd", store_schema=False) for name in SIDES
@@ -37,11 +37,11 @@ def write(kept: Sequence[Path], placement: Placement, folder: Path) -> None:
             sides = placement.sides[done : done + table.num_rows]
             done += table.num_rows
             for side, writer in enumerate(writers):
-                waiting[side] = pa.concat_tables([waiting[side], table.filter(pa.array(sides == side))])
-                while waiting[side].num_rows >= _GROUP:
-                    writer.write_table(waiting[side][:_GROUP].combine_chunks())
-                    waiting[side] = waiting[side][_GROUP:]
-    for table, writer in zip(waiting, writers, strict=True):
+                buffered[side] = pa.concat_tables([buffered[side], table.filter(pa.array(sides == side))])
+                while buffered[side].num_rows >= _GROUP:
+                    writer.write_table(buffered[side][:_GROUP].combine_chunks())
+                    buffered[side] = buffered[side][_GROUP:]
+    for table, writer in zip(buffered, writers, strict=True):
         if table.num_rows:
             writer.write_table(table.combine_chunks())
         writer.close()

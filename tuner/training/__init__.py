@@ -1,1 +1,1 @@
-"""Adapters, each trained in a child process of its own."""
+"""Training of adapters, each in its own child process."""

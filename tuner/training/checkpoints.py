@@ -1,7 +1,7 @@
-"""Checkpoints that can be trusted: a marker is written once a checkpoint is complete, and only marked ones are used.
+"""Complete checkpoints: a marker file is written after a checkpoint, and only marked checkpoints are used.
 
-A process can be killed while it writes one. The trainer would take such a half-written folder for the newest
-checkpoint; here it is removed before the next attempt looks.
+A process can be killed while it writes a checkpoint. The trainer would use the incomplete folder as the newest
+checkpoint, so it is removed before the next attempt.
 """
 
 import json
@@ -14,12 +14,12 @@ MARKER = "complete.json"
 
 @dataclass(frozen=True)
 class Progress:
-    """What the attempts up to a checkpoint have spent.
+    """The work done up to a checkpoint, by all attempts together.
 
     Attributes:
-        step: Optimizer steps done.
-        seconds: In the training loop.
-        tokens: Non-pad tokens seen.
+        step: Number of optimizer steps.
+        seconds: Time in the training loop.
+        tokens: Number of non-pad tokens.
     """
 
     step: int = 0
@@ -28,14 +28,14 @@ class Progress:
 
 
 def mark(checkpoint: Path, progress: Progress) -> None:
-    """Declares a checkpoint complete."""
-    scratch = checkpoint / f".{MARKER}"
-    scratch.write_text(json.dumps(asdict(progress)))
-    scratch.rename(checkpoint / MARKER)
+    """Marks a checkpoint as complete."""
+    partial = checkpoint / f".{MARKER}"
+    partial.write_text(json.dumps(asdict(progress)))
+    partial.rename(checkpoint / MARKER)
 
 
 def newest(folder: Path) -> tuple[Path, Progress] | None:
-    """The newest complete checkpoint, if there is one; incomplete ones are removed."""
+    """The newest complete checkpoint, or None; removes incomplete ones."""
     complete: list[tuple[Path, Progress]] = []
     for checkpoint in folder.glob("checkpoint-*"):
         marker = checkpoint / MARKER
@@ -43,4 +43,4 @@ def newest(folder: Path) -> tuple[Path, Progress] | None:
             complete.append((checkpoint, Progress(**json.loads(marker.read_text()))))
         else:
             shutil.rmtree(checkpoint)
-    return max(complete, key=lambda found: found[1].step, default=None)
+    return max(complete, key=lambda each: each[1].step, default=None)

@@ -1,4 +1,4 @@
-"""Which GPU a training gets: one of its own while there are enough."""
+"""Assigns each training a GPU of its own, while there are enough."""
 
 import os
 from collections.abc import Iterator
@@ -11,24 +11,25 @@ from tuner.settings import settings
 
 
 def visible() -> list[str]:
-    """The GPUs this process may use, by the names that CUDA_VISIBLE_DEVICES takes; empty on a CPU."""
-    if (named := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
-        return [name for name in named.split(",") if name.strip()]
+    """The GPUs that this process may use, as named in CUDA_VISIBLE_DEVICES; empty on a CPU."""
+    if (names := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return [name for name in names.split(",") if name.strip()]
     return sorted(path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*"))
 
 
 @contextmanager
-def one() -> Iterator[str]:
-    """Takes a GPU that no other training on this machine has, for the duration of a block.
+def reserve() -> Iterator[str]:
+    """Reserves a GPU that no other training on this machine uses, for the duration of a block.
 
-    Its lock is the operating system's, so it is free again however the process that held it ended.
+    The operating system releases the lock when the process ends, even if it is killed.
 
     Yields:
-        Its name; the first one's if all are taken (more trainings run at once than there are GPUs), empty on a CPU.
+        The GPU's name; the first one's if all are in use, since more trainings run than there are GPUs; empty on a
+        CPU.
     """
     names = visible()
     for name in names:
-        # Not a singleton: two threads of one process must not share what either has taken.
+        # Not a singleton: two threads of one process must not share a lock.
         lock = FileLock(settings().folder("locks") / f"gpu-{name.replace('/', '-')}", timeout=0, is_singleton=False)
         try:
             lock.acquire()

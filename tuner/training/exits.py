@@ -1,4 +1,4 @@
-"""How the child says why it ended: an exit code for the kind, and a last message for the words."""
+"""How the child reports why it ended: an exit code and a last message."""
 
 import json
 import traceback
@@ -13,15 +13,15 @@ STAGE = 4
 CRASHED = 5
 ORPHANED = 6
 
-_MEMORY_WORDS = ("can't allocate memory", "out of memory", "cannot allocate memory")
+_OUT_OF_MEMORY_TEXTS = ("can't allocate memory", "out of memory", "cannot allocate memory")
 
 
 def guarded(work: Callable[[], None]) -> tuple[int, str]:
-    """Runs the work of a child.
+    """Runs the work of a child and turns errors into an exit code.
 
     Returns:
-        The exit code, and one line that says what went wrong (empty if nothing did). A stack trace of what nobody
-        foresaw goes to stderr, which is the log.
+        The exit code, and the error in one line (empty if there is none). The stack trace of an unexpected error goes
+        to stderr, which is the log.
     """
     try:
         work()
@@ -32,9 +32,9 @@ def guarded(work: Callable[[], None]) -> tuple[int, str]:
     except MemoryError as error:
         return OUT_OF_MEMORY, f"out of memory: {error}"
     except RuntimeError as error:
-        # torch.OutOfMemoryError is one; the allocator of the CPU raises a plain RuntimeError.
+        # torch.OutOfMemoryError is a RuntimeError; the CPU allocator raises a plain one.
         traceback.print_exc()
-        code = OUT_OF_MEMORY if any(words in str(error).lower() for words in _MEMORY_WORDS) else CRASHED
+        code = OUT_OF_MEMORY if any(text in str(error).lower() for text in _OUT_OF_MEMORY_TEXTS) else CRASHED
         return code, _line(error)
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError, OSError) as error:
         traceback.print_exc()
@@ -42,8 +42,8 @@ def guarded(work: Callable[[], None]) -> tuple[int, str]:
     return DONE, ""
 
 
-def farewell(message: str) -> str:
-    """The last line to the parent."""
+def error_message(message: str) -> str:
+    """The last message to the parent, as a line of JSON."""
     return json.dumps({"error": message}) + "\n"
 
 

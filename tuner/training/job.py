@@ -1,4 +1,4 @@
-"""A job: everything the child process that trains one adapter has to know, as one JSON file."""
+"""A job: all parameters of the child process that trains one adapter, as one JSON file."""
 
 from pathlib import Path
 
@@ -6,21 +6,21 @@ from tuner.section import Section
 from tuner.training.methods import Adapter
 
 METRICS = "metrics.json"
-"""What was measured; in the output folder, but no part of the artifact."""
+"""The file of the metrics, in the output folder; it is not part of the artifact."""
 
 
 class Job(Section):
-    """One training.
+    """The parameters of one training.
 
     Attributes:
         adapter: The adapter's name in the recipe.
         settings: Its method and settings.
         student: The model to adapt, as in the recipe.
-        generator: The model whose chat template a student without one is given.
-        seed: The recipe's.
+        generator: The model whose chat template is used if the student has none.
+        seed: The recipe's seed.
         data: `train.parquet`, with `prompt` and `completion` as messages.
-        output: The folder that gets `adapter/`, `curve.parquet` and `metrics.json`.
-        checkpoints: The folder that outlives an attempt, and that the next one resumes from.
+        output: The folder for `adapter/`, `curve.parquet` and `metrics.json`.
+        checkpoints: The folder of the checkpoints, which is kept between attempts.
     """
 
     adapter: str

@@ -1,4 +1,4 @@
-"""What `train` measures."""
+"""The metrics of `train`."""
 
 from typing import Literal
 
@@ -6,20 +6,20 @@ from tuner.metrics import Computed
 
 
 class Trained(Computed):
-    """One adapter; tokens are those of all steps, also before a resume.
+    """Metrics of one adapter; tokens are those of all steps, including steps before a resume.
 
     Attributes:
-        method: Such as `lora`.
+        method: The method, such as `lora`.
         trainable_parameters: Parameters of the adapter.
-        total_parameters: Parameters of the student with it.
-        trainable_ratio: The one divided by the other, 0 to 1.
+        total_parameters: Parameters of the student and the adapter together.
+        trainable_ratio: `trainable_parameters` divided by `total_parameters`, 0 to 1.
         steps: Optimizer steps.
         epochs: Passes over the training rows.
-        train_loss: The mean over the steps, nats per token.
-        peak_memory_bytes: The most memory that was held.
-        peak_memory_of: By what: `cuda`, allocated on the GPU, or `process`, resident.
+        train_loss: The mean over the steps, in nats per token.
+        peak_memory_bytes: The peak memory.
+        peak_memory_of: The kind of memory: `cuda`, allocated on the GPU, or `process`, resident.
         adapter_bytes: The size of the adapter's weights on disk.
-        resumed_from_step: The step of the checkpoint that it went on from; None if it was trained in one go.
+        resumed_from_step: The step of the checkpoint that it resumed from; None if it was not interrupted.
     """
 
     method: str

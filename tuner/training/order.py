@@ -1,7 +1,7 @@
-"""The order of the training rows: rows of similar length share a batch, and the epoch alone decides the rest.
+"""The order of the training rows: rows of similar length share a batch; the rest depends on seed and epoch alone.
 
-The trainer's own grouping draws from the global random state, so a resumed training would see another order than an
-uninterrupted one; and on fewer than some hundred rows it groups nothing.
+The trainer's own grouping uses the global random state, so a resumed training would have another order than an
+uninterrupted one; and it does not group at all below a few hundred rows.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,16 +10,16 @@ import numpy as np
 from torch.utils.data import Sampler
 
 JITTER = 0.2
-"""Lengths are scaled by up to so much, so that no two epochs put the same rows together."""
+"""Lengths are varied by up to this fraction, so that batches differ between epochs."""
 
 
 class GroupedByLength(Sampler[int]):
-    """Yields every row once per epoch, in runs of `batch_size` rows of similar length.
+    """Yields every row once per epoch, in batches of rows of similar length.
 
     Args:
-        lengths: Tokens of every row.
-        batch_size: Rows of a batch; the incomplete batch, if there is one, comes last.
-        seed: With the number of the epoch it decides the order.
+        lengths: The number of tokens of every row.
+        batch_size: Rows in a batch; an incomplete batch comes last.
+        seed: Together with the epoch it determines the order.
     """
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
@@ -29,7 +29,7 @@ class GroupedByLength(Sampler[int]):
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Chooses the order of an epoch; the trainer calls it, also when it resumes within one."""
+        """Sets the epoch, which determines the order; the trainer calls this, also when it resumes within an epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:

@@ -1,8 +1,8 @@
-"""The parent of a training: starts the child, listens to it, stops it in time, and says what happened.
+"""The parent process of a training: starts the child, reports its progress, enforces the timeout, raises its errors.
 
-A training must be stoppable at any moment and must not take its parent along when it runs out of memory, so it has a
-process of its own. Whatever ends the parent ends the child: an exception here kills it, and should the parent be
-killed itself, the child sees its stdin close.
+A training must be stoppable at any moment, and running out of memory must not end its parent, so it has its own
+process. The child always ends with its parent: an exception here kills it, and if the parent itself is killed, the
+child sees its stdin close.
 """
 
 import json
@@ -27,57 +27,57 @@ LOG = "train.log"
 
 
 class TrainingError(StageError):
-    """A training did not end well.
+    """A training failed.
 
     Attributes:
-        retryable: Whether the same job can succeed at the next attempt, which resumes from the last checkpoint.
+        retryable: Whether a retry, which resumes from the last checkpoint, may succeed.
     """
 
     retryable = False
 
 
 class TrainingKilledError(TrainingError):
-    """The child was killed from outside, by a person or by the kernel when memory ran short."""
+    """The child was killed by a signal, from a user or from the kernel when memory ran out."""
 
     retryable = True
 
 
 class TrainingMemoryError(TrainingError):
-    """The child asked for more memory than there is; it would again."""
+    """The child ran out of memory; a retry would too."""
 
 
 class TrainingTimeoutError(TrainingError):
-    """The training took longer than it may. Tried again by itself, it would get a multiple of what a person allowed."""
+    """The training exceeded its timeout. A retry would multiply the time that the user allowed."""
 
 
 class TrainingDivergedError(TrainingError):
-    """The loss is lost; the same settings lose it again."""
+    """The loss is not finite; a retry with the same settings would end the same."""
 
 
 class TrainingFailedError(TrainingError):
-    """The child failed in a way nobody foresaw."""
+    """The child failed with an unexpected error."""
 
     retryable = True
 
 
 def train(job: Job, timeout: float) -> Trained:
-    """Trains an adapter in a process of its own.
+    """Trains an adapter in a child process.
 
     Args:
-        job: What to train. Its output folder gets the results, its checkpoints folder the log `train.log`.
-        timeout: Seconds that this attempt may take.
+        job: The job. Results go to its output folder, the log `train.log` to its checkpoints folder.
+        timeout: The maximum duration of this attempt, in seconds.
 
     Raises:
-        InputError: If the recipe asks for what cannot be.
-        TrainingError: If the training did not end well; its `retryable` tells whether another attempt makes sense.
+        InputError: If the recipe cannot be trained as it is.
+        TrainingError: If the training failed; `retryable` says whether a retry may succeed.
     """
     job.checkpoints.mkdir(parents=True, exist_ok=True)
     job.output.mkdir(parents=True, exist_ok=True)
     path = job.checkpoints / "job.json"
     job.write(path)
     log = job.checkpoints / LOG
-    with log.open("w") as stderr, devices.one() as gpu:
-        # -P and an explicit path: the working directory's files must not stand in for modules.
+    with log.open("w") as stderr, devices.reserve() as gpu:
+        # -P and an explicit path: files in the working directory must not shadow modules.
         child = subprocess.Popen(
             [sys.executable, "-P", "-m", "tuner.training.worker", str(path)],
             stdin=subprocess.PIPE,
@@ -88,12 +88,12 @@ def train(job: Job, timeout: float) -> Trained:
             start_new_session=True,
         )
         try:
-            error = _listen(child, job, timeout)
+            error = _read_messages(child, job, timeout)
         finally:
             _end(child)
     if child.returncode == exits.DONE:
         return Trained.model_validate_json((job.output / METRICS).read_text())
-    raise _explained(child.returncode, error, job, log)
+    raise _error(child.returncode, error, job, log)
 
 
 def _environment(gpu: str) -> dict[str, str]:
@@ -101,21 +101,21 @@ def _environment(gpu: str) -> dict[str, str]:
     inherited = os.environ.get("PYTHONPATH")
     environment = dict(os.environ)
     environment["PYTHONPATH"] = os.pathsep.join([root, inherited]) if inherited else root
-    # glibc gives every larger tensor back to the kernel and faults its pages in anew at the next operation; on a CPU
-    # that costs more than the arithmetic. 32 MiB is the largest threshold it takes.
+    # By default glibc returns every larger tensor to the kernel, and the next operation has to fault its pages in
+    # again; on a CPU that costs more than the arithmetic. 32 MiB is the largest threshold that glibc accepts.
     environment.setdefault("MALLOC_MMAP_THRESHOLD_", str(32 * 1024**2))
     environment.setdefault("MALLOC_TRIM_THRESHOLD_", str(4 * 1024**3))
     environment["TOKENIZERS_PARALLELISM"] = "false"
-    # One adapter, one GPU; with several in sight the trainer would spread a batch over all of them.
+    # One GPU per adapter; if several were visible the trainer would spread a batch over all of them.
     environment["CUDA_VISIBLE_DEVICES"] = gpu
     return environment
 
 
-def _listen(child: "subprocess.Popen[str]", job: Job, timeout: float) -> str:
-    """Passes progress on until the child closes its stdout.
+def _read_messages(child: "subprocess.Popen[str]", job: Job, timeout: float) -> str:
+    """Reports the child's progress until it closes its stdout.
 
     Returns:
-        The child's own words on why it failed, or an empty string.
+        The child's error message, or an empty string.
     """
     assert child.stdout is not None
     lines: queue.Queue[str | None] = queue.Queue()
@@ -126,35 +126,35 @@ def _listen(child: "subprocess.Popen[str]", job: Job, timeout: float) -> str:
         if time.monotonic() > deadline:
             raise TrainingTimeoutError(
                 f"training.{job.adapter} took longer than {timeout:,.0f} s (TUNER_TRAIN_TIMEOUT) and was stopped; "
-                "its checkpoints stay, and the same command goes on from them"
+                "its checkpoints are kept; the same command resumes from them"
             )
         try:
-            # Short waits: a cancellation can reach this thread only between them.
-            message = lines.get(timeout=0.2)
+            # Short timeouts: a cancellation reaches this thread only between them.
+            line = lines.get(timeout=0.2)
         except queue.Empty:
             continue
-        if message is None:
+        if line is None:
             return error
-        said = json.loads(message)
-        error = said.get("error", error)
-        if "resumes" in said:
-            note = f"resumes from step {said['resumes']} of {said['total']}"
-            emit(Event("train", job.adapter, done=said["resumes"], total=said["total"], note=note))
-        if "step" in said:
-            figures = {"loss": said["loss"], "tokens/s": said["tokens_per_second"]}
-            emit(Event("train", job.adapter, done=said["step"], total=said["total"], figures=figures))
+        message = json.loads(line)
+        error = message.get("error", error)
+        if "resumes" in message:
+            note = f"resumes from step {message['resumes']} of {message['total']}"
+            emit(Event("train", job.adapter, done=message["resumes"], total=message["total"], note=note))
+        if "step" in message:
+            figures = {"loss": message["loss"], "tokens/s": message["tokens_per_second"]}
+            emit(Event("train", job.adapter, done=message["step"], total=message["total"], figures=figures))
 
 
 def _pump(stdout: IO[str], lines: "queue.Queue[str | None]") -> None:
-    for message in stdout:
-        # A child that is killed can leave half a line.
-        if message.endswith("\n"):
-            lines.put(message)
+    for line in stdout:
+        # A killed child can leave an incomplete line.
+        if line.endswith("\n"):
+            lines.put(line)
     lines.put(None)
 
 
 def _end(child: "subprocess.Popen[str]") -> None:
-    """Waits for a child that has closed its stdout; kills one that has not, or that lingers."""
+    """Waits for a child that has closed its stdout; kills it if it has not, or does not exit."""
     finished = child.stdout is not None and sys.exc_info()[0] is None
     if finished:
         try:
@@ -168,23 +168,25 @@ def _end(child: "subprocess.Popen[str]") -> None:
         child.stdin.close()
 
 
-def _explained(code: int, error: str, job: Job, log: Path) -> Exception:
-    who = f"training.{job.adapter}"
+def _error(code: int, error: str, job: Job, log: Path) -> Exception:
+    name = f"training.{job.adapter}"
     if code < 0:
-        name = signal.Signals(-code).name
+        signal_name = signal.Signals(-code).name
         hint = "; the kernel does this when memory runs out" if -code == signal.SIGKILL else ""
-        return TrainingKilledError(f"{who} was killed by {name}{hint}; the next attempt resumes (log: {log})")
+        return TrainingKilledError(f"{name} was killed by {signal_name}{hint}; the next attempt resumes (log: {log})")
     match code:
         case exits.BAD_INPUT:
             return InputError(error)
         case exits.OUT_OF_MEMORY:
-            return TrainingMemoryError(f"{who} ran out of memory: lower batch_size or max_length (log: {log}): {error}")
+            return TrainingMemoryError(
+                f"{name} ran out of memory: lower batch_size or max_length (log: {log}): {error}"
+            )
         case exits.STAGE:
-            return TrainingDivergedError(f"{who}: {error}")
+            return TrainingDivergedError(f"{name}: {error}")
         case _:
-            return TrainingFailedError(f"{who} failed: {error or _last_line(log)} (log: {log})")
+            return TrainingFailedError(f"{name} failed: {error or _last_line(log)} (log: {log})")
 
 
 def _last_line(log: Path) -> str:
     lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1][:300] if lines else "it said nothing"
+    return lines[-1][:300] if lines else "no output"

@@ -1,4 +1,4 @@
-"""What a finished training leaves: the adapter, its learning curve and its metrics."""
+"""The results of a training: the adapter, its learning curve and its peak memory."""
 
 import json
 from pathlib import Path
@@ -27,7 +27,7 @@ def save_adapter(model: "PeftModel", tokenizer: "PreTrainedTokenizerBase", stude
     """Saves the adapter with the tokenizer and chat template it was trained with.
 
     Returns:
-        The bytes of the adapter's weights.
+        The size of the adapter's weights in bytes.
     """
     model.save_pretrained(str(folder), safe_serialization=True)
     tokenizer.save_pretrained(folder)
@@ -38,7 +38,7 @@ def save_adapter(model: "PeftModel", tokenizer: "PreTrainedTokenizerBase", stude
 
 
 def _portable(config: dict[str, Any], student: str) -> dict[str, Any]:
-    """The adapter's configuration naming the student as the recipe does, not where this machine keeps it."""
+    """The adapter's configuration with the student's name from the recipe instead of a path on this machine."""
     origin = source.parse(student)
     config["base_model_name_or_path"] = origin.name if origin.kind == "hub" else student
     config["revision"] = origin.revision if origin.kind == "hub" else None
@@ -55,16 +55,16 @@ def curve(history: list[dict[str, Any]]) -> pa.Table:
 
 
 def peak_memory() -> tuple[int, Literal["cuda", "process"]]:
-    """The most memory this process has held.
+    """The peak memory of this process.
 
     Returns:
-        Bytes, and of what: `cuda` (allocated by torch) or `process` (resident).
+        Bytes, and the kind of memory: `cuda` (allocated by torch) or `process` (resident).
     """
     import torch
 
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
         return torch.cuda.max_memory_allocated(), "cuda"
-    # Not getrusage: a child inherits its parent's peak there, while this one begins anew at exec.
+    # Not getrusage, in which a child inherits its parent's peak; this value is reset at exec.
     status = Path("/proc/self/status")
     if status.exists():
         for entry in status.read_text().splitlines():

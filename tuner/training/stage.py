@@ -1,14 +1,14 @@
-"""The stage `train`: one adapter each."""
+"""The stage `train`: one artifact per adapter."""
 
 from collections.abc import Iterator
 
-from tuner.splitting.metrics import Divided
+from tuner.splitting.metrics import SplitMetrics
 from tuner.stage import Part, Parts, Stage, Work
 from tuner.training.metrics import Trained
 
 
 def _parts(parts: Parts) -> Iterator[Part]:
-    # The generator lends its chat template to a student that has none.
+    # The generator is part of the identity since a student without a chat template gets the generator's.
     shared = {**parts.models, "seed": parts.recipe.seed}
     for name, adapter in parts.recipe.training.items():
         settings = {**shared, **adapter.model_dump(mode="json")}
@@ -16,13 +16,13 @@ def _parts(parts: Parts) -> Iterator[Part]:
 
 
 def _work(work: Work) -> Trained:
-    from tuner.models import held
+    from tuner.models import resident
     from tuner.training.train import train
 
-    held.release()  # the child needs the memory
+    resident.release()  # the child needs the memory
     data = work.file("data", "train.parquet")
-    divided = Divided.read(work.manifest("data"))
-    return train(work.part.label, work.recipe, data, divided, work.part.fingerprint, work.folder)
+    split_metrics = SplitMetrics.read(work.manifest("data"))
+    return train(work.part.label, work.recipe, data, split_metrics, work.part.fingerprint, work.folder)
 
 
 TRAIN = Stage(
@@ -31,7 +31,7 @@ TRAIN = Stage(
     Trained,
     _parts,
     _work,
-    "Trains adapters; a training that was killed goes on from its checkpoint.",
+    "Trains adapters; a training that was killed resumes from its checkpoint.",
     gpu=True,
     per="adapter",
     deployment="tune",

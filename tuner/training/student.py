@@ -12,7 +12,7 @@ def tokenizer_of(student: str, generator: str) -> "PreTrainedTokenizerBase":
     """The tokenizer of the student; a base model without a chat template gets the generator's.
 
     Raises:
-        InputError: If it cannot be had, or the generator's template does not fit it.
+        InputError: If it cannot be loaded, or the generator's template does not fit it.
     """
     tokenizer = loading.load_tokenizer(student)
     if not tokenizer.chat_template:

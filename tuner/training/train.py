@@ -1,4 +1,4 @@
-"""The training stage: one adapter, from the split's training rows."""
+"""Trains one adapter on the split's training rows."""
 
 import shutil
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tuner.errors import StageError
 from tuner.settings import settings
-from tuner.splitting.metrics import Divided
+from tuner.splitting.metrics import SplitMetrics
 from tuner.splitting.settings import Split
 from tuner.training import process
 from tuner.training.job import METRICS, Job
@@ -16,26 +16,28 @@ if TYPE_CHECKING:
     from tuner.recipe import Recipe
 
 
-def train(name: str, recipe: "Recipe", data: Path, divided: Divided, fingerprint: str, folder: Path) -> Trained:
-    """Trains an adapter in a child process; an attempt that follows a crash resumes from the last checkpoint.
+def train(
+    name: str, recipe: "Recipe", data: Path, split_metrics: SplitMetrics, fingerprint: str, folder: Path
+) -> Trained:
+    """Trains an adapter in a child process; after a crash, the next attempt resumes from the last checkpoint.
 
     Args:
         name: The adapter's name in the recipe.
         recipe: The recipe.
-        data: `train.parquet` of the split.
-        divided: The metrics of the split, whose `check` has to have found no leak.
-        fingerprint: The artifact's; it names the checkpoints, which outlive an attempt.
-        folder: Gets `adapter/` and `curve.parquet`.
+        data: The split's `train.parquet`.
+        split_metrics: The split's metrics; its leak check must have found no leaks.
+        fingerprint: The artifact's fingerprint; it names the folder of the checkpoints.
+        folder: The folder for `adapter/` and `curve.parquet`.
 
     Raises:
-        InputError: If the recipe asks for what cannot be.
-        StageError: If the split was not checked for leaks as the recipe wants it, or leaks.
-        TrainingError: If the training did not end well.
+        InputError: If the recipe cannot be trained as it is.
+        StageError: If the split leaks, or was not checked for leaks with the recipe's settings.
+        TrainingError: If the training failed.
     """
-    if fault := leak(divided, recipe.split):
-        raise StageError(f"train {name}: {fault}; nothing was trained: make the split anew")
+    if problem := leak(split_metrics, recipe.split):
+        raise StageError(f"train {name}: {problem}; nothing was trained: make the split again")
     checkpoints = settings().folder("checkpoints") / fingerprint
-    # The results of an attempt that was cut off while it wrote them are not its successor's.
+    # An interrupted attempt may have left incomplete results.
     output = checkpoints / "output"
     shutil.rmtree(output, ignore_errors=True)
     job = Job(
@@ -57,19 +59,19 @@ def train(name: str, recipe: "Recipe", data: Path, divided: Divided, fingerprint
     return metrics
 
 
-def leak(divided: Divided, split: Split) -> str | None:
-    """Why data must not be trained on: their split leaks, or nothing proves that it does not; None if all is well.
+def leak(split_metrics: SplitMetrics, split: Split) -> str | None:
+    """Why data must not be trained on: the split leaks, or its check was too weak; None if it may be used.
 
     Args:
-        divided: The metrics of the split.
-        split: What the recipe calls near. A check with a lower similarity finds as much and more, so it will do.
+        split_metrics: The split's metrics.
+        split: The recipe's settings. A check with a lower similarity finds at least as much, so it is sufficient.
     """
-    check = divided.check
+    check = split_metrics.check
     if check.exact_overlap or check.near_overlap:
-        return f"{check.exact_overlap:,} validation rows are equal to and {check.near_overlap:,} near to training rows"
+        return f"{check.exact_overlap:,} validation rows are equal and {check.near_overlap:,} similar to training rows"
     if check.similarity > split.similarity or check.ngram != split.ngram:
         return (
-            f"the split was checked for leaks at similarity {check.similarity} of {check.ngram}-grams, and the recipe "
-            f"wants {split.similarity} of {split.ngram}-grams"
+            f"the split was checked for leaks at similarity {check.similarity} of {check.ngram}-grams, but the recipe "
+            f"requires {split.similarity} of {split.ngram}-grams"
         )
     return None

@@ -1,4 +1,4 @@
-"""TRL's trainer, made to resume exactly, to count the tokens it sees and to stop when the loss is lost.
+"""TRL's trainer, extended to resume exactly, to count tokens and to stop when the loss is not finite.
 
 Only the child process imports this module.
 """
@@ -25,14 +25,14 @@ class DivergedError(StageError):
 
 
 class AdapterTrainer(SFTTrainer):
-    """TRL's supervised trainer with an order of rows that a resumed attempt repeats, and meters.
+    """TRL's supervised trainer with a reproducible row order, so that a resume is exact, and token and time counts.
 
     Attributes:
-        order_seed: Decides the order of the rows in every epoch.
-        before: What earlier attempts have spent.
-        tokens: Non-pad tokens seen in this attempt.
-        began: When this attempt's loop began (`time.perf_counter`).
-        ended: When it ended; None while it runs.
+        order_seed: The seed of the order of the rows.
+        before: The work done by earlier attempts.
+        tokens: Non-pad tokens of this attempt.
+        began: Start of this attempt's loop (`time.perf_counter`).
+        ended: End of this attempt's loop; None while it runs.
     """
 
     order_seed: int = 0
@@ -58,38 +58,38 @@ class AdapterTrainer(SFTTrainer):
     ) -> Any:
         """The mean loss over the step's completion tokens.
 
-        TRL's fused head skips what is no completion only where Triton runs. On a CPU it projects every position onto
-        the vocabulary, and measures entropy besides; here the prompts that a batch begins with are left out.
+        TRL's fused head skips positions outside the completion only with Triton. On a CPU it projects every position
+        onto the vocabulary, and computes the entropy too; here the positions before the first completion are skipped.
         """
         if return_outputs or inputs["input_ids"].device.type != "cpu":
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         labels = inputs["labels"][:, 1:]
         scored = labels != -100
-        # Counted from the end, since prompt tuning puts its virtual tokens in front.
+        # Counted from the end, since prompt tuning prepends its virtual tokens.
         keep = labels.shape[1] - int(scored.any(dim=0).int().argmax()) + 1
-        given = {name: value for name, value in inputs.items() if name != "labels"}
-        logits = model(**given, logits_to_keep=keep, use_cache=False).logits[:, -keep:-1]
+        arguments = {name: value for name, value in inputs.items() if name != "labels"}
+        logits = model(**arguments, logits_to_keep=keep, use_cache=False).logits[:, -keep:-1]
         labels, scored = labels[:, 1 - keep :], scored[:, 1 - keep :]
         loss = torch.nn.functional.cross_entropy(logits[scored].float(), labels[scored], reduction="sum")
         return loss / (scored.sum() if num_items_in_batch is None else num_items_in_batch)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Adds the seconds spent so far, so that the curve has them also after a resume."""
-        logs["seconds"] = self.spent().seconds
+        """Adds the time in seconds, including that of earlier attempts, to the learning curve."""
+        logs["seconds"] = self.work_done().seconds
         super().log(logs, start_time)
 
-    def spent(self) -> Progress:
-        """What this and earlier attempts have spent so far."""
+    def work_done(self) -> Progress:
+        """The work done so far by this and earlier attempts."""
         seconds = (self.ended or time.perf_counter()) - self.began
         return Progress(self.state.global_step, self.before.seconds + seconds, self.before.tokens + self.tokens)
 
 
 class Meter(TrainerCallback):
-    """Says every step how far it is, marks complete checkpoints, and stops a training whose loss is lost."""
+    """Reports every step, marks complete checkpoints, and stops the training if the loss is not finite."""
 
-    def __init__(self, trainer: AdapterTrainer, say: Callable[[dict[str, Any]], object]) -> None:
+    def __init__(self, trainer: AdapterTrainer, report: Callable[[dict[str, Any]], object]) -> None:
         self.trainer = trainer
-        self.say = say
+        self.report = report
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -111,7 +111,7 @@ class Meter(TrainerCallback):
         logs: dict[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Passes a step's figures on."""
+        """Reports a step's figures."""
         if not logs or "loss" not in logs:
             return
         if not math.isfinite(logs["loss"]):
@@ -120,19 +120,19 @@ class Meter(TrainerCallback):
                 f"the loss became {logs['loss']} at step {state.global_step} (learning rate {rate:.2g}): "
                 "give the adapter a lower learning_rate"
             )
-        spent = self.trainer.spent()
+        spent = self.trainer.work_done()
         speed = self.trainer.tokens / max(spent.seconds - self.trainer.before.seconds, 1e-9)
-        self.say(
+        self.report(
             {"step": state.global_step, "total": state.max_steps, "loss": logs["loss"], "tokens_per_second": speed}
         )
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Marks the checkpoint that has just been written whole."""
-        mark(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}", self.trainer.spent())
+        """Marks the checkpoint that has just been written as complete."""
+        mark(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}", self.trainer.work_done())
 
 
 def total_steps(trainer: AdapterTrainer) -> int:
-    """Optimizer steps of the whole training, as the trainer itself counts them."""
+    """Optimizer steps of the whole training, computed as the trainer does."""
     batches = len(trainer.get_train_dataloader())
     per_epoch = max(1, math.ceil(batches / trainer.args.gradient_accumulation_steps))
     return math.ceil(trainer.args.num_train_epochs * per_epoch)

@@ -1,7 +1,7 @@
 """The child process that trains one adapter: `python -m tuner.training.worker job.json`.
 
-It reads its job from a file, says its progress as JSON lines on stdout and everything else on stderr, and ends with an
-exit code that tells its parent what happened. It ends by itself when its parent is gone.
+It reads its job from a file, reports its progress as JSON lines on stdout and everything else on stderr, and ends with
+an exit code for its parent. It ends by itself when its parent is gone.
 """
 
 import os
@@ -20,50 +20,50 @@ if TYPE_CHECKING:
     from trl.trainer.sft_config import SFTConfig
 
 SAVES = 10
-"""Checkpoints in a training, about: what a crash can cost is a tenth of the work."""
+"""The approximate number of checkpoints in a training, so that a crash costs at most a tenth of the work."""
 
 
 def main() -> NoReturn:
-    """Trains, and leaves with the exit code."""
-    interpreter.spare_libraries()
+    """Trains, and ends the process with the exit code."""
+    interpreter.relax_garbage_collection()
     parent.follow(lambda: os._exit(exits.ORPHANED))
-    say = _take_stdout()
-    code, message = exits.guarded(lambda: _begin(Path(sys.argv[1]), say))
+    messages = _take_stdout()
+    code, message = exits.guarded(lambda: _run(Path(sys.argv[1]), messages))
     if message:
         sys.stderr.write(f"{message}\n")
-        say.write(exits.farewell(message))
-    say.flush()
+        messages.write(exits.error_message(message))
+    messages.flush()
     sys.stderr.flush()
-    # Threads of the libraries must not keep a finished training alive, nor one that ran out of memory.
+    # Library threads must not keep the process alive after the training has ended or run out of memory.
     os._exit(code)
 
 
-def _begin(path: Path, messages: TextIO) -> None:
+def _run(path: Path, messages: TextIO) -> None:
     job = Job.read(path)
     if job.settings.quantization is None:
-        # PEFT imports bitsandbytes wherever it is installed, and with it torch's compiler, which takes seconds.
-        # None stands for a module that is not there.
+        # PEFT imports bitsandbytes if it is installed, and with it torch's compiler, which takes seconds. None marks
+        # a module as not importable.
         sys.modules["bitsandbytes"] = None  # pyright: ignore[reportArgumentType]
     train(job, messages)
 
 
 def _take_stdout() -> TextIO:
-    """Keeps stdout for messages to the parent; whatever the libraries print goes to stderr."""
+    """Reserves stdout for messages to the parent, and redirects what the libraries print to stderr."""
     messages = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     return messages
 
 
 def train(job: Job, messages: TextIO) -> None:
-    """Trains the adapter of a job, from its newest complete checkpoint if there is one.
+    """Trains the adapter of a job, resuming from its newest complete checkpoint if there is one.
 
     Args:
-        job: What to do.
-        messages: Gets a JSON line per step.
+        job: The job.
+        messages: The stream for one JSON line per step.
 
     Raises:
-        InputError: If the recipe asks for what cannot be.
-        DivergedError: If the loss is lost.
+        InputError: If the recipe cannot be trained as it is.
+        DivergedError: If the loss is no longer finite.
     """
     import datasets
     from peft.tuners.lora import LoraLayer
@@ -75,7 +75,7 @@ def train(job: Job, messages: TextIO) -> None:
 
     datasets.disable_progress_bars()
     logging.disable_progress_bar()
-    found = checkpoints.newest(job.checkpoints)
+    checkpoint = checkpoints.newest(job.checkpoints)
     tokenizer = student.tokenizer_of(job.student, job.generator)
     tokenizer_path = job.checkpoints / "tokenizer"
     tokenizer.save_pretrained(tokenizer_path)
@@ -89,8 +89,8 @@ def train(job: Job, messages: TextIO) -> None:
     )
     if not len(trainer.train_dataset):
         raise InputError(f"training.{job.adapter}: max_length {job.settings.max_length} cuts off every response")
-    # TRL stores the adapter of a quantized student in bfloat16, where small updates round to nothing; all adapters
-    # are compared, so all are kept in float32.
+    # TRL stores the adapter of a quantized student in bfloat16, in which small updates are rounded away. All
+    # adapters are kept in float32, so that they can be compared.
     for parameter in trainer.model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
@@ -103,15 +103,15 @@ def train(job: Job, messages: TextIO) -> None:
     trainer.args.save_steps = max(1, total_steps(trainer) // SAVES)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Meter(trainer, lambda figures: messages.write(line(figures))))
-    if found:
-        trainer.before = found[1]
-        messages.write(line({"resumes": found[1].step, "total": total_steps(trainer)}))
-    trainer.train(resume_from_checkpoint=str(found[0]) if found else None)
-    _leave(job, trainer, found[1].step if found else None)
+    if checkpoint:
+        trainer.before = checkpoint[1]
+        messages.write(line({"resumes": checkpoint[1].step, "total": total_steps(trainer)}))
+    trainer.train(resume_from_checkpoint=str(checkpoint[0]) if checkpoint else None)
+    _write_results(job, trainer, checkpoint[1].step if checkpoint else None)
 
 
 def rows_of(path: Path) -> "Dataset":
-    """The training rows, as TRL wants them: `prompt` and `completion`, messages each."""
+    """The training rows in TRL's format: `prompt` and `completion`, both lists of messages."""
     from datasets import Dataset
 
     from tuner.artifacts import parquet
@@ -129,12 +129,12 @@ def arguments(job: Job) -> "SFTConfig":
     settings = job.settings
     return SFTConfig(
         output_dir=str(job.checkpoints),
-        seed=job.seed % 2**32,  # NumPy takes no larger one
+        seed=job.seed % 2**32,  # NumPy's maximum
         num_train_epochs=settings.epochs,
         per_device_train_batch_size=settings.batch_size,
         gradient_accumulation_steps=settings.gradient_accumulation,
         learning_rate=settings.learning_rate,
-        warmup_steps=settings.warmup,  # below 1 it is a share of all steps
+        warmup_steps=settings.warmup,  # a value below 1 is a fraction of all steps
         lr_scheduler_type=settings.scheduler,
         weight_decay=settings.weight_decay,
         max_length=settings.max_length,
@@ -153,12 +153,12 @@ def arguments(job: Job) -> "SFTConfig":
     )
 
 
-def _leave(job: Job, trainer: Any, resumed_from: int | None) -> None:
+def _write_results(job: Job, trainer: Any, resumed_from: int | None) -> None:
     """Writes adapter, curve and metrics to the output folder."""
     from tuner.artifacts import parquet
     from tuner.models import loading, precision
 
-    spent = trainer.spent()
+    spent = trainer.work_done()
     trainable, total = trainer.model.get_nb_trainable_parameters()
     curve = results.curve(trainer.state.log_history)
     losses = curve["loss"].to_pylist()

@@ -1,4 +1,4 @@
-"""Rows that hold what benchmarks ask, and where the prompts come from."""
+"""Rows that contain benchmark prompts, and the files of prompts."""
 
 import hashlib
 import json
@@ -48,7 +48,7 @@ def words(text, begin, end):
     return " ".join(text.split()[begin:end])
 
 
-def test_the_rows_that_overlap_are_told_with_the_prompt_and_the_words():
+def test_an_overlap_is_recorded_with_the_prompt_and_the_words():
     rows = batch(("Hello there", "General words."), (f"Please solve: {TRAIN}", "320 miles."), (SHORT, "2,970 degrees."))
     findings = decontamination.check(rows, index(LONG, TRAIN, SHORT))
     assert findings.reasons["benchmark_overlap"].tolist() == [False, True, True]
@@ -68,7 +68,7 @@ def test_the_response_counts_too():
     assert shown == TRAIN.lower()[:200]
 
 
-def test_phrases_do_not_run_from_one_text_into_the_other():
+def test_phrases_do_not_cross_from_one_text_into_the_other():
     assert verdict((words(LONG, 0, 7), words(LONG, 7, 13)), LONG) == (set(), None, None)
 
 
@@ -158,8 +158,8 @@ def plain(text):
 
 
 def grams(text, size):
-    held = plain(text)
-    return [tuple(held[at : at + size]) for at in range(max(1, len(held) - size + 1))] if held else []
+    words_ = plain(text)
+    return [tuple(words_[at : at + size]) for at in range(max(1, len(words_) - size + 1))] if words_ else []
 
 
 ASCII = st.lists(st.sampled_from(["a", "b", "c", "d."]), max_size=24).map(" ".join)
@@ -167,7 +167,7 @@ ASCII = st.lists(st.sampled_from(["a", "b", "c", "d."]), max_size=24).map(" ".jo
 
 @settings(max_examples=300)
 @given(ASCII, ASCII, st.lists(ASCII, min_size=1, max_size=3), st.sampled_from([0.3, 0.5, 1.0]))
-def test_reasons_are_what_their_definitions_say(instruction, response, prompts, similarity):
+def test_reasons_follow_their_definitions(instruction, response, prompts, similarity):
     reasons, _, _ = verdict((instruction, response), *prompts, similarity=similarity)
     overlap = near = False
     for prompt in prompts:
@@ -241,7 +241,7 @@ def test_packages_may_be_named_by_their_distribution(files, monkeypatch):
     assert len(read(["package:asked-questions/lines.txt"])) == 2
 
 
-def test_a_digest_is_of_the_content_and_the_name_wherever_the_file_lies(files):
+def test_a_digest_covers_the_content_and_the_name_but_not_the_folder(files):
     (files / "other").mkdir()
     (files / "other" / "lines.txt").write_bytes((files / "lines.txt").read_bytes())
     expected = [{"name": "lines.txt", "sha256": hashlib.sha256((files / "lines.txt").read_bytes()).hexdigest()}]
@@ -270,7 +270,7 @@ def test_a_digest_is_of_the_content_and_the_name_wherever_the_file_lies(files):
         ("package:tuner/missing.txt", "there is no file"),
     ],
 )
-def test_what_cannot_be_read_is_refused_in_one_line(tmp_path, monkeypatch, entry, message):
+def test_a_file_that_cannot_be_read_is_refused_in_one_line(tmp_path, monkeypatch, entry, message):
     monkeypatch.chdir(tmp_path)
     for name, content in {
         "lines.csv": b"a",

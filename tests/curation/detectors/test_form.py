@@ -1,4 +1,4 @@
-"""What texts have to be: every reason at both sides of its limit, and good instructions that none may take."""
+"""The form of texts: every reason on both sides of its limit, and good instructions that no reason may reject."""
 
 import numpy as np
 import polars as pl
@@ -223,7 +223,7 @@ def reasons(instruction=INSTRUCTION, response=RESPONSE, finishes=("stop", "stop"
 
 
 def instruction_reasons(texts):
-    """What is said of instructions, beside the number of their words."""
+    """The reasons of instructions, whatever their length."""
     found = check(batch([(text, RESPONSE) for text in texts]), Form(instruction_words=(0, 999))).reasons
     return {text: [name for name, flags in found.items() if flags[place]] for place, text in enumerate(texts)}
 
@@ -264,7 +264,7 @@ def test_words_are_counted():
         ((None, None), []),
     ],
 )
-def test_what_ended_at_the_token_limit_is_cut(finishes, expected):
+def test_a_text_that_ended_at_the_token_limit_is_cut(finishes, expected):
     assert reasons(finishes=finishes) == expected
 
 
@@ -281,7 +281,7 @@ def test_less_than_four_fifths_ascii():
 
 
 @pytest.mark.parametrize("kind", INSTRUCTIONS)
-def test_an_instruction_is_not_taken_for(kind):
+def test_good_instructions_have_no_reason(kind):
     assert {text: names for text, names in instruction_reasons(INSTRUCTIONS[kind]).items() if names} == {}
 
 
@@ -294,7 +294,7 @@ def test_an_instruction_is_not_taken_for(kind):
         (LEAKS, "leaked_template"),
     ],
 )
-def test_what_is_no_instruction_is_told(texts, reason):
+def test_texts_that_are_no_instruction_have_the_reason(texts, reason):
     assert [text for text, names in instruction_reasons(texts).items() if reason not in names] == []
 
 
@@ -305,7 +305,7 @@ def test_a_response_may_not_leak_either(leak):
     assert reasons(response=RESPONSE + leak) == ["leaked_template"]
 
 
-def test_who_asks_for_a_dialogue_gets_turns():
+def test_an_instruction_about_a_dialogue_may_get_turns():
     talk = f"User: Why does bread rise?\n\nAssistant: {RESPONSE}"
     assert reasons("Write a dialogue about how bread rises.", talk) == []
     assert reasons(response=talk) == ["leaked_template"]
@@ -339,7 +339,7 @@ def test_apologies_and_refusals(response, expected):
     assert reasons(response=response) == expected
 
 
-def test_what_could_be_a_refusal_further_on_is_a_story():
+def test_words_of_a_refusal_further_on_are_part_of_a_story():
     refused = "She said: I cannot fulfill that."
     assert reasons(response=f"{refused} {RESPONSE}") == ["refusal"]
     assert reasons(response=f"{RESPONSE} {RESPONSE} {refused}") == []
@@ -366,7 +366,7 @@ def test_an_ai_names_itself_only_if_asked(response):
         assert reasons(instruction, response) == []
 
 
-def test_who_works_on_ai_is_none():
+def test_a_person_who_works_on_ai_is_no_ai():
     for job in ("I am an AI engineer", "I'm an AI researcher", "It serves as a language model"):
         assert reasons(response=f"{job} that bakes bread on Sundays, for friends and for nobody else.") == []
 
@@ -391,7 +391,7 @@ def test_who_works_on_ai_is_none():
         (f"{RESPONSE} Thier oven. Fix the typos above.", f"{RESPONSE} Their oven.", False),
     ],
 )
-def test_a_response_may_not_say_the_instruction_again(instruction, response, again):
+def test_a_response_may_not_repeat_the_instruction(instruction, response, again):
     found = reasons(instruction, response, response_words=(1, 99))
     assert ("response_repeats_instruction" in found) is again
 
@@ -418,7 +418,7 @@ FINISH = st.sampled_from(["stop", "length", "skipped", None])
         )
     )
 )
-def test_every_row_is_judged_as_the_first_run_judged_it(drawn):
+def test_every_row_has_the_reasons_of_the_first_run(drawn):
     pairs, finishes = drawn
     found = check(batch(pairs, finishes), Form(instruction_words=(2, 9), response_words=(3, 12))).reasons
     for place, ((instruction, response), ends) in enumerate(zip(pairs, finishes, strict=True)):
@@ -455,7 +455,7 @@ def test_other_rows_do_not_matter(some, others):
 
 
 @given(st.lists(TEXT, max_size=4), st.sampled_from([text for texts in INSTRUCTIONS.values() for text in texts]))
-def test_a_shard_of_nothing_and_one_of_megabytes(texts, instruction):
+def test_an_empty_shard_and_one_of_megabytes(texts, instruction):
     long = " ".join(texts) * 1000
     found = check(batch([(instruction, long), (long, long)]), Form()).reasons
     assert all(flags.shape == (2,) for flags in found.values())
@@ -507,7 +507,7 @@ def test_an_instruction_into_which_nothing_leaked_stays():
     assert cut.to_list() == [None] * len(WHOLE)
 
 
-def test_a_column_of_nothing_is_sanitized():
+def test_an_empty_column_is_sanitized():
     cleaned, cut = sanitize(pl.Series([], dtype=pl.String))
     assert (cleaned.to_list(), cut.to_list()) == ([], [])
 

@@ -1,4 +1,4 @@
-"""Gopher's table A1, at both sides of every limit that it has, and against a reading of it in plain Python."""
+"""Gopher's table A1, on both sides of every limit, and against an implementation in plain Python."""
 
 import pytest
 from hypothesis import given
@@ -23,7 +23,7 @@ REPETITIVE = st.lists(
 
 
 def unique(count, begin=0):
-    """Words of five letters, no two alike."""
+    """Distinct words of five letters."""
     return [f"w{number:04}" for number in range(begin, begin + count)]
 
 
@@ -84,7 +84,7 @@ def test_a_repeated_run_counts_whole_and_once():
 
 
 def lines_of(*sizes):
-    """Lines of so many words, all different."""
+    """Lines of these numbers of words, all different."""
     numbers = iter(unique(1000))
     return [" ".join(next(numbers) for _ in range(size)) for size in sizes]
 
@@ -107,7 +107,7 @@ def test_characters_of_duplicate_lines_and_paragraphs(gap, words, fails):
     assert ("repeated_lines" in reasons) is fails
 
 
-def test_a_paragraph_of_lines_that_stand_elsewhere_is_another():
+def test_a_paragraph_of_lines_of_other_paragraphs_is_no_duplicate():
     a, b, c = lines_of(20, 20, 20)
     twice = found(f"{a}\n{b}\n\n{b}\n{c}")[0]["gopher_lines"]
     assert twice == pytest.approx(max(20 / 80 / 0.20, 1 / 4 / 0.30))
@@ -122,12 +122,12 @@ def test_good_answers_pass():
         assert found(text)[1] == []
 
 
-def test_fewer_than_fifty_words_are_not_looked_at():
+def test_fewer_than_fifty_words_are_not_checked():
     assert found("oven " * 49) == (dict.fromkeys(SCORES), [])
     assert found("oven " * 50)[1] == ["frequent_ngram", "repeated_ngrams"]
 
 
-def test_the_recipe_can_leave_it():
+def test_the_recipe_can_turn_it_off():
     assert found("oven " * 100, gopher=False) == (dict.fromkeys(SCORES), [])
 
 
@@ -137,7 +137,7 @@ def test_a_row_without_an_instruction_has_no_reason():
 
 
 @given(st.one_of(st.lists(REPETITIVE, max_size=3).map(lambda texts: [("x", text) for text in texts]), PAIRS))
-def test_every_row_is_measured_as_the_reference_has_it(pairs):
+def test_every_row_is_measured_as_by_the_reference(pairs):
     rows = batch(pairs)
     findings = check(rows, Repetition())
     for place, (_, response) in enumerate(pairs):

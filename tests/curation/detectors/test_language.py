@@ -1,4 +1,4 @@
-"""Which language a row is in, and what is too little or too mixed to say."""
+"""The language of a row, and rows that are too short or too mixed to judge."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -123,7 +123,7 @@ def test_a_row_is_judged_from_twenty_bytes_of_letters_on(instruction, response, 
     assert [scores["language"][0] is not None, scores["language_confidence"][0] is not None] == [judged, judged]
 
 
-def test_a_mark_of_the_end_of_a_line_hides_nothing_behind_it():
+def test_text_after_an_end_of_line_token_is_read():
     (question, answer), rejected = FOREIGN["de"], []
     for mark in ("</s>", "\n", "\0", "__label__en"):
         rejected.append(check(batch([(f"{mark} {question}", answer)]), Language()).reasons["wrong_language"][0])

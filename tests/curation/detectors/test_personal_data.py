@@ -1,4 +1,4 @@
-"""What is personal data, what only looks like it, and how much of what is planted is found."""
+"""Personal data, texts that only look like them, and precision and recall on planted data."""
 
 import random
 from collections import Counter
@@ -134,23 +134,23 @@ def test_personal_data_are_found_whole(kind, value, sentence):
 
 
 @pytest.mark.parametrize(("kind", "sentence", "value"), BEHIND_A_WORD)
-def test_what_stands_before_decides(kind, sentence, value):
+def test_the_words_before_decide(kind, sentence, value):
     assert found(sentence.format(value)) == [(kind, value)]
     assert found(value) == []
 
 
 @pytest.mark.parametrize("text", IMPERSONAL)
-def test_what_only_looks_like_it_is_left(text):
+def test_texts_that_only_look_like_it_are_not_found(text):
     assert found(text) == []
 
 
-def test_kinds_are_told_apart_where_they_meet():
+def test_adjacent_kinds_are_distinguished():
     text = "Anna, a@firm.de, +44 20 7946 0958, GB82 WEST 1234 5698 7654 32, 4111 1111 1111 1111 from 88.198.24.108."
     assert [kind for kind, _ in found(text)] == ["email", "phone", "iban", "card", "ip"]
     assert redact(pl.Series([text]))[0] == "Anna, [EMAIL], [PHONE], [IBAN], [CARD] from [IP]."
 
 
-def test_rows_are_told_with_their_kinds():
+def test_rows_are_recorded_with_their_kinds():
     rows = Batch(
         pl.Series(["Hi", "Write a@firm.de or b@firm.de", "Hi"]),
         pl.Series(["Hi", "or call 555-123-4567", "from 88.198.24.108"]),
@@ -162,7 +162,7 @@ def test_rows_are_told_with_their_kinds():
     assert findings.scores["personal_data_kinds"].to_list() == [None, "email, phone", "ip"]
 
 
-def test_redacting_keeps_all_else():
+def test_redacting_keeps_the_rest():
     texts = pl.Series(["a@firm.de", None, "", "nothing here", "küss a@firm.de😀"])
     before = texts.to_list()
     assert redact(texts).to_list() == ["[EMAIL]", None, "", "nothing here", "küss [EMAIL]😀"]
@@ -171,7 +171,7 @@ def test_redacting_keeps_all_else():
 
 @pytest.fixture(scope="module")
 def planted():
-    """Rows of decoys, each with one planted value: the texts, and the kind and place of each plant."""
+    """Rows of decoys with one planted value each: the texts, and the kind and place of each value."""
     rng = random.Random(3)
     texts, truth = [], []
     for number in range(6000):
@@ -235,6 +235,6 @@ def test_a_row_is_judged_alone(texts, rng):
 @pytest.mark.parametrize(
     "piece", ["a", "1", "1 ", "a.", "A_", "+1", "a@", "a@b.de ", "555-123-4567, ", "'", "token ", "x\n"]
 )
-def test_long_texts_take_no_longer_than_they_should(piece):
+def test_long_texts_take_linear_time(piece):
     text = piece * (200_000 // len(piece))
     assert len(find(pl.Series([text]))) == (text.count(piece) if piece in {"a@b.de ", "555-123-4567, "} else 0)

@@ -64,7 +64,7 @@ def test_format(instruction, response, part):
     assert scores(instruction, response)["format"] == part
 
 
-def test_a_refusal_that_the_first_run_did_not_look_for_leaves_the_score():
+def test_a_refusal_that_the_first_run_did_not_know_does_not_change_the_score():
     rows = batch([("x", "I cannot fulfill that.")])
     assert form.check(rows, Form()).reasons["refusal"][0]
     assert scores("x", "I cannot fulfill that.")["format"] == 1
@@ -84,7 +84,7 @@ def test_a_word_within_a_word_or_in_an_educational_context_is_not(text):
     assert scores("x", text)["toxicity"] == 1
 
 
-def test_the_context_may_stand_in_the_other_text():
+def test_the_context_may_be_in_the_other_text():
     assert scores("The history of war", "They kill.")["toxicity"] == 1
 
 
@@ -123,7 +123,7 @@ def test_a_score_under_the_minimum_is_a_reason():
     assert findings(pairs, minimum=score + 0.001).reasons["low_quality"][0]
 
 
-def test_what_lacks_a_text_has_no_score():
+def test_a_row_without_a_text_has_no_score():
     found = findings([("", "It rises."), ("Hello there you", " \n"), ("", "")], minimum=1)
     assert all(column.to_list() == [None] * 3 for column in found.scores.values())
     assert not found.reasons["low_quality"].any()

@@ -22,12 +22,12 @@ def found(response, **limits):
     return [name for name, flags in findings.reasons.items() if flags[0]], findings.scores["repetition_ratio"][0]
 
 
-def test_long_uncommon_words_count_only():
+def test_only_long_uncommon_words_count():
     assert found("the the the the the of of of of oven", max_phrase_repeats=99) == ([], 0.1)
     assert found("the of the of is is is is is is", max_phrase_repeats=99) == ([], 0.0)
 
 
-def test_short_responses_are_not_looked_at():
+def test_short_responses_are_not_checked():
     assert found("oven " * 9) == ([], None)
     assert found("oven " * 10)[1] == 1
 

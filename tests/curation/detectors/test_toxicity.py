@@ -1,4 +1,4 @@
-"""What counts as toxic, and the words that lists get wrong."""
+"""Toxic texts, and innocent ones that word lists get wrong."""
 
 import polars as pl
 import pytest
@@ -169,12 +169,12 @@ def test_toxic_texts_are_found_in_their_category(category, text):
     assert category in {term.split(": ")[0] for term in terms.split("; ")}
 
 
-def test_what_was_found_is_named_in_order_and_once():
+def test_terms_are_listed_in_order_and_once():
     findings = check(batch("Fuck  You, asshole! ASSHOLE!", response="I will kill you."))
     assert findings.scores["toxic_terms"].to_list() == ["insult: fuck you; insult: asshole; threat: i will kill you"]
 
 
-def test_both_texts_are_looked_at():
+def test_both_texts_are_checked():
     rows = Batch(
         *(
             pl.Series(column)

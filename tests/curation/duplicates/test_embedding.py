@@ -1,4 +1,4 @@
-"""Vectors of texts: each follows from its text alone, and all close pairs are linked."""
+"""A vector depends on its text alone, and all close pairs are linked."""
 
 import importlib.util
 from itertools import combinations
@@ -90,19 +90,19 @@ def test_weights_that_are_not_the_published_ones_are_refused(tmp_path, monkeypat
         embedding.load("minilm")
 
 
-def test_vectors_have_length_one_and_follow_from_their_text_alone(folder):
+def test_vectors_have_length_one_and_depend_on_their_text_alone(folder):
     embedder = embedding.SentenceModel(folder, "cpu")
     texts = ["bread is made of flour", "water", "salt " * 300, "", "bread is made of flour"] + ["of salt"] * 80
-    together = embedder.embed(texts)
-    assert together.shape == (85, 16)
-    assert np.allclose(np.linalg.norm(together, axis=1), 1, atol=1e-6)
-    for text, vector in list(zip(texts, together, strict=True))[:5]:
+    vectors = embedder.embed(texts)
+    assert vectors.shape == (85, 16)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+    for text, vector in list(zip(texts, vectors, strict=True))[:5]:
         assert np.allclose(embedder.embed([text])[0], vector, atol=1e-6)
-    assert not np.allclose(together[0], together[1], atol=1e-3)
+    assert not np.allclose(vectors[0], vectors[1], atol=1e-3)
     assert embedder.embed([]).shape == (0, 16)
 
 
-def test_vectors_are_the_mean_over_the_tokens_that_are_no_padding(folder):
+def test_vectors_are_the_mean_over_all_tokens_except_padding(folder):
     import torch
     from transformers import AutoModel, AutoTokenizer
 
@@ -114,7 +114,7 @@ def test_vectors_are_the_mean_over_the_tokens_that_are_no_padding(folder):
 
 
 @pytest.mark.skipif(importlib.util.find_spec(embedding.PACKAGE) is None, reason="the extra `semantic` is not installed")
-def test_minilm_gives_the_similarities_its_authors_print():
+def test_minilm_gives_the_similarities_that_its_authors_published():
     # https://sbert.net, the first example on the page.
     vectors = embedding.load("minilm").embed(
         ["The weather is lovely today.", "It's so sunny outside!", "He drove to the stadium."]
@@ -129,14 +129,14 @@ def test_minilm_gives_the_similarities_its_authors_print():
     ("on", "expected"),
     [("instruction", ["ao", "", "e"]), ("response", ["e", "", ""]), ("both", ["ao\ne", "", "e"])],
 )
-def test_the_column_holds_the_vectors_of_the_text_asked_for(on, expected):
+def test_the_column_holds_the_vectors_of_the_chosen_text(on, expected):
     found = embedding.column(Letters(), on, pl.Series(["ao", "", "e"]), pl.Series(["e", "", ""]))
     assert found.type == pa.list_(pa.float16(), 5)
     true = Letters().embed(expected) * np.array([[text != ""] for text in expected])
     assert np.array(found.to_pylist(), float) == pytest.approx(true, abs=1e-3)
 
 
-def test_vectors_are_read_back_in_the_order_asked_for(tmp_path):
+def test_vectors_are_read_in_the_requested_order(tmp_path):
     vectors = np.arange(12, dtype=np.float16).reshape(6, 2)
     paths = []
     for number, (begin, end) in enumerate([(0, 2), (2, 2), (2, 6)]):

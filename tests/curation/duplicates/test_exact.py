@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.deployments.processes import PATIENCE
 from tuner.curation.columns.text import normalised
 from tuner.curation.duplicates import exact
-from tuner.curation.duplicates.exact import keys, standing
+from tuner.curation.duplicates.exact import keys, unique_rows
 
 ROOT = Path(__file__).parents[3]
 
@@ -25,10 +25,10 @@ def key(instruction, response):
     return keys(normalised(pl.Series([instruction])), normalised(pl.Series([response])))[0]
 
 
-def beaten(rows):
-    """By the loser's row_id the winner's, of rows (row_id, key, passes, quality) or (..., round)."""
+def duplicates(rows):
+    """The representative of each duplicate, by row_id, among rows (row_id, key, passes, quality[, round])."""
     ids, numbers, passes, quality, rounds = zip(*((*row, 0)[:5] for row in rows), strict=True)
-    found = exact.beaten(
+    representatives = exact.representatives(
         np.array(numbers, np.uint64),
         np.array(passes),
         np.array(quality, float),
@@ -36,37 +36,37 @@ def beaten(rows):
         np.full(len(rows), True),
         np.array(rounds),
     )
-    return {ids[loser]: ids[winner] for loser, winner in enumerate(found) if winner >= 0}
+    return {ids[row]: ids[best] for row, best in enumerate(representatives) if best >= 0}
 
 
 def test_the_best_that_passes_wins():
     rows = [("a", 1, False, 0.99), ("b", 1, True, 0.8), ("c", 1, True, 0.9), ("d", 1, True, 0.8)]
-    assert beaten(rows) == {"a": "c", "b": "c", "d": "c"}
+    assert duplicates(rows) == {"a": "c", "b": "c", "d": "c"}
 
 
-def test_even_the_worst_that_passes_wins_over_one_that_does_not():
-    assert beaten([("a", 1, False, 0.9), ("b", 1, True, 0.0)]) == {"a": "b"}
+def test_a_row_that_passes_wins_over_one_that_does_not_whatever_the_scores():
+    assert duplicates([("a", 1, False, 0.9), ("b", 1, True, 0.0)]) == {"a": "b"}
 
 
 def test_of_equals_the_first_row_id_wins():
-    assert beaten([("b", 1, True, 0.5), ("a", 1, True, 0.5)]) == {"b": "a"}
+    assert duplicates([("b", 1, True, 0.5), ("a", 1, True, 0.5)]) == {"b": "a"}
 
 
-def test_where_none_passes_one_stands_for_the_others():
-    assert beaten([("a", 1, False, 0.1), ("b", 1, False, 0.9), ("c", 1, False, np.nan)]) == {"a": "b", "c": "b"}
+def test_if_none_passes_the_best_represents_the_others():
+    assert duplicates([("a", 1, False, 0.1), ("b", 1, False, 0.9), ("c", 1, False, np.nan)]) == {"a": "b", "c": "b"}
 
 
-def test_an_earlier_round_wins_over_a_better_score_but_not_over_what_passes():
-    assert beaten([("a", 1, True, 0.9, 1), ("b", 1, True, 0.1, 0)]) == {"a": "b"}
-    assert beaten([("a", 1, True, 0.1, 1), ("b", 1, False, 0.9, 0)]) == {"b": "a"}
+def test_an_earlier_round_wins_over_a_better_score_but_not_over_a_row_that_passes():
+    assert duplicates([("a", 1, True, 0.9, 1), ("b", 1, True, 0.1, 0)]) == {"a": "b"}
+    assert duplicates([("a", 1, True, 0.1, 1), ("b", 1, False, 0.9, 0)]) == {"b": "a"}
 
 
-def test_rows_alone_are_not_doubled():
-    assert beaten([("a", 1, True, 0.5), ("b", 2, True, 0.5)]) == {}
+def test_rows_with_different_keys_are_no_duplicates():
+    assert duplicates([("a", 1, True, 0.5), ("b", 2, True, 0.5)]) == {}
 
 
 def test_rows_that_cannot_be_compared_neither_win_nor_lose():
-    found = exact.beaten(
+    representatives = exact.representatives(
         np.ones(3, np.uint64),
         np.zeros(3, bool),
         np.zeros(3),
@@ -74,14 +74,14 @@ def test_rows_that_cannot_be_compared_neither_win_nor_lose():
         np.arange(3) > 0,
         np.zeros(3, np.int64),
     )
-    assert found.tolist() == [-1, -1, 1]
+    assert representatives.tolist() == [-1, -1, 1]
 
 
 def test_no_rows_at_all():
     none = np.empty(0, np.uint64)
     ids, rounds = pl.Series([], dtype=pl.String), np.empty(0, np.int64)
-    assert exact.beaten(none, none == 1, np.empty(0), ids, none == 1, rounds).size == 0
-    assert standing(none, none == 1, np.empty(0)).size == 0
+    assert exact.representatives(none, none == 1, np.empty(0), ids, none == 1, rounds).size == 0
+    assert unique_rows(none, none == 1, np.empty(0)).size == 0
 
 
 def test_the_key_sees_both_texts_apart():
@@ -149,20 +149,20 @@ def test_the_order_does_not_matter_and_each_group_keeps_one(drawn):
     if not rows:
         return
     named = [(f"r{number}", *row) for number, row in enumerate(rows)]
-    doubled = beaten(named)
-    assert beaten([named[number] for number in order]) == doubled
-    assert len(rows) - len(doubled) == len({row[0] for row in rows})
-    assert not set(doubled.values()) & set(doubled)
+    dropped = duplicates(named)
+    assert duplicates([named[number] for number in order]) == dropped
+    assert len(rows) - len(dropped) == len({row[0] for row in rows})
+    assert not set(dropped.values()) & set(dropped)
 
 
 @compiled
 @given(ROWS.flatmap(lambda rows: st.tuples(st.just(rows), st.permutations(range(len(rows))))))
-def test_one_passing_row_of_each_key_stands_for_the_others_in_an_order_of_their_own(drawn):
+def test_unique_rows_are_one_passing_row_of_each_key_in_an_order_independent_of_the_input(drawn):
     rows, order = drawn
 
     def chosen(rows):
         numbers, passes, quality = ([row[column] for row in rows] for column in range(3))
-        found = standing(np.array(numbers, np.uint64), np.array(passes, bool), np.array(quality, float))
+        found = unique_rows(np.array(numbers, np.uint64), np.array(passes, bool), np.array(quality, float))
         assert all(passes[position] for position in found)
         return [numbers[position] for position in found]
 

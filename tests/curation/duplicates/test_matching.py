@@ -16,7 +16,7 @@ from tuner.curation.checks.duplicates import Duplicates, Near, Semantic
 from tuner.curation.columns.text import normalised
 from tuner.curation.columns.words import split
 from tuner.curation.duplicates import matching, signatures
-from tuner.curation.duplicates.clusters import components, winners
+from tuner.curation.duplicates.clusters import components, representatives
 from tuner.curation.duplicates.exact import keys
 
 compiled = settings(max_examples=20)  # the first call compiles, and each writes files
@@ -36,7 +36,7 @@ class Data:
 
     @classmethod
     def of(cls, folder, shards):
-        """Rows that are divided into shards already."""
+        """Rows that are already divided into shards."""
         data = cls.__new__(cls)
         data._write(folder, shards, NEAR)
         return data
@@ -59,18 +59,19 @@ class Data:
             parquet.write(table.to_arrow(), path)
         self.keys = pl.concat([pl.read_parquet(path, columns=["key"]) for path in self.paths])["key"].to_numpy()
 
-    def matched(self, of=1, settled=0):
+    def matched(self, of=1, earlier_shards=0):
         texts = loader([[row[:2] for row in shard] for shard in self.shards])
-        found = [
-            matching.match(self.paths, texts, Duplicates(near=self.near), number, of, settled) for number in range(of)
+        matches = [
+            matching.match(self.paths, texts, Duplicates(near=self.near), number, of, earlier_shards)
+            for number in range(of)
         ]
-        return pa.concat_tables([one.edges for one in found]), found
+        return pa.concat_tables([one.edges for one in matches]), matches
 
     def edges(self, of=1):
         return self.matched(of)[0].to_pylist()
 
     def clusters(self, on, of=1):
-        """The clusters of one kind as sets of keys, since rows with one key are one here."""
+        """The clusters by one kind of text, as sets of keys, since rows with one key count as one here."""
         return self.named(self.matched(of)[0], on)
 
     def named(self, edges, on):
@@ -113,7 +114,7 @@ def test_texts_are_compared_in_their_normal_form(tmp_path):
     assert (edge["on"], edge["similarity"]) == ("instruction", 1)
 
 
-def test_rejected_rows_take_no_part(tmp_path):
+def test_rejected_rows_are_not_compared(tmp_path):
     data = Data(tmp_path, [row(BREAD, "one"), row(BREAD, "two", passes=False), row(BREAD, "three")])
     assert {(edge["a"], edge["b"]) for edge in data.edges()} == {(0, 2)}
 
@@ -125,7 +126,7 @@ def test_of_exact_duplicates_only_one_is_compared(tmp_path):
     assert metrics.compared == 1
 
 
-def test_empty_texts_are_not_alike(tmp_path):
+def test_empty_texts_are_not_near_duplicates(tmp_path):
     near = Near(on=("instruction",))
     assert Data(tmp_path, [row("", "one"), row("", "two"), row("  ", "three")], near).edges() == []
 
@@ -186,25 +187,25 @@ def test_the_rows_that_stay_have_no_near_duplicates_left(tmp_path_factory, rows)
     stay = sorted({int(key): row for row, key in reversed(list(enumerate(data.keys))) if rows[row][2]}.values())
     place = {int(data.keys[row]): at for at, row in enumerate(stay)}
     a, b = (np.array([place[int(data.keys[row])] for row in table.column(side).to_pylist()], np.int64) for side in "ab")
-    beaten_by = winners(
+    duplicate_of = representatives(
         components(len(stay), a, b),
         np.zeros(len(stay), np.int64),
         np.array([rows[row][3] for row in stay]),
         data.keys[stay],
         pl.Series([str(row) for row in stay]),
     )
-    kept = [rows[row] for row, winner in zip(stay, beaten_by, strict=True) if winner < 0]
+    kept = [rows[row] for row, best in zip(stay, duplicate_of, strict=True) if best < 0]
     if kept:
         assert Data(tmp_path_factory.mktemp("kept"), kept).edges() == []
 
 
 @compiled
 @given(ROWS, ROWS, st.integers(1, 2))
-def test_what_is_settled_is_not_matched_again_and_together_nothing_is_missed(tmp_path_factory, first, second, of):
+def test_earlier_shards_are_not_compared_again_and_no_pair_is_missed(tmp_path_factory, first, second, of):
     old = Data(tmp_path_factory.mktemp("old"), first)
     both = Data.of(tmp_path_factory.mktemp("both"), [*old.shards, second])
     before, _ = old.matched(of)
-    after, _ = both.matched(of, settled=len(old.shards))
+    after, _ = both.matched(of, earlier_shards=len(old.shards))
     assert all(edge["b"] >= len(first) for edge in after.to_pylist())
     for on in NEAR.on:
         assert both.named(pa.concat_tables([before, after]), on) == both.clusters(on, of)
@@ -217,7 +218,7 @@ def test_thousands_that_share_an_instruction_take_one_comparison_each(tmp_path):
     assert metrics.unfinished_buckets == 0
 
 
-def test_a_bucket_too_large_to_compare_whole_is_counted_and_its_best_row_still_compared(tmp_path, monkeypatch):
+def test_a_bucket_too_large_to_finish_is_counted_and_its_best_row_is_compared(tmp_path, monkeypatch):
     monkeypatch.setattr(matching, "COMPARISONS_A_BUCKET", 20)
     # Half of the phrases in common but for one: all meet in some band and none is similar enough.
     common = " ".join(f"c{number}" for number in range(10))
@@ -252,7 +253,7 @@ def test_planted_edits_of_one_word_in_twenty_are_found_and_nothing_else(tmp_path
 
 
 @pytest.mark.parametrize(("near", "semantic", "partition", "of"), [(NEAR, None, 1, 1), (None, None, 0, 1)])
-def test_a_partition_that_is_not_asked_for_is_refused(near, semantic, partition, of, tmp_path):
+def test_a_partition_that_does_not_exist_is_refused(near, semantic, partition, of, tmp_path):
     data = Data(tmp_path, [row(BREAD)])
     duplicates = Duplicates(near=near, semantic=semantic)
     with pytest.raises(ValueError, match="no partition"):
@@ -267,8 +268,8 @@ def test_the_partition_after_the_last_compares_vectors(tmp_path):
     )
     parquet.write(table, data.paths[0])
     duplicates = Duplicates(near=NEAR, semantic=Semantic(similarity=0.75))
-    found = matching.match(data.paths, loader([]), duplicates, 2, 2)
-    (edge,) = found.edges.to_pylist()
+    matches = matching.match(data.paths, loader([]), duplicates, 2, 2)
+    (edge,) = matches.edges.to_pylist()
     assert (edge["a"], edge["b"], edge["on"]) == (1, 3, "semantic")
     assert edge["similarity"] == pytest.approx(0.8, abs=1e-3)
-    assert found.compared == 3
+    assert matches.compared == 3

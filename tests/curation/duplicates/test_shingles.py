@@ -1,4 +1,4 @@
-"""The sets of phrases of chosen rows: gathered as they are, however the rows are sharded."""
+"""Sets of phrases and similarities do not depend on how the rows are sharded."""
 
 import numpy as np
 import polars as pl
@@ -28,33 +28,33 @@ def loader(shards):
 
 @compiled
 @given(PAIRS, st.integers(1, 4), st.integers(1, 3), st.data())
-def test_gathered_sets_are_those_of_the_rows_wanted_however_they_are_sharded(rows, shard_rows, ngram, data):
+def test_gathered_sets_do_not_depend_on_the_sharding(rows, shard_rows, ngram, data):
     shards = [rows[begin : begin + shard_rows] for begin in range(0, len(rows), shard_rows)]
     subsets = st.sets(st.sampled_from(range(len(rows)))).map(sorted)
     wanted = {on: np.array(data.draw(subsets), np.int64) for on in ("instruction", "response", "both")}
-    found = shingles.gather(loader(shards), [len(shard) for shard in shards], wanted, ngram)
+    sets = shingles.gather(loader(shards), [len(shard) for shard in shards], wanted, ngram)
     for on, positions in wanted.items():
         texts = [
             {"instruction": rows[row][0], "response": rows[row][1], "both": " ".join(rows[row])}[on]
             for row in positions
         ]
         expected = sets_of(split(pl.Series(texts, dtype=pl.String)), ngram, 32)
-        assert found[on].values.tolist() == expected.values.tolist()
-        assert found[on].offsets.tolist() == expected.offsets.tolist()
+        assert sets[on].values.tolist() == expected.values.tolist()
+        assert sets[on].offsets.tolist() == expected.offsets.tolist()
 
 
-def test_nothing_wanted_reads_nothing():
+def test_without_wanted_rows_nothing_is_read():
     assert shingles.gather(loader([]), [5, 5], {}, 5) == {}
-    found = shingles.gather(loader([]), [5, 5], {"both": np.empty(0, np.int64)}, 5)
-    assert len(found["both"]) == 0
+    sets = shingles.gather(loader([]), [5, 5], {"both": np.empty(0, np.int64)}, 5)
+    assert len(sets["both"]) == 0
 
 
 def test_many_rows_are_gathered_in_parts():
     rows = [(f"make {row} loaves of bread", f"take {row} eggs") for row in range(5000)]
     positions = np.arange(0, 5000, 3)
-    found = shingles.gather(loader([rows]), [5000], {"both": positions}, 3)["both"]
+    sets = shingles.gather(loader([rows]), [5000], {"both": positions}, 3)["both"]
     expected = sets_of(split(pl.Series([" ".join(rows[row]) for row in positions])), 3, 32)
-    assert found.values.tolist() == expected.values.tolist()
+    assert sets.values.tolist() == expected.values.tolist()
 
 
 @compiled
@@ -64,8 +64,8 @@ def test_similarity_is_the_largest_over_the_texts_compared(rows, data):
     pairs = data.draw(st.lists(st.tuples(row, row), max_size=6))
     a, b = (np.array([pair[side] for pair in pairs], np.int64) for side in (0, 1))
     near = Near(on=("instruction", "both"), ngram=2)
-    found = shingles.similarity(a, b, [len(rows)], loader([rows]), near)
-    assert found.tolist() == [
+    sets = shingles.similarity(a, b, [len(rows)], loader([rows]), near)
+    assert sets.tolist() == [
         max(jaccard(rows[one][0], rows[other][0], 2), jaccard(" ".join(rows[one]), " ".join(rows[other]), 2))
         for one, other in pairs
     ]

@@ -1,4 +1,4 @@
-"""docker-compose.yml without Docker: its services as processes of this machine, with its commands and environments.
+"""docker-compose.yml without Docker: its services as local processes, with its commands and environments.
 
 Only host names, ports and folders are replaced. Postgres and Redis are Debian's; the object store is SeaweedFS in the
 version of its image.
@@ -22,7 +22,7 @@ SERVICES = ("postgres", "redis", "objects", "prefect", "reports")
 
 
 def missing() -> str:
-    """Which of Debian's servers this machine lacks, or nothing."""
+    """The Debian packages that this machine lacks, as a list in words; empty if none."""
     lacking = [] if POSTGRES else ["postgresql"]
     return ", ".join(lacking + ([] if shutil.which("redis-server") else ["redis-server"]))
 
@@ -31,9 +31,9 @@ class Stack:
     """The services, started in the order of their dependencies.
 
     Args:
-        folder: For logs and data.
-        variables: What `.env` would say besides the passwords.
-        python: The interpreter of its services.
+        folder: The folder for logs and data.
+        variables: The contents of `.env` besides the passwords.
+        python: The interpreter of the services.
     """
 
     def __init__(self, folder: Path, variables: Mapping[str, str], python: str) -> None:
@@ -43,16 +43,18 @@ class Stack:
         self.url = f"http://127.0.0.1:{self.ports['prefect']}/api"
         self.folder = folder
         self.processes = Processes(folder)
-        # Postgres refuses to run as root and may not look into root's folders.
+        # Postgres does not run as root and has no access to root's folders.
         self.database = Path(tempfile.mkdtemp(prefix="postgres-"))
 
     def environment(self, service: str) -> dict[str, str]:
-        """A service's environment, with the places of this machine."""
-        found = {name: self._placed(value) for name, value in self.config["services"][service]["environment"].items()}
-        return {**found, "PREFECT_HOME": str(self.folder / "prefect"), "TUNER_HOME": str(self.folder / "home")}
+        """A service's environment, with local addresses and folders."""
+        variables = {
+            name: self._placed(value) for name, value in self.config["services"][service]["environment"].items()
+        }
+        return {**variables, "PREFECT_HOME": str(self.folder / "prefect"), "TUNER_HOME": str(self.folder / "home")}
 
     def command(self, service: str) -> list[str]:
-        """A service's command, with the interpreter of this machine."""
+        """A service's command, with the local interpreter."""
         python = {"prefect": [self.python, "-m", "prefect"], "python": [self.python]}
         first, *rest = self.config["services"][service]["command"]
         return [*python[first], *rest]
@@ -61,7 +63,7 @@ class Stack:
         """Starts everything but the workers.
 
         Args:
-            server: More environment for both processes of the Prefect server.
+            server: Additional environment for both processes of the Prefect server.
         """
         self._start_postgres()
         self._start_redis()
@@ -78,11 +80,11 @@ class Stack:
         self.once("init")
 
     def start_service(self, service: str, **more: str) -> subprocess.Popen[bytes]:
-        """Starts a service that listens on no port that others use."""
+        """Starts a service that needs no port of its own."""
         return self.processes.start(service, self.command(service), {**self.environment(service), **more})
 
     def start_reports(self) -> None:
-        """Starts the service that the links in the UI lead to."""
+        """Starts the service `reports`, to which links in the UI lead."""
         port = str(self.ports["reports"])
         self.processes.start("reports", [*self.command("reports"), "--port", port], self.environment("reports"))
 
@@ -92,47 +94,57 @@ class Stack:
         assert done.wait(PATIENCE) == 0, self.processes.said(service)
 
     def healthy(self, service: str) -> bool:
-        """Whether a service's health check passes that is a Python program."""
+        """Whether a service's health check, a Python program, passes."""
         _, _, *rest = self.config["services"][service]["healthcheck"]["test"]
         environment = {**os.environ, **self.environment(service)}
         return subprocess.run([sys.executable, *map(self._placed, rest)], env=environment).returncode == 0
 
     def end(self) -> None:
         """Ends everything and removes the database."""
-        self.processes.kill("objects")  # it would take 20 s to end
+        self.processes.kill("objects")  # it takes 20 s to end
         self.processes.end()
         shutil.rmtree(self.database)
 
     def _placed(self, text: str) -> str:
         for port, name in ((4200, "prefect"), (4201, "reports")):
             text = text.replace(f"127.0.0.1:{port}", f"127.0.0.1:{self.ports[name]}")
-        return re.sub(rf"\b({'|'.join(SERVICES)}):\d+", lambda found: f"127.0.0.1:{self.ports[found[1]]}", text)
+        return re.sub(rf"\b({'|'.join(SERVICES)}):\d+", lambda match: f"127.0.0.1:{self.ports[match[1]]}", text)
 
     def _start_postgres(self) -> None:
-        its: dict[str, Any] = self.config["services"]["postgres"]["environment"]
-        nobody: list[str] = []
+        variables: dict[str, Any] = self.config["services"]["postgres"]["environment"]
+        as_nobody: list[str] = []
         if os.geteuid() == 0:
             shutil.chown(self.database, "nobody")
-            nobody = ["runuser", "-u", "nobody", "--"]
+            as_nobody = ["runuser", "-u", "nobody", "--"]
         bins, data = POSTGRES[-1], self.database / "data"
         password = self.database / "password"
-        password.write_text(its["POSTGRES_PASSWORD"])
+        password.write_text(variables["POSTGRES_PASSWORD"])
         password.chmod(0o644)
-        options = ["--auth", "scram-sha-256", "--pwfile", password, "--username", its["POSTGRES_USER"], "--no-sync"]
+        options = [
+            "--auth",
+            "scram-sha-256",
+            "--pwfile",
+            password,
+            "--username",
+            variables["POSTGRES_USER"],
+            "--no-sync",
+        ]
         subprocess.run(
-            [*nobody, bins / "initdb", "--encoding", "UTF8", "--locale", "C.UTF-8", *options, data],
+            [*as_nobody, bins / "initdb", "--encoding", "UTF8", "--locale", "C.UTF-8", *options, data],
             check=True,
             capture_output=True,
             cwd=self.database,
         )
         port = str(self.ports["postgres"])
         listening = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
-        self.processes.start("postgres", [*nobody, str(bins / "postgres"), "-D", str(data), "-p", port, *listening], {})
-        reach = ["--host", "127.0.0.1", "--port", port, "--username", its["POSTGRES_USER"]]
-        environment = {**os.environ, "PGPASSWORD": its["POSTGRES_PASSWORD"]}
-        ready = [bins / "pg_isready", "--quiet", *reach]
+        self.processes.start(
+            "postgres", [*as_nobody, str(bins / "postgres"), "-D", str(data), "-p", port, *listening], {}
+        )
+        address = ["--host", "127.0.0.1", "--port", port, "--username", variables["POSTGRES_USER"]]
+        environment = {**os.environ, "PGPASSWORD": variables["POSTGRES_PASSWORD"]}
+        ready = [bins / "pg_isready", "--quiet", *address]
         self.processes.until("postgres", lambda: subprocess.run(ready).returncode == 0, "Postgres answers")
-        subprocess.run([bins / "createdb", *reach, its["POSTGRES_DB"]], env=environment, check=True)
+        subprocess.run([bins / "createdb", *address, variables["POSTGRES_DB"]], env=environment, check=True)
 
     def _start_redis(self) -> None:
         file = self.folder / "redis.conf"

@@ -1,4 +1,4 @@
-"""The services of docker-compose.yml as processes: a pipeline triggered as the UI does, a wrong password, kill -9."""
+"""The services of docker-compose.yml as local processes: a triggered pipeline, a wrong password, `kill -9`."""
 
 import json
 import re
@@ -27,7 +27,7 @@ AUTH = PASSWORDS["PREFECT_AUTH"]
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Iterator[Stack]:
-    """Everything runs, with a CPU worker that sends what computes to the GPU worker."""
+    """All services, with a CPU worker that places its work on the GPU worker."""
     stack = Stack(tmp_path_factory.mktemp("stack"), {"TUNER_PLACEMENT": "pools"}, warm.python)
     try:
         stack.start()
@@ -47,11 +47,11 @@ def ended(stack: Stack, run: str) -> dict[str, Any]:
     return wait(stack.url, run, auth=AUTH)["state"]
 
 
-def test_a_pipeline_triggered_through_the_api_ends_right(stack: Stack, one_adapter: Path) -> None:
+def test_a_pipeline_triggered_through_the_api_completes(stack: Stack, one_adapter: Path) -> None:
     run = trigger(stack.url, "pipeline", {"recipe_yaml": one_adapter.read_text()}, AUTH)
     last = ended(stack, run)
     assert last["type"] == "COMPLETED", last["message"]
-    pools = {found["work_pool_name"] for found in call(f"{stack.url}/flow_runs/filter", {}, AUTH)}
+    pools = {flow_run["work_pool_name"] for flow_run in call(f"{stack.url}/flow_runs/filter", {}, AUTH)}
     assert pools == {"cpu", "gpu"}
     posted = call(f"{stack.url}/artifacts/filter", {"artifacts": {"key": {"any_": ["report"]}}}, AUTH)
     (link,) = re.findall(r"\((http://\S+)\)", posted[0]["data"])
@@ -59,7 +59,7 @@ def test_a_pipeline_triggered_through_the_api_ends_right(stack: Stack, one_adapt
         assert b"held-out loss" in response.read()
 
 
-def test_the_terminal_works_with_the_same_server_and_store(stack: Stack, one_adapter: Path, tuner: Tuner) -> None:
+def test_the_command_line_uses_the_same_server_and_store(stack: Stack, one_adapter: Path, tuner: Tuner) -> None:
     result = tuner("run", str(one_adapter), **stack.environment("cpu-worker"))
     assert result.returncode == 0, result.stderr
     (record,) = json.loads(tuner("runs", "--json", **stack.environment("cpu-worker")).stdout)
@@ -68,15 +68,15 @@ def test_the_terminal_works_with_the_same_server_and_store(stack: Stack, one_ada
 
 
 @pytest.mark.parametrize("auth", ["", "admin:wrong"])
-def test_without_the_password_nothing_is_told_and_nothing_started(stack: Stack, auth: str) -> None:
+def test_every_request_needs_the_password(stack: Stack, auth: str) -> None:
     for path, body in (("deployments/filter", {}), ("flow_runs/filter", {}), ("admin/version", None)):
         with pytest.raises(RefusedError) as error:
             call(f"{stack.url}/{path}", body, auth)
         assert error.value.status == 401
 
 
-def killed(stack: Stack, when: str, parameters: dict[str, Any]) -> str:
-    """Triggers a pipeline and kills it together with its worker, which is then started again."""
+def kill_with_worker(stack: Stack, when: str, parameters: dict[str, Any]) -> str:
+    """Triggers a pipeline and kills it together with its worker, which is then restarted."""
     run = trigger(stack.url, "pipeline", parameters, AUTH)
     until(lambda: state(stack, run)["type"] == when, f"the flow run is {when}")
     stack.processes.kill("cpu-worker")
@@ -84,16 +84,16 @@ def killed(stack: Stack, when: str, parameters: dict[str, Any]) -> str:
     return run
 
 
-def test_a_run_killed_with_its_worker_is_crashed_and_taken_up_again(stack: Stack, one_adapter: Path) -> None:
+def test_a_run_killed_with_its_worker_is_marked_crashed_and_can_be_repeated(stack: Stack, one_adapter: Path) -> None:
     parameters = {"recipe_yaml": one_adapter.read_text(), "overrides": ["seed=61"], "until_stage": "generate"}
-    for run in [killed(stack, "PENDING", parameters), killed(stack, "RUNNING", parameters)]:
+    for run in [kill_with_worker(stack, "PENDING", parameters), kill_with_worker(stack, "RUNNING", parameters)]:
         assert ended(stack, run)["type"] == "CRASHED"
 
     again = ended(stack, trigger(stack.url, "pipeline", parameters, AUTH))
     assert again["type"] == "COMPLETED", again["message"]
 
 
-def test_the_services_are_found_alive_and_dead(stack: Stack) -> None:
+def test_health_checks_notice_a_dead_service(stack: Stack) -> None:
     assert stack.healthy("prefect")
     assert stack.healthy("services")
     stack.processes.kill("services")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import with_models
+from tests.conftest import make_home
 from tests.deployments.processes import Processes, free_port
 from tests.e2e.conftest import MAIN
 from tests.warm import Warm
@@ -18,7 +18,7 @@ from tests.warm import Warm
 def start_up(
     processes: Processes, python: str, port: int | None = None, **environment: str
 ) -> tuple["subprocess.Popen[bytes]", str]:
-    """Starts `tuner up` under the name `up` and waits until it is up: the process, and its API's URL."""
+    """Starts `tuner up` under the name `up` and waits until it is ready; returns the process and its API's URL."""
     port = port or free_port()
     process = processes.start("up", [python, "-c", MAIN, "up", "--port", str(port)], environment)
     processes.until("up", lambda: "Ctrl-C" in processes.said("up"), "`tuner up` is up")
@@ -27,11 +27,11 @@ def start_up(
 
 @dataclass(frozen=True)
 class Up:
-    """A `tuner up` that runs, with a home and a store of its own.
+    """A running `tuner up` with its own home and store.
 
     Attributes:
-        url: Of its API.
-        folder: Holds `home` and `store`.
+        url: The URL of its API.
+        folder: The folder of its `home` and `store`.
     """
 
     url: str
@@ -47,15 +47,15 @@ class Up:
 
     @property
     def places(self) -> dict[str, str]:
-        """What lets `tuner` find home and store."""
+        """The environment that points `tuner` to this home and store."""
         return {"TUNER_HOME": str(self.home), "TUNER_STORE": str(self.store)}
 
 
 @pytest.fixture(scope="package")
 def up(tmp_path_factory: pytest.TempPathFactory, warm: Warm, database: Path) -> Iterator[Up]:
-    """`tuner up`, which ends well when it is interrupted."""
+    """`tuner up`, which must exit with 0 when it is interrupted."""
     folder = tmp_path_factory.mktemp("up")
-    with_models(folder / "home")
+    make_home(folder / "home")
     (folder / "home" / "prefect").mkdir()
     shutil.copy(database, folder / "home" / "prefect")
     processes = Processes(folder)

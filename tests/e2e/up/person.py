@@ -1,4 +1,4 @@
-"""A person at the Prefect UI, in a real browser: fills in forms, opens runs and what they posted, takes pictures."""
+"""A user of the Prefect UI in a real browser: fills in forms, opens runs and their artifacts, takes pictures."""
 
 import os
 import shutil
@@ -11,29 +11,29 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 CHROMIUM = shutil.which("chromium")
 
 ANSWER_SECONDS = 60
-"""Until the UI shows what was asked for, where the runs leave the server little of two cores."""
+"""Timeout of the UI, whose server shares two cores with the runs."""
 
 RUN_SECONDS = 1800
-"""Until a run has ended: a real model on two busy cores takes long."""
+"""Timeout of a run, which may use a real model on two busy cores."""
 
 
 @contextmanager
 def chromium(*arguments: str) -> Iterator[Browser]:
     """Debian's chromium, without a window."""
     with sync_playwright() as driver:
-        sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # it refuses to be root's
+        sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # it does not start as root with a sandbox
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=[*sandbox, *arguments])
         yield browser
         browser.close()
 
 
 class Person:
-    """Goes where links and buttons lead, from the UI's first page on.
+    """Navigates from the UI's first page by links and buttons.
 
     Args:
         page: An empty page of the browser.
         url: The UI's first page.
-        pictures: The folder for pictures, or None if none are wanted.
+        pictures: The folder for pictures, or None for no pictures.
     """
 
     def __init__(self, page: Page, url: str, pictures: Path | None) -> None:
@@ -68,14 +68,14 @@ class Person:
             ).last.fill(override)
 
     def submit(self) -> None:
-        """Presses Submit; the UI goes to the runs."""
+        """Presses Submit; the UI then shows the runs."""
         self.page.get_by_role("button", name="Submit").click()
         expect(self.page.get_by_role("tabpanel", name="Runs")).to_be_visible()
 
     def open_run(self, name: str, state: str, number: int = 1) -> None:
-        """Watches the deployment's runs until there are so many of a name and the newest ends so; opens that one.
+        """Waits until the deployment has `number` runs of a name and the newest is in a state; opens that one.
 
-        The list is watched, not the run: drawing the graph of one that runs takes half of a core.
+        It waits on the list of runs, since the graph on the page of a running run takes half of a core.
         """
         link = self.page.get_by_role("link", name=name, exact=True)
         runs = self.page.get_by_role("tabpanel", name="Runs").get_by_role("listitem").filter(has=link)
@@ -91,21 +91,23 @@ class Person:
         self.page.get_by_role("tabpanel", name="Task Runs").get_by_role("link", name=name, exact=True).click()
 
     def open_artifact(self, key: str) -> None:
-        """Opens what the run posted under a key: the UI shows all that was ever posted there, the newest first."""
-        expect(self.page.get_by_role("tab", name="Task Runs")).to_be_visible()  # a task's page has artifacts, too
+        """Opens the run's artifact of a key: the newest, which the UI lists first."""
+        expect(
+            self.page.get_by_role("tab", name="Task Runs")
+        ).to_be_visible()  # the page of the run: a task's page has artifacts too
         self.page.get_by_role("tab", name="Artifacts").click()
         posted = self.page.get_by_role("tabpanel", name="Artifacts")
         posted.get_by_role("link").filter(has=self.page.get_by_role("heading", name=key, exact=True)).click()
-        # Until the next page is there, this one stays, whose links look like those that are sought.
+        # This page, which has similar links, stays until the next one is loaded.
         expect(posted).to_be_hidden()
         self.page.locator("a[href*='/artifacts/artifact/']").first.click()
 
     def detail(self, name: str) -> Locator:
-        """What stands beside a term among the details of a page."""
+        """The value of a term among the details of a page."""
         return self.page.get_by_role("term").filter(has_text=name).locator("xpath=following-sibling::dd[1]")
 
     def picture(self, name: str) -> None:
-        """Takes a picture of what is seen."""
+        """Takes a picture of the page."""
         if self.pictures:
-            self.page.wait_for_timeout(1500)  # what slides in has come to rest
+            self.page.wait_for_timeout(1500)  # animations have ended
             self.page.screenshot(path=self.pictures / f"{name}.png")

@@ -1,4 +1,4 @@
-"""Who must not run anything here: a page of another origin in the browser, and whoever may ask the server anyway."""
+"""Attacks: a page of another origin in the browser, and a client of the server, must not run code of their own."""
 
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,12 +32,12 @@ ATTACK = """async ([api, step, script]) => {
     });
     return (await ask(`/deployments/${deployment.id}/create_flow_run`, {})).id;
 }"""
-"""Makes a deployment with a pull step and starts it; returns the flow run's id."""
+"""Makes a deployment with a pull step and triggers it; returns the flow run's id."""
 
 BLIND = """async (api) => {
     await fetch(api + "/flows/", {method: "POST", mode: "no-cors", body: new Blob(['{"name": "blind"}'])});
 }"""
-"""Makes a flow: a browser asks nobody before it sends a body without a type, which Prefect's server takes for JSON."""
+"""Makes a flow without a CORS preflight: the body has no content type, which Prefect's server treats as JSON."""
 
 SOCKET = """(url) => new Promise(resolve => {
     const socket = new WebSocket(url);
@@ -47,8 +47,8 @@ SOCKET = """(url) => new Promise(resolve => {
 
 
 @pytest.fixture
-def elsewhere() -> Iterator[int]:
-    """The port of a server whose pages have nothing to do with this project."""
+def foreign_port() -> Iterator[int]:
+    """The port of a server with a foreign page."""
 
     class Pages(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -70,27 +70,27 @@ def elsewhere() -> Iterator[int]:
 
 @pytest.fixture
 def browser() -> Iterator[Browser]:
-    """A browser to which the name of an attacker has been bound anew."""
+    """A browser for which an attacker's host name resolves to 127.0.0.1 (DNS rebinding)."""
     if CHROMIUM is None:
-        pytest.skip("there is no chromium on PATH")
+        pytest.skip("no chromium on PATH")
     with chromium("--host-resolver-rules=MAP rebound.example 127.0.0.1") as browser:
         yield browser
 
 
 def attack(page: Page, api: str, script: str) -> str:
-    """Has a page run a script on this machine; returns the flow run's id.
+    """Makes a page run a script on this machine; returns the flow run's id.
 
     Raises:
-        Error: If the page may not.
+        Error: If the page's requests are refused.
     """
     return page.evaluate(ATTACK, [api, STEP, script])
 
 
-def test_a_page_of_another_origin_runs_nothing(up: Up, browser: Browser, elsewhere: int, tmp_path: Path) -> None:
+def test_a_page_of_another_origin_runs_nothing(up: Up, browser: Browser, foreign_port: int, tmp_path: Path) -> None:
     script = f"touch {tmp_path / 'attacked'}"
     page = browser.new_page()
     for host in ("127.0.0.1", "localhost"):
-        page.goto(f"http://{host}:{elsewhere}/")
+        page.goto(f"http://{host}:{foreign_port}/")
         with pytest.raises(Error, match="Failed to fetch"):
             attack(page, up.url, script)
         page.evaluate(BLIND, up.url)
@@ -107,8 +107,8 @@ def test_a_page_of_another_origin_runs_nothing(up: Up, browser: Browser, elsewhe
     assert not (tmp_path / "attacked").exists()
 
 
-def made(up: Up, name: str, **deployment: Any) -> str:
-    """Makes a deployment as the attack would; returns its id."""
+def make_deployment(up: Up, name: str, **deployment: Any) -> str:
+    """Makes a foreign deployment; returns its id."""
     flow = call(f"{up.url}/flows/", {"name": "foreign"})["id"]
     body = {"name": name, "flow_id": flow, "work_pool_name": "cpu", **deployment}
     return call(f"{up.url}/deployments/", body)["id"]
@@ -116,30 +116,31 @@ def made(up: Up, name: str, **deployment: Any) -> str:
 
 def test_a_worker_runs_no_foreign_deployment(up: Up, tmp_path: Path) -> None:
     touch = f"touch {tmp_path / 'attacked'}"
-    own = {"entrypoint": "flows.pipeline.pipeline"}
+    shipped = {"entrypoint": "flows.pipeline.pipeline"}
     script = tmp_path / "evil.py"
     script.write_text(f"import os\nfrom prefect import flow\nos.system({touch!r})\n@flow\ndef evil(): pass\n")
     cases: dict[str, tuple[dict[str, Any], dict[str, str], str]] = {
-        "pulls": ({**own, "pull_steps": [{STEP: {"script": touch}}]}, {}, f"the pull step {STEP}"),
+        "pulls": ({**shipped, "pull_steps": [{STEP: {"script": touch}}]}, {}, f"the pull step {STEP}"),
         "a file": ({"entrypoint": f"{script}:evil", "path": str(tmp_path)}, {}, f"the entrypoint {script}:evil"),
-        "a command": (own, {"command": touch}, "job variables (command)"),
+        "a command": (shipped, {"command": touch}, "job variables (command)"),
     }
     runs = []
-    for name, (deployment, variables, said) in cases.items():
+    for name, (deployment, variables, refusal) in cases.items():
         body = {"parameters": {"plan_only": True}, "job_variables": variables}
-        runs.append((call(f"{up.url}/deployments/{made(up, name, **deployment)}/create_flow_run", body)["id"], said))
-    for run, said in runs:
+        identifier = make_deployment(up, name, **deployment)
+        runs.append((call(f"{up.url}/deployments/{identifier}/create_flow_run", body)["id"], refusal))
+    for run, refusal in runs:
         ended = wait(up.url, run)
         assert ended["state_type"] == "FAILED"
-        assert said in ended["state"]["message"]
+        assert refusal in ended["state"]["message"]
     assert not (tmp_path / "attacked").exists()
 
-    for run, said in runs:
-        logs = until(lambda run=run: refusals(up, run), "the log is there")
-        assert [said in each["message"] for each in logs] == [True]
+    for run, refusal in runs:
+        logs = until(lambda run=run: refusals(up, run), "the refusal is logged")
+        assert [refusal in each["message"] for each in logs] == [True]
         assert "Traceback" not in logs[0]["message"]
 
 
 def refusals(up: Up, run: str) -> list[dict[str, Any]]:
-    """What a flow run has logged as an error."""
+    """The errors in the log of a flow run."""
     return call(f"{up.url}/logs/filter", {"logs": {"flow_run_id": {"any_": [run]}, "level": {"ge_": 40}}})

@@ -1,6 +1,6 @@
-"""The Prefect UI as a person uses it: from the form to the report, in Debian's chromium before `tuner up`.
+"""The Prefect UI of `tuner up` as a user sees it in Debian's chromium, from the form to the report.
 
-`make screenshots` tells the same story of the quickstart in small and keeps the pictures for the docs.
+`make screenshots` does the same with a small quickstart and keeps the pictures for the docs.
 """
 
 from collections.abc import Iterator
@@ -10,24 +10,24 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from flows.form import chosen
+from flows.form import recipe_from_form
 from tests.deployments.processes import until
 from tests.e2e.conftest import Tuner, trainings
 from tests.e2e.up.conftest import Up
 from tests.e2e.up.person import ANSWER_SECONDS, CHROMIUM, RUN_SECONDS, Person, chromium
 from tuner.registry import run_name
 
-pytestmark = [pytest.mark.e2e, pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on PATH")]
+pytestmark = [pytest.mark.e2e, pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH")]
 
 
 @dataclass(frozen=True)
 class Story:
-    """What is filled in, and what the run is then called.
+    """The values of the form and the run that they describe.
 
     Attributes:
-        fields: The form's fields.
+        fields: Values of the form's fields.
         recipe: The recipe's name.
-        adapters: The adapters with their size.
+        adapters: The adapters with their sizes.
     """
 
     fields: dict[str, str]
@@ -38,8 +38,8 @@ class Story:
     def run(self) -> str:
         """The name of the run in the store."""
         numbers = {key: float(value) for key, value in self.fields.items() if key in ("rows", "seed", "epochs")}
-        given = {key: int(value) if value.is_integer() else value for key, value in numbers.items()}
-        return run_name(chosen(self.recipe, self.fields.get("recipe_yaml", ""), **given))
+        values = {key: int(value) if value.is_integer() else value for key, value in numbers.items()}
+        return run_name(recipe_from_form(self.recipe, self.fields.get("recipe_yaml", ""), **values))
 
 
 @pytest.fixture
@@ -67,15 +67,15 @@ def person(up: Up, pictures: Path | None) -> Iterator[Person]:
         yield Person(page, up.url.removesuffix("/api"), pictures)
 
 
-def kill_training(home: Path, former: set[Path]) -> None:
-    """Kills the process that trains, as soon as a checkpoint of it is complete that was not there formerly."""
-    until(lambda: checkpoints(home) - former, "a training leaves a checkpoint", RUN_SECONDS)
+def kill_training(home: Path, earlier: set[Path]) -> None:
+    """Kills the training process as soon as it has completed a checkpoint besides the earlier ones."""
+    until(lambda: checkpoints(home) - earlier, "a training writes a checkpoint", RUN_SECONDS)
     for process in trainings(home):
         process.kill()
 
 
 def checkpoints(home: Path) -> set[Path]:
-    """The complete checkpoints of all trainings that run, or were stopped."""
+    """The complete checkpoints of running and interrupted trainings."""
     return set(home.glob("checkpoints/*/checkpoint-*/complete.json"))
 
 
@@ -97,9 +97,9 @@ def test_from_the_form_to_the_report(person: Person, story: Story, up: Up) -> No
     person.open_form("pipeline")
     person.fill(story.fields)
     person.picture("form")
-    former = checkpoints(up.home)
+    earlier = checkpoints(up.home)
     person.submit()
-    kill_training(up.home, former)
+    kill_training(up.home, earlier)
     person.open_run(run, "Completed")
     person.picture("run")
 
@@ -136,7 +136,7 @@ def test_from_the_form_to_the_report(person: Person, story: Story, up: Up) -> No
     expect(page.get_by_role("log")).to_contain_text("Finished in state Cached")
 
 
-def test_what_is_wrong_is_refused(person: Person, recipe: Path, tuner: Tuner) -> None:
+def test_invalid_values_are_refused(person: Person, recipe: Path, tuner: Tuner) -> None:
     page = person.page
     person.open_form("pipeline")
     for name, wrong, right in (("rows", "0", "24"), ("quality", "1.5", "0.55")):
@@ -152,8 +152,8 @@ def test_what_is_wrong_is_refused(person: Person, recipe: Path, tuner: Tuner) ->
     expect(page.get_by_role("main")).to_contain_text("0 is less than or equal to the minimum of 0")
 
     wrong = "training.lora.lerning_rate=1"
-    said = tuner("run", str(recipe), "--set", wrong).stderr.strip()
-    line = said.removeprefix(f"tuner: {recipe}: ")
+    message = tuner("run", str(recipe), "--set", wrong).stderr.strip()
+    line = message.removeprefix(f"tuner: {recipe}: ")
     assert line.startswith("training.lora.lerning_rate: ")
     person.open_form("pipeline")
     person.fill({"recipe_yaml": recipe.read_text()}, [wrong])

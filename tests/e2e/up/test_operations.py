@@ -1,4 +1,4 @@
-"""Runs that are operated from a Prefect server: cancelled in mid-training, and taken up again."""
+"""A run that is cancelled from the Prefect server during training resumes from its checkpoint."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tuner.registry import planned
 pytestmark = pytest.mark.e2e
 
 
-def test_cancelled_in_mid_training_and_taken_up_again(up: Up, one_adapter: Path) -> None:
+def test_a_run_cancelled_during_training_resumes(up: Up, one_adapter: Path) -> None:
     overrides = ["name=cancelled", "seed=21", "training.lora.epochs=60"]
     parameters = {"recipe_yaml": one_adapter.read_text(), "overrides": overrides}
     wanted = planned(loading.parse(one_adapter.read_text(), overrides)).one("train", "lora")
@@ -24,7 +24,7 @@ def test_cancelled_in_mid_training_and_taken_up_again(up: Up, one_adapter: Path)
     (child,) = trainings(checkpoints)
 
     call(f"{up.url}/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING"}})
-    until(lambda: not child.is_running(), "the child is gone", 40)
+    until(lambda: not child.is_running(), "the training process has ended", 40)
     assert wait(up.url, run)["state_type"] == "CANCELLED"
     assert list(checkpoints.glob("checkpoint-*/complete.json"))
     assert record_of(up.store, "cancelled")["state"] == "interrupted"

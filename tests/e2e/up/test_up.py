@@ -1,4 +1,4 @@
-"""`tuner up`: a server, workers, the deployments; a run triggered there, and its stages cached the second time."""
+"""`tuner up`: a server, workers, the deployments; a run triggered there, and cached the second time."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from tests.rest import artifacts, call, states, trigger, wait
 pytestmark = pytest.mark.e2e
 
 
-def test_triggered_from_a_deployment_then_cached(up: Up, one_adapter: Path, tuner: Tuner) -> None:
+def test_a_deployment_runs_and_is_cached_the_second_time(up: Up, one_adapter: Path, tuner: Tuner) -> None:
     overrides = ["name=triggered", "seed=22", "training.lora.epochs=1"]
     parameters = {"recipe_yaml": one_adapter.read_text(), "overrides": overrides}
 
@@ -29,8 +29,8 @@ def test_triggered_from_a_deployment_then_cached(up: Up, one_adapter: Path, tune
     second = wait(up.url, trigger(up.url, "pipeline", parameters))
     assert set(states(up.url, second["id"]).values()) == {"Cached"}
 
-    given = (part for each in overrides for part in ("--set", each))
-    result = tuner("run", str(one_adapter), *given, **up.places)
+    options = (part for each in overrides for part in ("--set", each))
+    result = tuner("run", str(one_adapter), *options, **up.places)
     assert result.returncode == 0, result.stderr
     for run in (first, second):
         posted = artifacts(up.url, run["id"])
@@ -40,14 +40,14 @@ def test_triggered_from_a_deployment_then_cached(up: Up, one_adapter: Path, tune
         with urllib.request.urlopen(posted["figure-model-comparison"]) as picture:
             assert picture.read().startswith(b"\x89PNG")
     flow_run = re.search(r"flow-run/(\S+)", result.stdout)[1]
-    assert set(states(up.url, flow_run).values()) == {"Cached"}, "a run of the terminal is shown in the UI"
+    assert set(states(up.url, flow_run).values()) == {"Cached"}, "a run from the terminal is shown in the UI"
 
     schedule = call(f"{up.url}/deployments/name/regenerate/regenerate")["schedules"][0]
     assert (schedule["active"], schedule["schedule"]["cron"]) == (False, "0 3 * * 1")
 
 
-def test_its_processes_end_with_it_and_it_says_which_of_them_ended(tmp_path: Path) -> None:
-    """Killed, it leaves nothing, and the next one begins at the same port; that one loses its server."""
+def test_processes_end_with_tuner_up_and_it_reports_which_one_ended(tmp_path: Path) -> None:
+    """A killed `tuner up` leaves no process and frees its port; one whose server dies says so and ends."""
     files = tmp_path / "home" / "prefect"
     port = free_port()
     killed, again = Processes(tmp_path), Processes(tmp_path / "home")
@@ -56,8 +56,8 @@ def test_its_processes_end_with_it_and_it_says_which_of_them_ended(tmp_path: Pat
         children = killed.tree("up")[1:]
         assert len(children) >= 4, "server, reports and two workers"
         up.kill()
-        until(lambda: not [child for child in children if child.is_running()], "they are gone", 30)
-        assert (files / "server.json").exists(), "nobody could remove it"
+        until(lambda: not [child for child in children if child.is_running()], "its processes have ended", 30)
+        assert (files / "server.json").exists(), "a killed process cannot remove it"
 
         up, url = start_up(again, sys.executable, port)
         assert json.loads((files / "server.json").read_text())["url"] == url
@@ -68,6 +68,6 @@ def test_its_processes_end_with_it_and_it_says_which_of_them_ended(tmp_path: Pat
         again.end()
         killed.end()
     assert again.said("up").splitlines()[-1] == (
-        f"tuner: the server ended by itself with exit code -9; its log is {files / 'server.log'}"
+        f"tuner: the server ended unexpectedly with exit code -9; its log is {files / 'server.log'}"
     )
     assert not (files / "server.json").exists()

@@ -1,4 +1,4 @@
-"""A Prefect server with this project's deployments, and a process worker for each pool; pipelines place their work."""
+"""A Prefect server with this project's deployments, and a process worker per pool on which pipelines place work."""
 
 import shutil
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.rest import call, trigger, wait
 
 
 class Cluster:
-    """Its parts can be killed and started again, each by its name: `server`, `cpu`, `gpu`.
+    """A server and workers, which can be killed and restarted by name: `server`, `cpu`, `gpu`.
 
     Args:
         folder: For logs, the server's database, the store and the workers' home.
@@ -37,7 +37,7 @@ class Cluster:
         }
 
     def start(self, database: Path) -> None:
-        """Starts everything, on a new server's database."""
+        """Starts everything, with a copy of a new server's database."""
         (home := Path(self.environment["PREFECT_HOME"])).mkdir()
         shutil.copy(database, home)
         self.serve()
@@ -47,11 +47,11 @@ class Cluster:
             self.work(pool)
 
     def serve(self) -> None:
-        """Starts the server, on its database."""
+        """Starts the server with its database."""
         self.processes.serve("server", self.port, self.environment, self.python)
 
     def work(self, pool: str) -> None:
-        """Starts the worker of a pool, which takes two flow runs at once."""
+        """Starts the worker of a pool, for two flow runs at once."""
         self._prefect(pool, "deployments.worker", "--pool", pool, "--limit", "2")
 
     def trigger(self, deployment: str, **parameters: Any) -> str:
@@ -62,10 +62,10 @@ class Cluster:
         """Waits for a flow run to end."""
         return wait(self.url, flow_run)
 
-    def runs(self, named: str, *deployments: str) -> list[dict[str, Any]]:
-        """The flow runs whose name holds a text, of these deployments, the first one first."""
+    def runs(self, name: str, *deployments: str) -> list[dict[str, Any]]:
+        """The flow runs of these deployments whose name contains a text, by start time."""
         body = {
-            "flow_runs": {"name": {"like_": named}},
+            "flow_runs": {"name": {"like_": name}},
             "deployments": {"name": {"any_": list(deployments)}},
             "sort": "START_TIME_ASC",
         }

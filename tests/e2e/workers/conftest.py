@@ -11,7 +11,7 @@ from tests.warm import Warm
 
 @pytest.fixture(scope="package")
 def cluster(tmp_path_factory: pytest.TempPathFactory, warm: Warm, database: Path) -> Iterator[Cluster]:
-    """A server with workers, on which pipelines place their work; it has a store and a home of its own."""
+    """A server with workers, on which pipelines place their work, with its own store and home."""
     cluster = Cluster(tmp_path_factory.mktemp("cluster"), warm.python)
     try:
         cluster.start(database)

@@ -1,4 +1,4 @@
-"""Work that is placed on pools: two pipelines share it, and one that is cancelled ends what it sent."""
+"""Work placed on pools: two pipelines share it, and a cancelled pipeline cancels its flow runs there."""
 
 import os
 import signal
@@ -17,14 +17,14 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
-def asked(one_adapter: Path) -> dict[str, Any]:
-    """What the form is filled in with: a recipe up to its training."""
+def parameters(one_adapter: Path) -> dict[str, Any]:
+    """Parameters of a pipeline: a recipe up to its training."""
     return {"recipe_yaml": one_adapter.read_text(), "until_stage": "train"}
 
 
-def test_two_pipelines_at_once_share_their_work(cluster: Cluster, asked: dict[str, Any]) -> None:
-    asked["overrides"] = ["name=shared", "seed=31"]
-    first, second = (cluster.wait(run) for run in [cluster.trigger("pipeline", **asked) for _ in range(2)])
+def test_two_pipelines_at_once_share_their_work(cluster: Cluster, parameters: dict[str, Any]) -> None:
+    parameters["overrides"] = ["name=shared", "seed=31"]
+    first, second = (cluster.wait(run) for run in [cluster.trigger("pipeline", **parameters) for _ in range(2)])
 
     assert [run["state_type"] for run in (first, second)] == ["COMPLETED"] * 2, (first["state"], second["state"])
     assert max(first["start_time"], second["start_time"]) < min(first["end_time"], second["end_time"]), "at once"
@@ -36,8 +36,8 @@ def test_two_pipelines_at_once_share_their_work(cluster: Cluster, asked: dict[st
     assert [len(cluster.runs("shared-", name)) for name in ("generate", "tune")] == [1, 1]
 
 
-def in_mid_training(cluster: Cluster) -> tuple[psutil.Process, Path]:
-    """Waits until a process trains on the pool and has left a checkpoint; returns it and where its checkpoints lie."""
+def training_with_checkpoint(cluster: Cluster) -> tuple[psutil.Process, Path]:
+    """Waits for a training process on the pool to write a checkpoint; returns it and its checkpoint folder."""
     (child,) = until(lambda: trainings(cluster.home), "a training begins")
     checkpoints = Path(child.cmdline()[-1]).parent
     until_checkpoint(checkpoints)
@@ -45,18 +45,18 @@ def in_mid_training(cluster: Cluster) -> tuple[psutil.Process, Path]:
 
 
 def assert_cancelled(cluster: Cluster, recipe: str, child: psutil.Process, checkpoints: Path) -> None:
-    """What was sent is cancelled too: its process is gone, and its checkpoint is kept."""
-    until(lambda: not child.is_running(), "the process that trained is gone", 40)
-    (sent,) = cluster.runs(f"{recipe}-", "tune")
-    assert cluster.wait(sent["id"])["state_type"] == "CANCELLED"
+    """Checks that the placed training is cancelled: its process has ended, and its checkpoint is kept."""
+    until(lambda: not child.is_running(), "the training process has ended", 40)
+    (placed,) = cluster.runs(f"{recipe}-", "tune")
+    assert cluster.wait(placed["id"])["state_type"] == "CANCELLED"
     assert list(checkpoints.glob("checkpoint-*/complete.json"))
     assert not (cluster.store / "artifacts" / "train" / checkpoints.name / "manifest.json").exists()
 
 
-def test_what_a_pipeline_sent_is_cancelled_with_it(cluster: Cluster, asked: dict[str, Any]) -> None:
-    asked["overrides"] = ["name=cancelled", "seed=31", "training.lora.epochs=120"]
-    run = cluster.trigger("pipeline", **asked)
-    child, checkpoints = in_mid_training(cluster)
+def test_the_placed_work_of_a_pipeline_is_cancelled_with_it(cluster: Cluster, parameters: dict[str, Any]) -> None:
+    parameters["overrides"] = ["name=cancelled", "seed=31", "training.lora.epochs=120"]
+    run = cluster.trigger("pipeline", **parameters)
+    child, checkpoints = training_with_checkpoint(cluster)
 
     call(f"{cluster.url}/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING"}})
 
@@ -64,13 +64,13 @@ def test_what_a_pipeline_sent_is_cancelled_with_it(cluster: Cluster, asked: dict
     assert cluster.wait(run)["state_type"] == "CANCELLED"
 
 
-def test_what_the_terminal_sent_is_cancelled_by_ctrl_c(
+def test_the_placed_work_of_the_terminal_is_cancelled_by_ctrl_c(
     cluster: Cluster, one_adapter: Path, begin: Begin, tmp_path: Path
 ) -> None:
     overrides = ["name=interrupted", "seed=31", "training.lora.epochs=121"]
     command = ["run", str(one_adapter), "--until", "train", *(part for each in overrides for part in ("--set", each))]
     process = begin(*command, **{**cluster.environment, "TUNER_HOME": str(tmp_path / "terminal")})
-    child, checkpoints = in_mid_training(cluster)
+    child, checkpoints = training_with_checkpoint(cluster)
 
     os.killpg(process.pid, signal.SIGINT)
 
@@ -79,9 +79,9 @@ def test_what_the_terminal_sent_is_cancelled_by_ctrl_c(
     assert (process.returncode, stderr.strip().splitlines()[-1][:18]) == (130, "tuner: interrupted"), stderr
 
 
-def test_a_regeneration_compares_on_the_pool(cluster: Cluster, asked: dict[str, Any]) -> None:
-    text = asked["recipe_yaml"].replace("name: words", "name: again").replace("seed: 7", "seed: 31")
-    # Fewer than 20 rows held out would decide nothing.
+def test_a_regeneration_compares_on_the_pool(cluster: Cluster, parameters: dict[str, Any]) -> None:
+    text = parameters["recipe_yaml"].replace("name: words", "name: again").replace("seed: 7", "seed: 31")
+    # Enough rows that 20 are held out, which a decision needs.
     text = text.replace("rows: 24", "rows: 72").replace("shard_rows: 8", "shard_rows: 36")
     text = text.replace("validation: 0.3", "validation: 0.6")
     run = cluster.wait(cluster.trigger("regenerate", recipe_yaml=text))

@@ -1,4 +1,4 @@
-"""The Prefect server killed and started again in mid-run: whoever computes goes on, and the run ends right."""
+"""The Prefect server is killed and restarted during a run: the work goes on, and the run completes."""
 
 import os
 import re
@@ -17,26 +17,26 @@ from tuner.registry import NAMES, planned
 pytestmark = pytest.mark.e2e
 
 AWAY_SECONDS = 5
-"""Between the end of a server and the start of the next: whoever asks meanwhile is refused."""
+"""Seconds without a server, in which all requests are refused."""
 
 
 def overrides(name: str) -> list[str]:
-    """A recipe of its own, whose training takes long enough."""
+    """Overrides for a separate recipe with a long training."""
     return [f"name={name}", "seed=31", "training.lora.epochs=60"]
 
 
-def restart_in_mid_training(cluster: Cluster, home: Path, recipe: Path, name: str) -> None:
-    """Kills the server while an adapter is trained, and starts it again a few seconds later."""
+def restart_during_training(cluster: Cluster, home: Path, recipe: Path, name: str) -> None:
+    """Kills the server while an adapter is trained, and restarts it a few seconds later."""
     wanted = planned(loading.parse(recipe.read_text(), overrides(name))).one("train", "lora")
     until_checkpoint(home / "checkpoints" / wanted.fingerprint)
     cluster.processes.kill("server")
-    until(lambda: not answers(f"{cluster.url}/health"), "the server is gone")
+    until(lambda: not answers(f"{cluster.url}/health"), "the server has ended")
     time.sleep(AWAY_SECONDS)
     cluster.serve()
 
 
-def assert_ended_right(cluster: Cluster, flow_run: str, store: Path, name: str) -> None:
-    """Everything is there, no step was begun twice, and the server that was started again knows it."""
+def assert_completed(cluster: Cluster, flow_run: str, store: Path, name: str) -> None:
+    """Checks that all artifacts exist, no task started twice, and the restarted server has all final states."""
     made = artifacts_of(store, name)
     assert {stage for stage, _ in made} == set(NAMES)
     (trained,) = (manifest for (stage, _), manifest in made.items() if stage == "train")
@@ -48,28 +48,28 @@ def assert_ended_right(cluster: Cluster, flow_run: str, store: Path, name: str) 
     assert {task["name"] for task in tasks if task["run_count"] != 1} == set()
 
 
-def test_a_run_of_the_terminal_goes_on(cluster: Cluster, one_adapter: Path, tmp_path: Path, begin: Begin) -> None:
-    given = (part for each in overrides("here") for part in ("--set", each))
-    process = begin("run", str(one_adapter), *given, PREFECT_API_URL=cluster.url)
-    restart_in_mid_training(cluster, tmp_path / "home", one_adapter, "here")
+def test_a_run_in_the_terminal_completes(cluster: Cluster, one_adapter: Path, tmp_path: Path, begin: Begin) -> None:
+    options = (part for each in overrides("terminal") for part in ("--set", each))
+    process = begin("run", str(one_adapter), *options, PREFECT_API_URL=cluster.url)
+    restart_during_training(cluster, tmp_path / "home", one_adapter, "terminal")
     stdout, stderr = process.communicate(PATIENCE)
     assert process.returncode == 0, stderr
     flow_run = re.search(r"flow-run/(\S+)", stdout)[1]
     assert call(f"{cluster.url}/flow_runs/{flow_run}")["state_type"] == "COMPLETED"
-    assert_ended_right(cluster, flow_run, tmp_path / "store", "here")
+    assert_completed(cluster, flow_run, tmp_path / "store", "terminal")
 
 
-def test_a_run_on_workers_goes_on(cluster: Cluster, one_adapter: Path) -> None:
-    run = cluster.trigger("pipeline", recipe_yaml=one_adapter.read_text(), overrides=overrides("there"))
-    restart_in_mid_training(cluster, cluster.home, one_adapter, "there")
+def test_a_run_on_workers_completes(cluster: Cluster, one_adapter: Path) -> None:
+    run = cluster.trigger("pipeline", recipe_yaml=one_adapter.read_text(), overrides=overrides("workers"))
+    restart_during_training(cluster, cluster.home, one_adapter, "workers")
     ended = cluster.wait(run)
     assert ended["state_type"] == "COMPLETED", ended["state"]["message"]
-    assert_ended_right(cluster, run, cluster.store, "there")
-    sent = cluster.runs("there-", "generate", "tune", "evaluate")
-    assert len(sent) >= 2 and {run["state_type"] for run in sent} == {"COMPLETED"}
+    assert_completed(cluster, run, cluster.store, "workers")
+    placed = cluster.runs("workers-", "generate", "tune", "evaluate")
+    assert len(placed) >= 2 and {run["state_type"] for run in placed} == {"COMPLETED"}
 
 
-def test_a_gpu_slot_is_waited_for_until_the_server_is_back(cluster: Cluster) -> None:
+def test_a_process_waits_for_a_gpu_slot_until_the_server_is_back(cluster: Cluster) -> None:
     cluster.processes.kill("server")
     process = holder({**os.environ, **cluster.environment})
     time.sleep(AWAY_SECONDS)

@@ -1,4 +1,4 @@
-"""Every method: found by its name, bounded by what it can, and made into the PEFT configuration that it is."""
+"""Every method: chosen by its name, validated, and turned into its PEFT configuration."""
 
 import pytest
 import torch
@@ -16,13 +16,13 @@ def made(name: str, **settings: object) -> Method:
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_a_recipe_finds_it_by_its_name(name: str) -> None:
+def test_a_recipe_chooses_it_by_its_name(name: str) -> None:
     assert type(made(name)) is METHODS[name]
     assert made(name).model_dump()["method"] == made(name).name() == name
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_only_what_can_be_packed_is(name: str) -> None:
+def test_packing_is_refused_if_not_supported(name: str) -> None:
     if METHODS[name].packs:
         assert made(name, packing=True).packing
     else:
@@ -32,19 +32,19 @@ def test_only_what_can_be_packed_is(name: str) -> None:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_peft_agrees_on_whether_it_is_a_prompt(name: str) -> None:
-    """A learned prompt is not merged, and PEFT gives it no position ids of ours."""
+    """A learned prompt is not merged, and PEFT drops its position ids."""
     config = made(name).peft_config(torch.nn.Linear(2, 2), "")
     assert config.task_type == "CAUSAL_LM"
     assert METHODS[name].merges == METHODS[name].packs == (not config.is_prompt_learning)
 
 
 @pytest.mark.parametrize(("name", "size"), [("lora", "r4"), ("prompt_tuning", "5 tokens")])
-def test_its_size_is_told_in_a_few_characters(name: str, size: str) -> None:
+def test_its_size_is_a_short_text(name: str, size: str) -> None:
     assert made(name).size == size
 
 
 @pytest.mark.parametrize("name", [name for name in METHODS if "targets" in METHODS[name].model_fields])
-def test_a_target_that_is_no_module_is_named(name: str) -> None:
+def test_an_unknown_target_is_named(name: str) -> None:
     model = torch.nn.ModuleDict({"q_proj": torch.nn.Linear(2, 2), "lm_head": torch.nn.Linear(2, 2)})
     made(name, targets=("q_proj",)).peft_config(model, "")
     with pytest.raises(InputError, match="the student has no module called 'k_proj'; it has q_proj"):

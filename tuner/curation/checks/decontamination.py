@@ -64,17 +64,17 @@ class Decontamination(Check):
     similarity: float = Field(default=0.5, ge=0.3, le=1)
 
     def identity(self) -> dict[str, Any]:
-        """As of `Check.identity`, with what the files say, wherever they lie."""
+        """See `Check.identity`, with the content of the files instead of their paths."""
         from tuner.curation.detectors.prompts import digests
 
         return {**super().identity(), "against": digests(self.against)}
 
     def off(self) -> dict[str, str]:
-        """As of `Check.off`."""
+        """See `Check.off`."""
         return {} if self.against else dict.fromkeys(self.reasons, "decontamination.against is empty")
 
-    def find(self, batch: "Batch", found: "Mapping[str, Flags]") -> "Findings":
-        """As of `Check.find`."""
+    def find(self, batch: "Batch", flags: "Mapping[str, Flags]") -> "Findings":
+        """See `Check.find`."""
         from tuner.curation.columns.batch import Findings
         from tuner.curation.detectors import decontamination
 

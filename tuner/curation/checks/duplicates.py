@@ -65,6 +65,6 @@ class Duplicates(Check):
     keep: Annotated[int, FirstReadBy("curate"), Field(ge=1)] = 1
 
     def off(self) -> dict[str, str]:
-        """As of `Check.off`."""
+        """See `Check.off`."""
         kinds = {"near": self.near, "semantic": self.semantic}
         return {f"{kind}_duplicate": f"duplicates.{kind} is null" for kind, how in kinds.items() if how is None}

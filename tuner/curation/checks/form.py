@@ -122,8 +122,8 @@ class Form(Check):
                 raise ValueError(f"{key} must be [fewest, most] with 0 <= fewest <= most, not [{low}, {high}]")
         return self
 
-    def find(self, batch: "Batch", found: "Mapping[str, Flags]") -> "Findings":
-        """As of `Check.find`."""
+    def find(self, batch: "Batch", flags: "Mapping[str, Flags]") -> "Findings":
+        """See `Check.find`."""
         from tuner.curation.detectors import form
 
         return form.check(batch, self)

@@ -32,7 +32,7 @@ class Language(Check):
             "probability of the likeliest language",
             "to 1",
             lambda language: {f"judged from {language.min_confidence:g}": language.min_confidence},
-            {"Another language": "wrong_language"},
+            {"The check": "wrong_language"},
             lambda language: f"Wanted: {', '.join(language.wanted)}.",
             below="below the threshold: too uncertain to judge",
             labels="language",
@@ -54,8 +54,8 @@ class Language(Check):
     wanted: Annotated[tuple[Annotated[str, Field(pattern=r"^[a-z]{2,3}$")], ...], Field(min_length=1)] = ("en",)
     min_confidence: float = Field(default=0.5, ge=0, le=1)
 
-    def find(self, batch: "Batch", found: "Mapping[str, Flags]") -> "Findings":
-        """As of `Check.find`."""
+    def find(self, batch: "Batch", flags: "Mapping[str, Flags]") -> "Findings":
+        """See `Check.find`."""
         from tuner.curation.detectors import language
 
         return language.check(batch, self)

@@ -68,13 +68,13 @@ class Quality(Check):
         return self
 
     def off(self) -> dict[str, str]:
-        """As of `Check.off`."""
+        """See `Check.off`."""
         if self.target is None and self.top_k is None:
             return {"below_target": "neither quality.target nor quality.top_k is given"}
         return {}
 
-    def find(self, batch: "Batch", found: "Mapping[str, Flags]") -> "Findings":
-        """As of `Check.find`; the score weighs what `form` and `repetition` found."""
+    def find(self, batch: "Batch", flags: "Mapping[str, Flags]") -> "Findings":
+        """See `Check.find`; the score also uses the flags of `form` and `repetition`."""
         from tuner.curation.detectors import quality
 
-        return quality.check(batch, self, found)
+        return quality.check(batch, self, flags)

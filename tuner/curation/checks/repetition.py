@@ -95,13 +95,13 @@ class Repetition(Check):
     gopher: bool = True
 
     def off(self) -> dict[str, str]:
-        """As of `Check.off`."""
+        """See `Check.off`."""
         return {} if self.gopher else dict.fromkeys(_GOPHER, "repetition.gopher is false")
 
-    def find(self, batch: "Batch", found: "Mapping[str, Flags]") -> "Findings":
-        """As of `Check.find`."""
-        from tuner.curation.columns.batch import together
+    def find(self, batch: "Batch", flags: "Mapping[str, Flags]") -> "Findings":
+        """See `Check.find`."""
+        from tuner.curation.columns.batch import merge
         from tuner.curation.detectors import gopher, repetition
 
         first = repetition.check(batch, self)
-        return together(first, gopher.check(batch, self)) if self.gopher else first
+        return merge(first, gopher.check(batch, self)) if self.gopher else first

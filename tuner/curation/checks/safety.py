@@ -53,12 +53,12 @@ class Safety(Check):
 
     @property
     def actions(self) -> dict[str, str]:
-        """What is done about a row, by reason."""
+        """The action by reason."""
         return {"toxic": self.toxicity, "personal_data": self.personal_data, "harmful_word": self.harmful_words}
 
     @property
     def masking(self) -> tuple[str, ...]:
-        """The reasons for which texts are masked and no row is rejected."""
+        """The reasons whose places are masked instead of rejecting the row."""
         return tuple(reason for reason, action in self.actions.items() if action == "redact")
 
     def masked(self, marks: Mapping[str, int]) -> str:
@@ -67,25 +67,25 @@ class Safety(Check):
         Args:
             marks: Rows by reason, as `tuner.curation.metrics.Curated` has them.
         """
-        found = {reason: marks.get(reason, 0) for reason in self.masking}
+        counts = {reason: marks.get(reason, 0) for reason in self.masking}
         return " and ".join(
-            f"{_MASKED[reason]} in {rows:,} {'row' if rows == 1 else 'rows'}" for reason, rows in found.items() if rows
+            f"{_MASKED[reason]} in {rows:,} {'row' if rows == 1 else 'rows'}" for reason, rows in counts.items() if rows
         )
 
     def off(self) -> dict[str, str]:
-        """As of `Check.off`."""
+        """See `Check.off`."""
         keys = {"toxic": "toxicity", "personal_data": "personal_data", "harmful_word": "harmful_words"}
         return {
             reason: f"safety.{keys[reason]} is leave" for reason, action in self.actions.items() if action == "leave"
         }
 
     def marked(self) -> frozenset[str]:
-        """As of `Check.marked`."""
+        """See `Check.marked`."""
         return frozenset(reason for reason, action in self.actions.items() if action in ("mark", "redact"))
 
-    def find(self, batch: "Batch", found: "Mapping[str, Flags]") -> "Findings":
-        """As of `Check.find`; what is masked was found when it was masked."""
-        from tuner.curation.columns.batch import Findings, together
+    def find(self, batch: "Batch", flags: "Mapping[str, Flags]") -> "Findings":
+        """See `Check.find`; what is masked has been flagged by `cleaning`."""
+        from tuner.curation.columns.batch import Findings, merge
         from tuner.curation.detectors import personal_data, toxicity
         from tuner.curation.detectors.harmful import is_harmful
 
@@ -95,5 +95,5 @@ class Safety(Check):
             if action in ("drop", "mark")
         ]
         if self.harmful_words != "leave":
-            findings.append(Findings({"harmful_word": batch.whole & batch.once(is_harmful)}))
-        return together(*findings)
+            findings.append(Findings({"harmful_word": batch.whole & batch.cached(is_harmful)}))
+        return merge(*findings)

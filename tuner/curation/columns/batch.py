@@ -1,4 +1,4 @@
-"""The rows of one shard as columns, with what several checks need of them computed once."""
+"""The rows of one shard as columns, and what several checks use of them, computed once."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,18 +13,18 @@ from tuner.curation.columns import text
 from tuner.curation.columns.words import Words, split
 
 Flags = NDArray[np.bool_]
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows as every check sees them: after sanitizing and redacting.
+    """Rows as every check sees them, after sanitizing and redacting.
 
     Attributes:
         instruction: The user's texts, shape (rows,); never null.
         response: The assistant's texts, shape (rows,); never null.
-        instruction_finish: Why the generation of the instruction ended; `length` is cut off.
-        response_finish: The same of the response.
+        instruction_finish: Why the generation of the instruction ended; `length` means cut off.
+        response_finish: The same for the response.
     """
 
     instruction: pl.Series
@@ -32,16 +32,16 @@ class Batch:
     instruction_finish: pl.Series
     response_finish: pl.Series
 
-    _once: dict[Callable[["Batch"], Any], Any] = field(default_factory=dict, repr=False, compare=False)
+    _cache: dict[Callable[["Batch"], Any], Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.instruction)
 
-    def once(self, work: Callable[["Batch"], Found]) -> Found:
-        """What a function says of the batch, computed once however many checks ask."""
-        if work not in self._once:
-            self._once[work] = work(self)
-        return self._once[work]
+    def cached(self, function: Callable[["Batch"], Result]) -> Result:
+        """The result of a function of the batch, computed at the first call and kept."""
+        if function not in self._cache:
+            self._cache[function] = function(self)
+        return self._cache[function]
 
     @cached_property
     def normal_instruction(self) -> pl.Series:
@@ -71,19 +71,19 @@ class Batch:
 
 @dataclass(frozen=True)
 class Findings:
-    """What a check says of a batch.
+    """The result of a check on a batch.
 
     Attributes:
-        reasons: By the name of a reason, which rows it applies to, shape (rows,).
-        scores: Columns that stay with the rows, by name, shape (rows,).
+        reasons: By reason, the rows that it applies to, shape (rows,).
+        scores: Columns that are added to the rows, by name, shape (rows,).
     """
 
     reasons: Mapping[str, Flags] = field(default_factory=dict)
     scores: Mapping[str, Any] = field(default_factory=dict)
 
 
-def together(*findings: Findings) -> Findings:
-    """The findings of several detectors as those of one check."""
+def merge(*findings: Findings) -> Findings:
+    """The findings of several detectors or checks as one."""
     return Findings(
         {name: flags for each in findings for name, flags in each.reasons.items()},
         {name: column for each in findings for name, column in each.scores.items()},

@@ -1,6 +1,6 @@
-"""The reasons of many rows as one number each: bit i stands for the i-th of `REASONS`.
+"""The reasons of each row as a bit mask: bit i stands for the i-th of `REASONS`.
 
-Only in memory: where reasons are stored they stand by name, so that another order reads back the same.
+In memory only: files store reasons by name, so that the order of `REASONS` may change.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,11 +18,11 @@ _BIT = {name: np.uint64(1) << np.uint64(position) for position, name in enumerat
 
 
 def pack(rows: int, flags: Mapping[str, NDArray[np.bool_]]) -> Bits:
-    """Which reasons apply to which row, shape (rows,).
+    """The mask of every row, shape (rows,).
 
     Args:
         rows: How many rows.
-        flags: By reason, which rows it applies to, shape (rows,).
+        flags: By reason, the rows that it applies to, shape (rows,).
     """
     bits = np.zeros(rows, np.uint64)
     for name, applies in flags.items():
@@ -31,7 +31,7 @@ def pack(rows: int, flags: Mapping[str, NDArray[np.bool_]]) -> Bits:
 
 
 def mask(names: Iterable[str]) -> np.uint64:
-    """A number with the bits of these reasons."""
+    """The mask of these reasons."""
     return np.bitwise_or.reduce(np.array([_BIT[name] for name in names], np.uint64), initial=np.uint64(0))
 
 
@@ -44,10 +44,10 @@ def names(bits: Bits) -> pa.ListArray:
 
 
 def of(names: pa.ChunkedArray) -> Bits:
-    """The numbers of a column of lists of names, as `names` makes it.
+    """The masks of a column of lists of names: the inverse of `names`.
 
     Raises:
-        KeyError: If a name is none of `REASONS`.
+        KeyError: If a name is not in `REASONS`.
     """
     lists = names.combine_chunks()
     if isinstance(lists, pa.ChunkedArray):
@@ -61,7 +61,7 @@ def of(names: pa.ChunkedArray) -> Bits:
 
 
 def counts(bits: Bits) -> dict[str, int]:
-    """Rows by reason, zeros included: that a rule never fires is worth knowing."""
+    """Rows by reason, zeros included: it is worth knowing that a rule never applies."""
     return {name: int(np.count_nonzero(bits & bit)) for name, bit in _BIT.items()}
 
 

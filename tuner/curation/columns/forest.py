@@ -1,8 +1,7 @@
-"""Which items hang together, kept up to date by compiled code while pairs are found: a union-find.
+"""Union-find for compiled code: which items are connected, updated while pairs are found.
 
-A loop that compares pairs leaves out those that hang together already, so it takes one step for each item of a
-cluster, not for each pair of them, and holds no more links than items. Where all pairs are at hand, `clusters` asks
-SciPy.
+A loop that compares pairs skips those that are connected already, so it makes one link for each item of a cluster, not
+for each pair, and stores no more links than items. Where all pairs are known, `clusters` uses SciPy.
 """
 
 from typing import Any
@@ -13,12 +12,12 @@ from numba import njit
 from tuner.curation.columns.words import I64
 
 Item = Any
-"""A whole number in compiled code, where Python's, NumPy's and the elements of arrays are the same."""
+"""An integer in compiled code, which does not tell Python's from NumPy's."""
 
 
 @njit(cache=True, nogil=True)
 def find(parent: I64, item: Item) -> Item:
-    """The root of an item in a forest, shortening the way there: the smallest item of its tree."""
+    """The root of an item, which is the smallest item of its tree. Shortens the path to it."""
     while parent[item] != item:
         parent[item] = parent[parent[item]]
         item = parent[item]
@@ -27,7 +26,7 @@ def find(parent: I64, item: Item) -> Item:
 
 @njit(cache=True, nogil=True)
 def unite(parent: I64, one: Item, other: Item) -> None:
-    """Makes one tree of two, its root the smaller of the two roots, whatever the order of the unions."""
+    """Merges two trees. The smaller root becomes the root, so the order of unions does not matter."""
     one, other = find(parent, one), find(parent, other)
     parent[max(one, other)] = min(one, other)
 

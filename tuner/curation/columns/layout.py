@@ -1,4 +1,4 @@
-"""How texts are laid out: how they end, and whether they have lists or paragraphs. Read from their bytes, once each."""
+"""The layout of texts: how they end, and whether they have lists or paragraphs; read from their bytes in one pass."""
 
 import numpy as np
 import polars as pl
@@ -11,7 +11,7 @@ Flags = NDArray[np.bool_]
 Bytes = NDArray[np.uint8]
 
 FINAL_CHARACTERS = ".!?\"')"
-"""What a finished text ends with, by the first run's formula."""
+"""The last character of a finished text, by the first run's formula."""
 
 _FINAL = np.frombuffer(FINAL_CHARACTERS.encode(), np.uint8)
 _LINE, _BLANK, _TAB, _FENCE, _DOT = (np.uint8(ord(character)) for character in "\n \t`.")
@@ -22,7 +22,7 @@ _OPEN = np.frombuffer(b",;:[{", np.uint8)
 def unfinished(texts: pl.Series) -> Flags:
     """Which texts end on a comma, semicolon, colon, open bracket or bare bullet, or inside a fenced block.
 
-    A `:(` closes a sentence in its way; a `*` may close bold text, so a bullet must be alone in its line.
+    A final `:(` is a smiley, not a bracket; a `*` may end bold text, so a bullet must be alone in its line.
 
     Returns:
         Shape (texts,).
@@ -31,41 +31,41 @@ def unfinished(texts: pl.Series) -> Flags:
 
 
 def closed(texts: pl.Series) -> Flags:
-    """Which texts end with one of `FINAL_CHARACTERS`, white space left aside, shape (texts,)."""
+    """Which texts end with one of `FINAL_CHARACTERS`, but for white space, shape (texts,)."""
     return _closed(*utf8(texts))
 
 
 def structured(texts: pl.Series) -> Flags:
-    """Which texts hold two line breaks in a row, or a line that begins as an item of a list does, shape (texts,)."""
+    """Which texts hold two line breaks in a row, or a line that begins like a list item, shape (texts,)."""
     return _structured(*utf8(texts))
 
 
 @njit(cache=True, nogil=True, inline="always")
 def _one_of(some: Bytes, byte: np.uint8) -> bool:
-    found = False
+    equal = False
     for one in some:
         if one == byte:
-            found = True
-    return found
+            equal = True
+    return equal
 
 
 @njit(cache=True, nogil=True)
 def _closed(data: Bytes, offsets: I64) -> Flags:
-    found = np.zeros(offsets.size - 1, np.bool_)
+    flags = np.zeros(offsets.size - 1, np.bool_)
     for text in range(offsets.size - 1):
         end = trimmed(data, offsets[text], offsets[text + 1])
-        found[text] = end > offsets[text] and _one_of(_FINAL, data[end - 1])
-    return found
+        flags[text] = end > offsets[text] and _one_of(_FINAL, data[end - 1])
+    return flags
 
 
 @njit(cache=True, nogil=True)
 def _unfinished(data: Bytes, offsets: I64) -> Flags:
-    found = np.zeros(offsets.size - 1, np.bool_)
+    flags = np.zeros(offsets.size - 1, np.bool_)
     for text in range(offsets.size - 1):
         begin = offsets[text]
         end = trimmed(data, begin, offsets[text + 1])
-        found[text] = _ends_open(data, begin, end) or _ends_fenced(data, begin, offsets[text + 1])
-    return found
+        flags[text] = _ends_open(data, begin, end) or _ends_fenced(data, begin, offsets[text + 1])
+    return flags
 
 
 @njit(cache=True, nogil=True)
@@ -89,7 +89,7 @@ def _ends_open(data: Bytes, begin: int, end: int) -> bool:
 
 @njit(cache=True, nogil=True)
 def _ends_fenced(data: Bytes, begin: int, end: int) -> bool:
-    """Whether an odd number of lines begins with three backticks, blanks and tabs left aside."""
+    """Whether an odd number of lines begins with three backticks, after blanks and tabs."""
     fences = 0
     at = begin
     while at < end:
@@ -105,7 +105,7 @@ def _ends_fenced(data: Bytes, begin: int, end: int) -> bool:
 
 @njit(cache=True, nogil=True)
 def _structured(data: Bytes, offsets: I64) -> Flags:
-    found = np.zeros(offsets.size - 1, np.bool_)
+    flags = np.zeros(offsets.size - 1, np.bool_)
     for text in range(offsets.size - 1):
         at, end = offsets[text], offsets[text + 1]
         while at < end:
@@ -121,5 +121,5 @@ def _structured(data: Bytes, offsets: I64) -> Flags:
             at += 1
             if at < end and data[at] == _LINE:
                 break
-        found[text] = at < end
-    return found
+        flags[text] = at < end
+    return flags

@@ -1,4 +1,4 @@
-"""Patterns over columns of texts. They are Rust's: linear in the length of a text, and without look-around."""
+"""Regular expressions over columns of texts, in Rust's syntax: linear in a text's length, without look-around."""
 
 from collections.abc import Callable
 
@@ -10,19 +10,19 @@ Flags = NDArray[np.bool_]
 
 
 def has(texts: pl.Series, pattern: str) -> Flags:
-    """Which texts a pattern occurs in, shape (texts,); a null has none."""
+    """Which texts contain a match of a pattern, shape (texts,); false for nulls."""
     return texts.str.contains(pattern).fill_null(False).to_numpy()
 
 
-def where(candidates: Flags, texts: pl.Series, judge: Callable[[pl.Series], Flags]) -> Flags:
-    """What is said of the candidates by a judge that takes its time, false of the others.
+def where(candidates: Flags, texts: pl.Series, test: Callable[[pl.Series], Flags]) -> Flags:
+    """Applies a slow test to the candidates only; false for the other texts.
 
     Args:
-        candidates: Which texts to look at closely, shape (texts,).
-        texts: All of them.
-        judge: Says of some texts, shape (some,), what it finds, shape (some,).
+        candidates: Which texts to test, shape (texts,).
+        texts: All texts.
+        test: From some texts to a flag for each, shape (some,).
     """
-    found = candidates.copy()
-    if found.any():
-        found[candidates] = judge(texts.filter(candidates))
-    return found
+    flags = candidates.copy()
+    if flags.any():
+        flags[candidates] = test(texts.filter(candidates))
+    return flags

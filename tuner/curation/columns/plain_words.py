@@ -1,11 +1,11 @@
-"""Words without what stands between them: the form in which benchmarks' prompts are looked for in rows.
+"""Words without the characters between them: the form in which benchmark prompts are searched for in rows.
 
-A word here is a run of letters, marks and digits; a leaked prompt is the same whatever punctuation, markup and line
-breaks were changed on its way. Which characters beyond ASCII are no letters is told by ranges of normalised text, in
-which superscripts, ligatures and full-width forms no longer occur: Latin-1's signs, general punctuation to box
+A word here is a run of letters, marks and digits, so that changed punctuation, markup and line breaks do not hide a
+prompt. Which characters beyond ASCII are not letters is decided by ranges of normalised text, in which superscripts,
+ligatures and full-width forms no longer occur: Latin-1's signs, general punctuation to box
 drawing, CJK punctuation, emoji. Rare scripts' own punctuation counts as letters.
 
-A text of 217 words takes 12 us; Polars' `extract_all` and `hash` take 35, and do not say where the words were.
+A text of 217 words takes 12 us; Polars' `extract_all` and `hash` take 35, and do not give the position of a word.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ from tuner.curation.columns.words import I32, I64, U64, Words, mix, utf8
 
 _OFFSET, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 _OTHER, _LETTER, _BEYOND = 0, 1, 2
-_KINDS = np.array(
+_CLASSES = np.array(
     [_BEYOND if byte > 0x7F else _LETTER if chr(byte).isalnum() else _OTHER for byte in range(256)], np.uint8
 )
 
@@ -29,7 +29,7 @@ def split(normal: pl.Series) -> Words:
 
 
 def excerpt(normal: str, start: int, size: int) -> str:
-    """What stands in a normalised text from its plain word `start` on, `size` words long, and up to the next."""
+    """The part of a normalised text from its plain word `start`, `size` words long, up to the next word."""
     data = np.frombuffer(normal.encode(), np.uint8)
     _, _, begins, _ = _split(data, np.array([0, data.size], np.int64))
     begins = np.append(begins, data.size)
@@ -38,7 +38,7 @@ def excerpt(normal: str, start: int, size: int) -> str:
 
 @njit(cache=True, nogil=True)
 def _between(data: NDArray[np.uint8], at: int, end: int) -> int:
-    """How many bytes the character here, which is beyond ASCII, has if it is no part of a word, else 0."""
+    """The length in bytes of a character beyond ASCII that is not part of a word, else 0."""
     byte = data[at]
     if byte == 0xC2:  # U+0080 to U+00BF
         return 2
@@ -59,7 +59,7 @@ def _between(data: NDArray[np.uint8], at: int, end: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _split(data: NDArray[np.uint8], offsets: I64) -> tuple[U64, I32, I64, I64]:
-    """Of every word its hash, its characters and its first byte; and where each text's words begin."""
+    """The hash, length in characters and first byte of every word; and where each text's words begin."""
     texts = offsets.size - 1
     most = (offsets[texts] - offsets[0] + texts) // 2 + 1
     hashes, lengths, begins = np.empty(most, np.uint64), np.empty(most, np.int32), np.empty(most, np.int64)
@@ -70,8 +70,8 @@ def _split(data: NDArray[np.uint8], offsets: I64) -> tuple[U64, I32, I64, I64]:
         value, length = _OFFSET, 0
         while at < end:
             byte = data[at]
-            kind = _KINDS[byte]
-            width = 1 if kind == _OTHER else _between(data, at, end) if kind == _BEYOND else 0
+            class_ = _CLASSES[byte]
+            width = 1 if class_ == _OTHER else _between(data, at, end) if class_ == _BEYOND else 0
             if width:
                 if length:
                     hashes[word], lengths[word] = mix(value), length

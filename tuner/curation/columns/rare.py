@@ -1,13 +1,13 @@
-"""Columns that hold something in a few rows only."""
+"""Columns that are null in most rows."""
 
 from collections.abc import Mapping, Sequence
 
 import polars as pl
 
 
-def joined(name: str, size: int, found: Mapping[int, Sequence[str]], separator: str) -> pl.Series:
-    """A column of `size` strings: what was found in each row, every string once, in order; null in all other rows."""
+def joined(name: str, size: int, values: Mapping[int, Sequence[str]], separator: str) -> pl.Series:
+    """A column of `size` strings: the distinct values of each row, joined in order; null in all other rows."""
     column = pl.Series(name, [None], dtype=pl.String).new_from_index(0, size)
-    if not found:
+    if not values:
         return column
-    return column.scatter(list(found), [separator.join(dict.fromkeys(texts)) for texts in found.values()])
+    return column.scatter(list(values), [separator.join(dict.fromkeys(texts)) for texts in values.values()])

@@ -1,4 +1,4 @@
-"""Places in a text: which of those found by one rule are left free by the rules before it."""
+"""Spans of a text, and which of them do not overlap others."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
@@ -8,10 +8,10 @@ Span = tuple[int, int]
 
 
 def free(taken: Sequence[Span], spans: Iterable[Span]) -> list[Span]:
-    """Those spans that overlap none that is taken.
+    """The spans that overlap none of those taken.
 
     Args:
-        taken: In order, none overlapping another.
+        taken: Sorted, not overlapping.
         spans: In any order.
     """
     begins, ends = [begin for begin, _ in taken], [end for _, end in taken]
@@ -19,7 +19,7 @@ def free(taken: Sequence[Span], spans: Iterable[Span]) -> list[Span]:
 
 
 def around(spans: Iterable[Span], margin: int, size: int) -> list[Span]:
-    """The parts of a text of `size` characters that lie within a margin of spans: in order, apart from each other."""
+    """The parts of a text of `size` characters within a margin of spans: sorted, not overlapping."""
     parts: list[Span] = []
     for begin, end in sorted(spans):
         begin, end = max(0, begin - margin), min(size, end + margin)

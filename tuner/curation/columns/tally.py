@@ -1,8 +1,8 @@
 """A table that counts hashes, for compiled loops over the words of many texts.
 
 One table serves all texts one after another. An entry carries the stamp of the text that made it, so that a new text
-begins with an empty table without clearing it; and a short text uses only as much of the table as it needs, which so
-stays in the processor's cache.
+begins with an empty table without clearing it; and a short text uses only a part of the table, which stays in the
+processor's cache.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ _KEY, _COUNT, _STAMP = 0, 1, 2
 
 @njit(cache=True, nogil=True)
 def table(entries: int) -> U64:
-    """An empty table for texts of up to so many entries, shape (slots, 3)."""
+    """An empty table for texts of at most `entries` hashes, shape (slots, 3)."""
     return np.zeros((slots_for(entries), 3), np.uint64)
 
 
@@ -31,17 +31,17 @@ def slots_for(entries: int) -> int:
 
 @njit(cache=True, nogil=True, inline="always")
 def count(into: U64, slots: int, stamp: int, key: np.uint64) -> int:
-    """Counts a hash once more.
+    """Adds one to the count of a hash.
 
     Args:
         into: The table.
-        slots: How many of its slots are used: `slots_for` of what this text may bring, the same for a whole text.
-        stamp: Of this text, from 1, and unlike those of all former texts. It takes the places of theirs, so whoever
-            counts two things of one text side by side needs two tables.
-        key: The hash; its low bits are taken to be well mixed.
+        slots: How many of its slots are used: `slots_for` the hashes of this text, the same at every call for it.
+        stamp: A positive number of this text alone. Entries with another stamp are overwritten, so counting two things
+            of one text at the same time takes two tables.
+        key: The hash, whose low bits have to be well mixed.
 
     Returns:
-        How often it was counted under this stamp, this time included.
+        Its count under this stamp.
     """
     mark = np.uint64(stamp)
     slot = np.int64(key & np.uint64(slots - 1))
@@ -54,7 +54,7 @@ def count(into: U64, slots: int, stamp: int, key: np.uint64) -> int:
 
 @njit(cache=True, nogil=True, inline="always")
 def counted(within: U64, slots: int, stamp: int, key: np.uint64) -> int:
-    """How often a hash was counted under a stamp; the arguments are those of `count`."""
+    """The count of a hash under a stamp; arguments as for `count`."""
     mark = np.uint64(stamp)
     slot = np.int64(key & np.uint64(slots - 1))
     while within[slot, _STAMP] == mark and within[slot, _KEY] != key:

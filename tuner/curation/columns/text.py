@@ -1,4 +1,4 @@
-"""Text as the checks see it: words, the form in which duplicates are compared, and two lists of function words."""
+"""The form in which texts are compared, and two lists of function words."""
 
 import unicodedata
 
@@ -7,8 +7,7 @@ import polars as pl
 
 from tuner.curation.columns.words import folded
 
-# The words by which English is recognised, and those whose repetition says nothing: two lists, because the score's
-# formulas use two.
+# Words that mark English, and words whose repetition does not count: two lists, because the score's formulas use two.
 # fmt: off
 ENGLISH_WORDS = frozenset(
     {"the", "is", "are", "was", "were", "have", "has", "will", "would", "could", "should", "can", "may", "a",
@@ -23,13 +22,13 @@ COMMON_WORDS = frozenset(
 def normalise(text: str) -> str:
     """The form in which texts are compared: NFKC, casefolded, every run of white space one blank, none at the ends.
 
-    The result holds no line break, so one may join normalised texts without ambiguity.
+    The result holds no line break, so normalised texts can be joined by one without ambiguity.
     """
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def normalised(texts: pl.Series) -> pl.Series:
-    """`normalise` over a column; a null is an empty text. Only what is not ASCII is looped over in Python."""
+    """`normalise` over a column; a null is an empty text. Only texts beyond ASCII are looped over in Python."""
     texts = texts.cast(pl.String).fill_null("")
     plain = texts.str.len_bytes() == texts.str.len_chars()
     if not plain.all():

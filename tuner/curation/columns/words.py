@@ -1,11 +1,11 @@
-"""The words of many texts as numbers: what every check that counts or compares phrases works on.
+"""The words of many texts as hashes, for every check that counts or compares phrases.
 
 A column of texts becomes one array of word hashes, in which a phrase is a slice. The loops over it are compiled and
-let go of the interpreter's lock, so that threads take shards side by side.
+release the interpreter's lock, so that threads process shards in parallel.
 
-A text of 217 words takes `split` 12 us, `phrases` 6 and `folded` 6. Polars splits and hashes in 8, but its hashes hold
-for one version only, and signatures made of these are kept; NumPy makes phrases in 6, but for short texts and ends of
-texts, which take more code than the loop; Polars folds in 22.
+For a text of 217 words `split` takes 12 us, `phrases` 6 and `folded` 6. Polars splits and hashes in 8, but its hashes
+change between versions, and signatures made of them are stored; NumPy makes phrases in 6, but needs more code for
+short texts and ends of texts; Polars folds in 22.
 """
 
 from dataclasses import dataclass
@@ -22,22 +22,22 @@ I32 = NDArray[np.int32]
 
 _OFFSET, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-# Of each byte: 0 within a word, 1 white space, 2 the first byte of what may be. Looked up, not compared: a branch at
-# every byte, which no processor foresees, takes ten times as long.
-_KINDS = np.zeros(256, np.uint8)
-_KINDS[[9, 10, 11, 12, 13, 28, 29, 30, 31, 32]] = 1
-_KINDS[[0xC2, 0xE1, 0xE2, 0xE3]] = 2
+# The class of each byte: 0 in a word, 1 white space, 2 the first byte of possible white space. A table, because a
+# mispredicted branch at every byte takes ten times as long.
+_CLASSES = np.zeros(256, np.uint8)
+_CLASSES[[9, 10, 11, 12, 13, 28, 29, 30, 31, 32]] = 1
+_CLASSES[[0xC2, 0xE1, 0xE2, 0xE3]] = 2
 _LOWER = np.frombuffer(bytes(range(256)).lower(), np.uint8)
 _S27, _S30, _S31 = np.uint64(27), np.uint64(30), np.uint64(31)
 
 
 @dataclass(frozen=True)
 class Words:
-    """The words of a column of texts: pieces between white space.
+    """The words of a column of texts, split at white space.
 
     Attributes:
         hashes: 64-bit hash of each word, all texts one after another, shape (words,).
-        lengths: Characters of each word, shape (words,).
+        lengths: Characters in each word, shape (words,).
         offsets: Text i has the words from offsets[i] up to offsets[i + 1], shape (texts + 1,).
     """
 
@@ -52,7 +52,7 @@ class Words:
 
 
 def split(texts: pl.Series) -> Words:
-    """Splits a column of texts, as they are written, at white space as `str.split` does."""
+    """Splits a column of texts at white space as `str.split` does."""
     data, offsets = utf8(texts)
     ends = _count(data, offsets)
     hashes, lengths = _fill(data, offsets, ends)
@@ -106,14 +106,14 @@ def mix(value: np.uint64) -> np.uint64:
 
 @njit(cache=True, nogil=True)
 def space(data: NDArray[np.uint8], at: int, end: int) -> int:
-    """How many bytes of white space begin here: 0 if none does. What counts is what `str.isspace` says."""
-    kind = int(_KINDS[data[at]])
-    return kind if kind < 2 else _wide_space(data, at, end)
+    """The length in bytes of the white space character (as of `str.isspace`) at `at`, 0 if it is none."""
+    class_ = int(_CLASSES[data[at]])
+    return class_ if class_ < 2 else _wide_space(data, at, end)
 
 
 @njit(cache=True, nogil=True)
 def _wide_space(data: NDArray[np.uint8], at: int, end: int) -> int:
-    """The same for what is not ASCII."""
+    """As `space`, for characters beyond ASCII."""
     byte = data[at]
     if byte == 0xC2 and at + 1 < end and (data[at + 1] == 0x85 or data[at + 1] == 0xA0):
         return 2
@@ -151,7 +151,7 @@ def _count(data: NDArray[np.uint8], offsets: I64) -> I64:
     for text in range(texts):
         at, end, inside = offsets[text], offsets[text + 1], 0
         while at < end:
-            white, step = np.int64(_KINDS[data[at]]), 1
+            white, step = np.int64(_CLASSES[data[at]]), 1
             if white == 2:
                 white = _wide_space(data, at, end)
                 white, step = min(white, 1), max(white, 1)
@@ -172,7 +172,7 @@ def _fill(data: NDArray[np.uint8], offsets: I64, ends: I64) -> tuple[U64, I32]:
         value, length = _OFFSET, 0
         while at < end:
             byte = data[at]
-            white, step = np.int64(_KINDS[byte]), 1
+            white, step = np.int64(_CLASSES[byte]), 1
             if white == 2:
                 white = _wide_space(data, at, end)
                 white, step = min(white, 1), max(white, 1)
@@ -192,7 +192,7 @@ def _fill(data: NDArray[np.uint8], offsets: I64, ends: I64) -> tuple[U64, I32]:
 
 @njit(cache=True, nogil=True)
 def _phrases(hashes: U64, offsets: I64, into: I64, size: int) -> U64:
-    found = np.empty(into[-1], np.uint64)
+    result = np.empty(into[-1], np.uint64)
     for text in range(offsets.size - 1):
         first, words = offsets[text], offsets[text + 1] - offsets[text]
         span = min(size, words)
@@ -200,35 +200,35 @@ def _phrases(hashes: U64, offsets: I64, into: I64, size: int) -> U64:
             value = _OFFSET
             for word in range(first + position, first + position + span):
                 value = mix(value ^ hashes[word]) + _PRIME
-            found[into[text] + position] = mix(value)
-    return found
+            result[into[text] + position] = mix(value)
+    return result
 
 
 @njit(cache=True, nogil=True)
 def _ascii(data: NDArray[np.uint8], offsets: I64) -> I64:
-    found = np.zeros(offsets.size - 1, np.int64)
+    counts = np.zeros(offsets.size - 1, np.int64)
     for text in range(offsets.size - 1):
-        number = 0
+        count = 0
         for at in range(offsets[text], offsets[text + 1]):
-            number += data[at] < 0x80
-        found[text] = number
-    return found
+            count += data[at] < 0x80
+        counts[text] = count
+    return counts
 
 
 @njit(cache=True, nogil=True)
 def _fold(data: NDArray[np.uint8], offsets: I64) -> tuple[NDArray[np.uint8], I64]:
-    """Bytes, and where texts begin."""
+    """The folded bytes, and where each text begins."""
     folded = np.empty(offsets[-1] - offsets[0] + 1, np.uint8)
     begins = np.zeros(offsets.size, np.int64)
     into = 0
     for text in range(offsets.size - 1):
         at, end, inside = offsets[text], offsets[text + 1], 0
         while at < end:
-            white, step = np.int64(_KINDS[data[at]]), 1
+            white, step = np.int64(_CLASSES[data[at]]), 1
             if white == 2:
                 white = _wide_space(data, at, end)
                 white, step = min(white, 1), max(white, 1)
-            # Written over by the next, unless it counts: a word's byte does, and the first blank behind a word.
+            # Overwritten by the next byte unless it is kept: a word's byte is, and the first blank after a word.
             folded[into] = 32 if white else _LOWER[data[at]]
             into += (1 - white) | inside
             inside = 1 - white

@@ -1,1 +1,1 @@
-"""What is looked for in a row alone."""
+"""Detectors of the checks of single rows."""

@@ -1,6 +1,6 @@
-"""Whether an instruction is one: not an answer, not a turn of the assistant's, not the rest of a sentence.
+"""Whether an instruction is one: not an answer, not a turn of the assistant, not a fragment of a sentence.
 
-All three are told by how a text begins and ends, and hold back where the text asks for something after all: 'Here is a
+All three are recognised by how a text begins and ends, and do not apply if the text requests something: 'Here is a
 list: 3, 5. Sort them.' is an instruction. The patterns are Rust's (no look-around).
 """
 
@@ -9,7 +9,7 @@ import polars as pl
 from tuner.curation.columns.patterns import Flags, has, where
 from tuner.curation.detectors.leaks import has_solution
 
-# So much of a text's end is searched for a request, in characters.
+# Characters at the end of a text that are searched for a request.
 _TAIL = 300
 
 # An apostrophe, typed or typeset.
@@ -34,10 +34,10 @@ _BEGINS_WITH_REQUEST = rf"(?i)\A\s*{_LEAD}(?:{_VERBS}|{_QUESTIONS})\b"
 _SENTENCE_REQUESTS = rf"(?i)(?:[.!?][\"'\x{{201d}})*]*\s+|\n\s*\n\s*){_LEAD}(?:{_VERBS}|{_QUESTIONS})\b"
 _PARAGRAPH_REQUESTS = rf"(?i)\n\s*\n\s*{_LEAD}(?:{_VERBS}|{_QUESTIONS})\b"
 _FIRST_PERSON = rf"\b(?:my|our|I|I{_A}(?:m|ve|d))\b"
-# Points name tasks of their own: 'Make a list' is none of the reader's.
+# Points of a list may name tasks that are not requests to the reader: 'Make a list'.
 _POINT = r"(?m:^[ \t]*(?:[0-9]+[.)]|[-*\x{2022}])[ \t]+)"
 
-# How only an answer begins, marks of Markdown left aside.
+# How only an answer begins, after marks of Markdown.
 _ANSWER = (
     r"(?i)\A[\s#*_>]*(?:"
     r"step [0-9]+\*{0,2} ?(?:[:.)]|[-\x{2013}\x{2014}] )"
@@ -49,7 +49,7 @@ _ANSWER = (
     r")"
     r"|\A\s*#{1,6} ?\*{0,2}Step [0-9]"
 )
-# How an answer begins, or an instruction that gives its material first.
+# How an answer begins, or an instruction that starts with its material.
 _MATERIAL = (
     r"(?i)\A[\s#*_>]*(?:"
     rf"here(?:{_A}s| is| are)\b"
@@ -66,7 +66,7 @@ _MATERIAL = (
     r"|\A\s*[-*\x{2022}] \*\*"
 )
 _POINTS = r"\A\s*1[.)] \*\*"
-# These open a user's trouble.
+# How a user begins to describe a problem.
 _TROUBLE = rf"(?i)\Ahere(?:{_A}s| is) (?:the (?:thing|deal|situation)|what (?:i|we)\b)"
 
 # What assistants say, on normalised text.
@@ -91,18 +91,18 @@ _TALK = (
     rf"|thank you(?: for [^.!?]{{1,60}})?[.!] )*{_HELP}"
 )
 
-# Closing punctuation, unless a word follows at once: `.NET`, `:hover`; and no smiley.
+# Closing punctuation, unless a word follows directly: `.NET`, `:hover`. Smileys are excluded.
 _CLOSING = r"\A\s*(?:[,;)\]}]|(?:[.:!?\x{2026}]|\.{2,})(?:\s|\z))"
 _SMILEY = r"\A\s*[:;]-?[()DP](?:\s|\z)"
-# How a sentence goes on, which then has to end.
+# How a sentence continues; it then has to end.
 _REST = (
     r"\A\s*(?:(?:and|or|but|nor|than|of|which|whose|whom|been|being|into|onto|upon)\b"
     rf"|(?:s|ll|ve|ing|tion) |{_A}(?:s|t|ll|ve|re|d|m) )"
 )
 _SENTENCE_END = r"[.!][\"')\x{201d}]?\s*\z"
 _OPEN_END = r"(?:,|[\[{]|(?:\A|[^:])\(|\b(?:the|an|and|because|your|my))\s*\z"
-# The sentence that ends in a colon. 'Answer:' offers. A task in three words or more announces what it is about, unless
-# that is quoted, or stands before: above the last line, or behind another colon.
+# The sentence that ends in a colon. A task of three words or more announces its material, unless that is quoted, or
+# comes before: above the last line, or after another colon. 'Answer:' announces nothing.
 _COLON_END = r"(?:\A|[.?!\n])\s*([^.?!\n]*):\*{0,2}\s*\z"
 _QUOTES = r"[\"`\x{201c}\x{201d}\x{ab}\x{bb}]|(?:\s|\A)['\x{2018}]"
 _NEEDS = (
@@ -114,7 +114,7 @@ _ANNOUNCES = r"(?i)\b(?:following|below|as follows|such as|for example|including
 
 
 def is_answer(instructions: pl.Series) -> Flags:
-    """Which instructions begin in the middle of a solution or as answers do, or go on to their own solution.
+    """Which instructions begin like an answer or in the middle of one, or continue with their own solution.
 
     Args:
         instructions: As they were written, shape (texts,).
@@ -129,7 +129,7 @@ def is_answer(instructions: pl.Series) -> Flags:
 
 
 def is_assistant(instructions: pl.Series, normal_instructions: pl.Series) -> Flags:
-    """Which instructions talk as the assistant does: begin so, or do so and ask for nothing.
+    """Which instructions begin with phrases of an assistant, or contain them and request nothing.
 
     Args:
         instructions: As they were written, shape (texts,).
@@ -143,10 +143,10 @@ def is_assistant(instructions: pl.Series, normal_instructions: pl.Series) -> Fla
 
 
 def is_fragment(instructions: pl.Series) -> Flags:
-    """Which instructions begin or end in the middle of a sentence, or announce what does not follow.
+    """Which instructions begin or end in the middle of a sentence, or announce material that does not follow.
 
-    A lower-case letter at the beginning is no sign, so many write; words that only continue a sentence are, where it
-    ends and asks for nothing.
+    A lower-case letter at the beginning is common and no sign. Words that only continue a sentence are one, if the
+    sentence ends and requests nothing.
 
     Args:
         instructions: As they were written, shape (texts,).
@@ -163,12 +163,12 @@ def is_fragment(instructions: pl.Series) -> Flags:
 def _announces(texts: pl.Series) -> Flags:
     sentences = texts.str.extract(_COLON_END)
     alone = ~has(texts.str.strip_chars(), "\n")
-    given = has(sentences, f"{_QUOTES}|:")
+    has_material = has(sentences, f"{_QUOTES}|:")
     long = (sentences.str.count_matches(r"\S+") >= 3).to_numpy()
-    return long & ~given & (has(sentences, _ANNOUNCES) | (alone & has(sentences, _NEEDS)))
+    return long & ~has_material & (has(sentences, _ANNOUNCES) | (alone & has(sentences, _NEEDS)))
 
 
 def _asks(texts: pl.Series, requests: str = _SENTENCE_REQUESTS) -> Flags:
-    """Which texts ask for something anywhere, or request it at their end."""
+    """Which texts contain a request, or a sentence at their end that begins like one."""
     unlisted = texts.str.replace_all(_POINT, "\u2022 ").str.tail(_TAIL)
     return has(texts, _REQUEST) | has(unlisted, requests)

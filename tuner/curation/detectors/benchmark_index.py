@@ -1,4 +1,4 @@
-"""The prompts of benchmarks, indexed: their phrases by hash, ready to be looked up."""
+"""An index of benchmark prompts: their phrases by hash."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,27 +14,27 @@ from tuner.curation.columns.words import I64, U64, Words, phrases
 from tuner.curation.detectors.prompts import Prompt
 
 GRAM = 8
-"""Words in a phrase of which a prompt's share is counted."""
+"""Words in a phrase for the coverage of a prompt."""
 SHINGLE = 5
-"""Words in a phrase of a near duplicate."""
+"""Words in a phrase for near duplicates."""
 TEMPLATE = 100
-"""A phrase of GRAM words that more prompts share is no question."""
+"""A phrase of GRAM words that more prompts share is a template and ignored."""
 
 _Phrases = tuple[U64, I64, I64]
-"""Hashes, owners and places of phrases, by hash and place."""
+"""Hashes, owners and places of phrases, sorted by hash and place."""
 
 
 @dataclass(frozen=True)
 class Grams:
-    """Phrases of all prompts, to look them up by hash.
+    """The phrases of all prompts, to be looked up by hash.
 
     Attributes:
-        hashes: Rising, shape (phrases,).
-        places: Of each, the first word within `Benchmarks.words`, shape (phrases,).
-        owners: Of each, its prompt, shape (phrases,).
-        first: Which is the first of its prompt's equal ones, shape (phrases,).
-        sizes: How many different ones each prompt has, shape (prompts,).
-        fewest: Of each, the smallest size of a prompt that holds it, shape (phrases,).
+        hashes: Sorted, shape (phrases,).
+        places: The first word of each phrase within `Benchmarks.words`, shape (phrases,).
+        owners: The prompt of each phrase, shape (phrases,).
+        first: Which phrases are the first occurrence in their prompt, shape (phrases,).
+        sizes: How many different phrases each prompt has, shape (prompts,).
+        fewest: The smallest size of a prompt that contains the phrase, shape (phrases,).
     """
 
     hashes: U64
@@ -45,7 +45,7 @@ class Grams:
     fewest: I64
 
     def known(self, hashes: U64) -> tuple[I64, I64]:
-        """Which of some hashes are here: their indices, rising, and the first phrase of each that has it."""
+        """Looks up hashes: the sorted indices of those in the index, and the first phrase of each."""
         known = pl.Series(hashes).is_in(pl.Series(self.hashes).implode())
         at = known.arg_true().to_numpy().astype(np.int64)
         return at, np.searchsorted(self.hashes, hashes[at])
@@ -53,15 +53,15 @@ class Grams:
 
 @dataclass(frozen=True)
 class Benchmarks:
-    """The prompts that rows are held against.
+    """The prompts that rows are compared with.
 
     Attributes:
-        similarity: From which on an instruction is near.
-        names: What each prompt is called.
+        similarity: The lowest Jaccard similarity of a near instruction.
+        names: The name of each prompt.
         words: Hashes of all prompts' words, one prompt after another.
         offsets: Where each prompt begins in `words`, shape (prompts + 1,).
-        grams: Their phrases of 8 words, as often as they occur; a shorter prompt is one.
-        shingles: Their phrases of 5 words, each once a prompt.
+        grams: Their phrases of 8 words, all occurrences; a shorter prompt is one phrase.
+        shingles: Their distinct phrases of 5 words.
     """
 
     similarity: float
@@ -72,11 +72,11 @@ class Benchmarks:
     shingles: Grams
 
 
-def index(found: Sequence[Prompt], similarity: float) -> Benchmarks:
-    """Makes prompts ready to be looked up; of those with the same words the first one counts."""
-    normal = normalised(pl.Series([prompt.text for prompt in found], dtype=pl.String))
+def index(prompts: Sequence[Prompt], similarity: float) -> Benchmarks:
+    """Indexes prompts; of those with the same words only the first is kept."""
+    normal = normalised(pl.Series([prompt.text for prompt in prompts], dtype=pl.String))
     whole = _whole(plain_words.split(normal))
-    table = pl.DataFrame({"name": [prompt.name for prompt in found], "normal": normal, "whole": whole})
+    table = pl.DataFrame({"name": [prompt.name for prompt in prompts], "normal": normal, "whole": whole})
     table = table.filter(pl.col("whole").is_not_null()).unique("whole", keep="first", maintain_order=True)
     words = plain_words.split(table["normal"])
     grams, shingles = _sorted(words, GRAM), _sorted(words, SHINGLE)
@@ -91,7 +91,7 @@ def index(found: Sequence[Prompt], similarity: float) -> Benchmarks:
 
 
 def _whole(words: Words) -> pl.Series:
-    """A hash of all words of each text, null where there are none."""
+    """A hash of all words of each text, null if it has none."""
     longest = int(words.counts.max(initial=1))
     hashes, offsets = phrases(words, longest)
     return pl.Series([hashes[begin] if begin < end else None for begin, end in pairwise(offsets)], dtype=pl.UInt64)
@@ -105,28 +105,28 @@ def _sorted(words: Words, size: int) -> _Phrases:
     return hashes[order], owners[order], places[order]
 
 
-def _grams(prompts: int, found: _Phrases, chosen: Flags) -> Grams:
-    hashes, owners, places = found[0][chosen], found[1][chosen], found[2][chosen]
+def _grams(prompts: int, phrases_: _Phrases, chosen: Flags) -> Grams:
+    hashes, owners, places = phrases_[0][chosen], phrases_[1][chosen], phrases_[2][chosen]
     first = _is_first((hashes, owners, places))
     sizes = np.bincount(owners[first], minlength=prompts)
-    kinds = _kinds(hashes)
-    fewest = np.full(kinds[-1] + 1 if kinds.size else 0, np.iinfo(np.int64).max)
-    np.minimum.at(fewest, kinds, sizes[owners])
-    return Grams(hashes, places, owners, first, sizes, fewest[kinds])
+    numbers = _distinct_numbers(hashes)
+    fewest = np.full(numbers[-1] + 1 if numbers.size else 0, np.iinfo(np.int64).max)
+    np.minimum.at(fewest, numbers, sizes[owners])
+    return Grams(hashes, places, owners, first, sizes, fewest[numbers])
 
 
-def _kinds(hashes: U64) -> I64:
-    """Numbers phrases from 0 on, equal ones alike."""
+def _distinct_numbers(hashes: U64) -> I64:
+    """Numbers the distinct phrases from 0; equal phrases get the same number."""
     return np.cumsum(np.append(False, hashes[1:] != hashes[:-1])[: hashes.size])
 
 
-def _is_first(found: _Phrases) -> Flags:
-    """Which phrases are the first of their prompt's equal ones."""
-    hashes, owners, _ = found
+def _is_first(phrases_: _Phrases) -> Flags:
+    """Which phrases are the first occurrence in their prompt."""
+    hashes, owners, _ = phrases_
     return np.append(True, (hashes[1:] != hashes[:-1]) | (owners[1:] != owners[:-1]))[: hashes.size]
 
 
-def _is_template(found: _Phrases) -> Flags:
-    """Which phrases too many prompts hold."""
-    kinds = _kinds(found[0])
-    return np.bincount(kinds, weights=_is_first(found))[kinds] > TEMPLATE
+def _is_template(phrases_: _Phrases) -> Flags:
+    """Which phrases more than TEMPLATE prompts contain."""
+    numbers = _distinct_numbers(phrases_[0])
+    return np.bincount(numbers, weights=_is_first(phrases_))[numbers] > TEMPLATE

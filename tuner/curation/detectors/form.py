@@ -1,9 +1,9 @@
-"""Whether both texts are there, whole and of a fitting length, and are what an instruction and its response should be.
+"""Whether both texts are present, complete and of allowed length, and are an instruction and its response.
 
-The bare greetings, apologies, refusals and endings are those that the project's first run looked for, with its mistakes
-mended. They are matched at word boundaries: 'was an aid' is not 'as an AI', 'Lori can't help' not 'I can't help'.
-Typographic apostrophes count as plain ones. 'As an AI engineer' is no apology. The patterns are Rust's (no look-around)
-and are matched against normalised texts; their boundaries are those of ASCII words.
+The bare greetings, apologies, refusals and endings are those of the project's first run, with its mistakes corrected.
+They are matched at word boundaries: 'was an aid' is not 'as an AI', 'Lori can't help' not 'I can't help'. Typographic
+apostrophes count as plain ones. 'As an AI engineer' is no apology. The patterns are Rust's (no look-around) and are
+matched against normalised texts; their boundaries are those of ASCII words.
 """
 
 import numpy as np
@@ -21,9 +21,9 @@ from tuner.curation.detectors.leaks import sanitize as sanitize
 
 MIN_ASCII = 0.8
 REPEATED_FROM_WORDS = 5
-"""A shorter instruction may well stand in its response: 'Define entropy.'"""
+"""A shorter instruction may well occur in its response: 'Define entropy.'"""
 REFUSED_WITHIN = 200
-"""Characters; further on, what could be a refusal is mostly a story's."""
+"""Characters. Further on, such words are mostly part of a story."""
 
 _PRIME = np.uint64(0x100000001B3)
 
@@ -35,7 +35,7 @@ _BARE = r"\A(?:hi|hello|hey|ok|okay|sure|yes|no|thanks|thank you)[ .!]*\z"
 _CANNOT_ANSWER = rf"\Ai (?:don{_A}t|cannot|can{_A}t) (?:help|assist|answer){_B}"
 _SORRY = rf"{_B}(?:i{_A}m sorry, but i|i apologize, but){_B}"
 _AS_AN_AI = rf"{_B}as an ai(?: (?:(?:large )?language )?(?:model|assistant|chatbot|system))?"
-# 'As an AI, what do you like?' is the user's.
+# 'As an AI, what do you like?' is a question of a user.
 _I_AS_AN_AI = rf"{_AS_AN_AI}(?:[.;:!?)]|\z|,? (?:i|my|it|there|we){_B})"
 _AS_AN_AI_I = rf"{_AS_AN_AI}(?:[,.;:!?)]|\z| (?:i|my){_B})"
 _REFUSAL = (
@@ -65,27 +65,29 @@ _NO_LETTERS = r"\A[^0-9A-Za-z_ ]+\z"
 
 
 def check(batch: Batch, form: Form) -> Findings:
-    """Looks at what the texts of every row are, but not at how good.
+    """Checks the form of the texts of every row.
 
     Args:
         batch: The rows.
-        form: The bounds on their words; `sanitize` is done before, not here.
+        form: The limits on words; `sanitize` has been applied before.
 
     Returns:
-        The reasons from `empty_instruction` to `not_ascii`, but for a row with an empty text only that and what was
-        cut: nothing else can be said of a text that is not there. The scores `instruction_words` and `response_words`.
+        The reasons from `empty_instruction` to `not_ascii`; a row with an empty text has only `empty_*` and `cut_*`.
+        The scores `instruction_words` and `response_words`.
     """
     asked, answered = batch.instruction_words.counts, batch.response_words.counts
     fewest, most = form.instruction_words
     least, longest = form.response_words
-    talk = leaks.is_conversation(batch.normal_instruction)
+    is_conversation = leaks.is_conversation(batch.normal_instruction)
     turns = leaks.has_turns(batch.instruction) | leaks.has_turns(batch.response)
     whole = {
         "short_instruction": asked < fewest,
         "long_instruction": asked > most,
         "short_response": answered < least,
         "long_response": answered > longest,
-        "leaked_template": leaks.has_tokens(batch.instruction) | leaks.has_tokens(batch.response) | (turns & ~talk),
+        "leaked_template": leaks.has_tokens(batch.instruction)
+        | leaks.has_tokens(batch.response)
+        | (turns & ~is_conversation),
         "instruction_is_answer": asking.is_answer(batch.instruction),
         "instruction_as_assistant": asking.is_assistant(batch.instruction, batch.normal_instruction),
         "instruction_is_fragment": asking.is_fragment(batch.instruction),
@@ -109,22 +111,22 @@ def check(batch: Batch, form: Form) -> Findings:
 
 
 def refuses(normal_responses: pl.Series) -> Flags:
-    """Which responses refuse in the words that the first run looked for, anywhere, shape (texts,)."""
+    """Which responses contain a refusal in the words of the first run, shape (texts,)."""
     return has(normal_responses, _REFUSAL)
 
 
 def ascii_ratio(batch: Batch) -> NDArray[np.float64]:
-    """The share of ASCII among the characters of a row's texts and the blank between them, shape (rows,)."""
+    """The share of ASCII characters in a row's texts joined by a blank, shape (rows,)."""
     ascii_ = ascii_characters(batch.instruction) + ascii_characters(batch.response) + 1
     return ascii_ / (batch.instruction.str.len_chars() + batch.response.str.len_chars() + 1).to_numpy()
 
 
 def repeats(batch: Batch) -> Flags:
-    """Which responses say the instruction again, shape (rows,).
+    """Which responses repeat the instruction, shape (rows,).
 
-    So does one that begins with the whole instruction, but for the marks at its end; and one that has the instruction's
-    first five words in a row and its last five, if at least half of its words are in fives of words that the
-    instruction has too. Whoever mends a text repeats it, but hardly the request around it.
+    That is one that begins with the whole instruction, except for its final marks; or one that contains the first five
+    words and the last five of the instruction, if at least half of its words are in 5-grams of the instruction. (A
+    response that corrects a text repeats the text, but hardly the request around it.)
     """
     long = batch.instruction_words.counts >= REPEATED_FROM_WORDS
     asked = pl.col("asked").str.strip_chars_end(" .,:;!?")
@@ -137,10 +139,10 @@ def repeats(batch: Batch) -> Flags:
 
 
 def _has_pattern(texts: pl.Series, as_an_ai: str) -> Flags:
-    """Which normalised texts are a greeting, a word of agreement or punctuation, or apologise as assistants do."""
-    found = has(texts, f"{_BARE}|{_CANNOT_ANSWER}") | has(texts, f"{_SORRY}|{as_an_ai}")
-    # No pattern, since Rust and Python differ in what is a letter, by the Unicode version that each has.
-    return found | where(has(texts, _NO_LETTERS), texts, _is_marks)
+    """Which normalised texts are a greeting, a word of agreement or punctuation, or an assistant's apology."""
+    flags = has(texts, f"{_BARE}|{_CANNOT_ANSWER}") | has(texts, f"{_SORRY}|{as_an_ai}")
+    # In Python, since the Unicode versions of Rust and Python differ in what is a letter.
+    return flags | where(has(texts, _NO_LETTERS), texts, _is_marks)
 
 
 def _is_marks(texts: pl.Series) -> Flags:
@@ -150,7 +152,7 @@ def _is_marks(texts: pl.Series) -> Flags:
 @njit(cache=True, nogil=True)
 def _repeats(asked: U64, asked_offsets: I64, answered: U64, answered_offsets: I64) -> Flags:
     rows = asked_offsets.size - 1
-    found = np.zeros(rows, np.bool_)
+    flags = np.zeros(rows, np.bool_)
     into, room = tally.table(0), 0
     for row in range(rows):
         begin, end = asked_offsets[row], asked_offsets[row + 1]
@@ -172,8 +174,8 @@ def _repeats(asked: U64, asked_offsets: I64, answered: U64, answered_offsets: I6
             if tally.counted(into, slots, row + 1, _phrase(answered, word)):
                 shared += word + REPEATED_FROM_WORDS - max(word, until)
                 until = word + REPEATED_FROM_WORDS
-        found[row] = 2 * shared >= last - first
-    return found
+        flags[row] = 2 * shared >= last - first
+    return flags
 
 
 @njit(cache=True, nogil=True)
@@ -186,7 +188,7 @@ def _phrase(words: U64, at: int) -> np.uint64:
 
 @njit(cache=True, nogil=True)
 def _within(some: U64, at: int, words: U64, begin: int, end: int) -> bool:
-    """Whether the five words from `at` occur in a row between `begin` and `end`."""
+    """Whether the five words from `at` occur consecutively between `begin` and `end`."""
     for word in range(begin, end - REPEATED_FROM_WORDS + 1):
         same = 0
         while same < REPEATED_FROM_WORDS and some[at + same] == words[word + same]:

@@ -1,22 +1,22 @@
 """Repetition in a response as Gopher measured it: of lines and paragraphs, of one phrase, of all phrases.
 
 The thirteen measures and limits are those of table A1 of Rae et al., Scaling Language Models: Methods, Analysis and
-Insights from Training Gopher (arXiv 2112.11446), section A.1.1. What the table leaves open is settled here, and not
+Insights from Training Gopher (arXiv 2112.11446), section A.1.1. What the table leaves open is defined here, and not
 always as in datatrove's `GopherRepetitionFilter`, the usual implementation:
 
-- A response is looked at from 50 words, the least that a document of Gopher's had to have: in shorter ones a phrase
-  that occurs twice already exceeds its limit.
-- Words are pieces between white space of the normalised text, where datatrove splits off punctuation and minds case.
-- The whole is the characters of the words, or of the lines, or of the paragraphs; white space between them counts
-  neither as measured nor as the whole. datatrove has it in the whole, and in part of the measures.
-- A character counts once, as the paper asks, also where a phrase overlaps itself. datatrove multiplies the most
-  frequent phrase's length by its count (1.4 of 'ha ha ha ha' is 'ha ha'), and steps over a repeated phrase as a whole,
-  which leaves out the rest of a longer one.
-- The most frequent phrase occurs at least twice; of several, the one with most characters is meant, and then the first.
-  datatrove takes the first, be it the only one.
+- Responses of fewer than 50 words, Gopher's minimum for a document, are not checked: in these a phrase that occurs
+  twice already exceeds its limit.
+- Words are pieces between white space of the normalised text, where datatrove splits off punctuation and respects case.
+- A share is of the characters in the words, the lines or the paragraphs; white space between them is not counted.
+  datatrove counts it in the whole, and in some of the measures.
+- A character counts once, as in the paper, even if a phrase overlaps itself. datatrove multiplies the most
+  frequent phrase's length by its count (1.4 of 'ha ha ha ha' is 'ha ha'), and skips a repeated phrase as a whole,
+  which omits the rest of a longer one.
+- The most frequent phrase occurs at least twice; ties go to the one with most characters, then to the first.
+  datatrove takes the first, even if it occurs once.
 - A line or paragraph counts without the white space at its ends, and if it holds a letter or digit: code repeats
-  brackets and tables repeat rules, and neither says anything twice. datatrove counts all.
-- The share of lines, or paragraphs, is looked at from four: of three, one repeated already makes a third.
+  brackets and tables repeat rules, which is no repetition of content. datatrove counts all.
+- The share of lines, or paragraphs, is checked from four on: of three, one repeated already makes a third.
 """
 
 import numpy as np
@@ -50,16 +50,16 @@ Ratios = NDArray[np.float64]
 
 
 def check(batch: Batch, repetition: Repetition) -> Findings:
-    """Finds responses that repeat themselves, if the recipe wants that looked for.
+    """Finds responses that repeat themselves, if the recipe asks for it.
 
     Args:
         batch: The rows.
-        repetition: Says by `gopher` whether to look.
+        repetition: `gopher` says whether to check.
 
     Returns:
         The reasons `repeated_lines`, `frequent_ngram` and `repeated_ngrams`, of whole rows only. The scores
-        `gopher_lines`, `gopher_top_ngram` and `gopher_repeated_ngrams`: the largest ratio, over the group's measures,
-        of what was measured to what is allowed; above 1 a response fails. Null where it was not looked at.
+        `gopher_lines`, `gopher_top_ngram` and `gopher_repeated_ngrams`: the largest ratio of
+        measured to allowed over the group's measures; above 1 a response fails. Null where it was not checked.
     """
     looked_at = (batch.response_words.counts >= FROM_WORDS) & repetition.gopher
     top, repeated = phrases(batch.response_words, looked_at)
@@ -125,24 +125,24 @@ def _phrases(hashes: U64, lengths: I32, offsets: I64, looked_at: Flags, limits: 
                 phrase[at] = mix(phrase[at] * _PRIME ^ hashes[begin + at + size - 1])
             stamp = text * limits.size + index + 1
             most, characters, best = 1, 0, -1
-            covered, until = 0, 0
+            covered, covered_to = 0, 0
             for at in range(words - size + 1):
                 times = tally.count(into, slots, stamp, phrase[at])
                 if times == 1:
                     continue
-                here = ends[at + size] - ends[at]
-                if times > most or (times == most and here > characters):
-                    most, characters, best = times, here, at
-                covered += ends[at + size] - ends[max(at, until)]
-                until = at + size
+                length = ends[at + size] - ends[at]
+                if times > most or (times == most and length > characters):
+                    most, characters, best = times, length, at
+                covered += ends[at + size] - ends[max(at, covered_to)]
+                covered_to = at + size
             if best < 0:
-                break  # where no phrase recurs, no longer one does
+                break  # if no phrase recurs, no longer one does
             if size <= _TOP_UP_TO:
-                covered, until = 0, 0
+                covered, covered_to = 0, 0
                 for at in range(words - size + 1):
                     if phrase[at] == phrase[best]:
-                        covered += ends[at + size] - ends[max(at, until)]
-                        until = at + size
+                        covered += ends[at + size] - ends[max(at, covered_to)]
+                        covered_to = at + size
                 top[text] = max(top[text], covered / ends[words] / limits[index])
             else:
                 repeated[text] = max(repeated[text], covered / ends[words] / limits[index])
@@ -168,20 +168,24 @@ def _lines(data: NDArray[np.uint8], offsets: I64, looked_at: Flags) -> Ratios:
             continue
         of_lines[:], of_paragraphs[:] = 0, 0
         at, end = offsets[text], offsets[text + 1]
-        paragraph, characters, speaks = _OFFSET, 0, False
+        paragraph, characters, has_text = _OFFSET, 0, False
         while at <= end:
             until = at
             while until < end and data[until] != _LINE:
                 until += 1
-            line, length, says = _line(data, at, until)
-            if says:
+            line, length, line_has_text = _line(data, at, until)
+            if line_has_text:
                 _add(of_lines, tally.count(seen_lines, slots, text + 1, line), length)
             if length:
-                paragraph, characters, speaks = mix(paragraph ^ line) + _PRIME, characters + length, speaks or says
+                paragraph, characters, has_text = (
+                    mix(paragraph ^ line) + _PRIME,
+                    characters + length,
+                    has_text or line_has_text,
+                )
             if until == end or not length:
-                if speaks:
+                if has_text:
                     _add(of_paragraphs, tally.count(seen_paragraphs, slots, text + 1, mix(paragraph)), characters)
-                paragraph, characters, speaks = _OFFSET, 0, False
+                paragraph, characters, has_text = _OFFSET, 0, False
             at = until + 1
         ratios[text] = max(_ratio(of_lines), _ratio(of_paragraphs))
     return ratios
@@ -189,20 +193,20 @@ def _lines(data: NDArray[np.uint8], offsets: I64, looked_at: Flags) -> Ratios:
 
 @njit(cache=True, nogil=True)
 def _line(data: NDArray[np.uint8], at: int, end: int) -> tuple[np.uint64, int, bool]:
-    """A line's hash, its characters, and whether there is a letter or digit: all without the white space around it."""
+    """A line's hash and characters without the white space around it, and whether it has a letter or digit."""
     while at < end:
         white = space(data, at, end)
         if not white:
             break
         at += white
-    value, characters, says = _OFFSET, 0, False
+    value, characters, has_text = _OFFSET, 0, False
     for place in range(at, trimmed(data, at, end)):
         byte = data[place]
         value = (value ^ np.uint64(byte)) * _PRIME
         characters += byte & 0xC0 != 0x80
-        # What is not ASCII is taken for a letter.
-        says |= byte >= 0x80 or 48 <= byte <= 57 or 65 <= byte <= 90 or 97 <= byte <= 122
-    return mix(value), characters, says
+        # Characters beyond ASCII count as letters.
+        has_text |= byte >= 0x80 or 48 <= byte <= 57 or 65 <= byte <= 90 or 97 <= byte <= 122
+    return mix(value), characters, has_text
 
 
 @njit(cache=True, nogil=True, inline="always")

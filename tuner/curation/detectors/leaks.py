@@ -1,8 +1,8 @@
-"""What leaks into a text from around it: the tokens of chat templates, the marker of a role, a solution.
+"""Text that leaks into a generated turn: the tokens of chat templates, the marker of a role, a solution.
 
-An aligned model that is asked for a user's turn may go on and write the assistant's, or its training texts' marks. The
-patterns are Rust's (no look-around), are matched against texts as they were written, and mind case: `user: root` is a
-line of a configuration, `User: ...` is a turn.
+An aligned model that completes a user's turn may continue with the assistant's, or with marks of its training texts.
+The patterns are Rust's (no look-around), match texts as written, and respect case: `user: root` is a line of a
+configuration, `User: ...` is a turn.
 """
 
 import numpy as np
@@ -20,19 +20,19 @@ _TOKENS = (
 )
 # Alpaca and the first Vicuna.
 _HEADINGS = r"(?m:^[ \t]*### ?(?:Instruction|Response|Human|Assistant|User) ?:)"
-# A turn: `Assistant: ...`, also bold, at a line's begin. `User:` heads many a list of fields, so it has to follow an
-# empty line.
+# A turn: `Assistant: ...`, also bold, at the beginning of a line. `User:` heads many a list of fields, so it has to
+# follow an empty line.
 _TURN = (
     r"(?m:^[ \t]*\*{0,2}(?:Human|HUMAN|Assistant|ASSISTANT)(?: [0-9])?\*{0,2}:)"
     r"|(?:\A|\n[ \t]*\n)[ \t]*\*{0,2}(?:User|USER)(?: [0-9])?\*{0,2}:"
     r"|(?m:^assistant\r?$)"
 )
-# Where special tokens are left out in decoding, the name between them stays, behind the end of a sentence. First what
-# belongs to the sentence: `self.model` and `!user` are code.
+# If decoding drops special tokens, the role between them stays, after the end of a sentence. Each pair is the end of
+# the sentence and the role; `self.model` and `!user` are code.
 _NAMED = (r"[\w)\"'][?!]", r"(?:assistant|user|model|system)(?m:\r?$)"), (r"[a-z)]\.", r"assistant(?m:\r?$)")
-# What all of these hold: plain strings, which are found at once.
+# Each of these contains one of these plain strings, which are found fast.
 _NAMES = "Human|HUMAN|Assistant|ASSISTANT|User|USER|assistant|[?!](?:user|model|system)"
-# Whoever asks for or gives a conversation has its turns in it.
+# An instruction about a conversation may contain turns.
 _CONVERSATION = r"\b(?:conversations?|dialogs?|dialogues?|transcripts?|role-?play\w*|chat (?:log|history))\b"
 
 _FIRST_STEP = r"(?m:^[ \t]*#{1,6} ?\*{0,2}Step 1\b)"
@@ -40,28 +40,28 @@ _ANSWER = (
     r"(?m:^[ \t]*(?:#{1,6} ?)?\*{0,2}(?:(?:Correct|Final|Model|Sample|Suggested) )?"
     r"(?:Answer|ANSWER|Solution|SOLUTION)s?(?:\*{2}:|:\*{0,2}))"
 )
-# `Step 1:` after an empty line, unless what stands before announces it.
+# `Step 1:` after an empty line, unless the text before announces it.
 _PLAIN_STEPS = r"[^:\s]", r"[ \t]*\r?\n[ \t]*\r?\n\s*\*{0,2}Step 1\*{0,2} ?:"
 
 
 def has_tokens(texts: pl.Series) -> Flags:
-    """Which texts hold a template's token or heading, shape (texts,).
+    """Which texts contain a token or heading of a template, shape (texts,).
 
-    `</s>` is one too where no `<s>` is there, which would make both HTML.
+    `</s>` is one too, unless there is an `<s>`, which makes both HTML.
     """
     return has(texts, _TOKENS) | has(texts, _HEADINGS) | (has(texts, "</s>") & ~has(texts, "<s>"))
 
 
 def has_turns(texts: pl.Series) -> Flags:
-    """Which texts hold the marker of a turn, shape (texts,)."""
+    """Which texts contain the marker of a turn, shape (texts,)."""
     named = "|".join("".join(pair) for pair in _NAMED)
     return where(has(texts, _NAMES), texts, lambda some: has(some, f"{_TURN}|{named}"))
 
 
 def has_solution(instructions: pl.Series) -> Flags:
-    """Which instructions go on to their own solution or answer, shape (texts,).
+    """Which instructions continue with their own solution or answer, shape (texts,).
 
-    Several lines that begin with `Answer:` are examples for a task that follows; one that nothing follows is an offer.
+    Several lines that begin with `Answer:` are examples of a task; an empty one asks for the answer.
     """
     answer = f"\n{_ANSWER}"
     answered = (instructions.str.count_matches(answer) == 1).to_numpy() & has(instructions, answer + r"\s*[^\s*]")
@@ -69,30 +69,30 @@ def has_solution(instructions: pl.Series) -> Flags:
 
 
 def is_conversation(normal_instructions: pl.Series) -> Flags:
-    """Which instructions are about a conversation, so that turns are no leak, shape (texts,)."""
+    """Which instructions are about a conversation, so that turns are not a leak, shape (texts,)."""
     return has(normal_instructions, _CONVERSATION)
 
 
 def sanitize(instructions: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """Cuts instructions at the first section that leaked into them, as Magpie's authors did with theirs.
+    """Cuts instructions at the first section that leaked into them, as the authors of Magpie did.
 
     A section begins at a template's token or heading, at a turn unless the instruction is about a conversation, at
     `## Step 1`, at `Step 1:` after an empty line, or at a line that begins with `Answer:` or `Solution:`. An
-    instruction that begins with one is left whole: nothing would stay, and what it is says more than that it is empty.
+    instruction that begins with one is left as it is, since its own reason says more than that it is empty.
 
-    Source: `instruction_post_process` of the code published with Xu et al., Magpie (arXiv 2406.08464). It also takes
-    off headings such as 'Task:' and what follows the first question mark; that is not done here.
+    Source: `instruction_post_process` of the code published with Xu et al., Magpie (arXiv 2406.08464). It also
+    removes headings such as 'Task:' and the text after the first question mark, which is not done here.
 
     Args:
         instructions: As they were written, shape (texts,).
 
     Returns:
-        The instructions without what leaked and without the white space before it, and what was cut off, null where
-        nothing was; shape (texts,) each. To sanitize once more changes nothing.
+        The instructions without the leaked sections and the white space before them, and what was cut off, null where
+        nothing was; shape (texts,) each. Sanitizing again changes nothing.
     """
     # A copy, since `scatter` works in place.
     cleaned, places = instructions.clone(), np.arange(len(instructions))
-    # Again, since what stands before a section may now end in one.
+    # Repeated, since the remaining text may contain another section.
     while places.size:
         shorter = _shortened(cleaned.gather(places))
         is_cut = shorter.is_not_null().to_numpy()
@@ -104,8 +104,8 @@ def sanitize(instructions: pl.Series) -> tuple[pl.Series, pl.Series]:
 
 
 def _shortened(texts: pl.Series) -> pl.Series:
-    """What stands before the first section, null where there is none or nothing before it."""
-    talk = pl.lit(pl.Series(is_conversation(normalised(texts))))
+    """The text before the first leaked section, null if there is no section or no text before it."""
+    is_talk = pl.lit(pl.Series(is_conversation(normalised(texts))))
     text = pl.col("text")
     named = [text.str.extract(_before(*pair)).str.len_bytes() for pair in _NAMED]
     at = pl.min_horizontal(
@@ -113,7 +113,7 @@ def _shortened(texts: pl.Series) -> pl.Series:
         text.str.find(f"{_HEADINGS}|{_FIRST_STEP}|{_ANSWER}"),
         text.str.extract(_before(*_PLAIN_STEPS)).str.len_bytes(),
         pl.when(~text.str.contains("<s>", literal=True)).then(text.str.find("</s>", literal=True)),
-        pl.when(~talk).then(pl.min_horizontal(text.str.find(_TURN), *named)),
+        pl.when(~is_talk).then(pl.min_horizontal(text.str.find(_TURN), *named)),
     )
     kept = text.cast(pl.Binary).bin.slice(0, at).cast(pl.String).str.strip_chars_end()
     return texts.to_frame("text").select(pl.when(at.is_not_null() & (kept != "")).then(kept)).to_series()

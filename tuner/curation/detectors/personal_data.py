@@ -1,8 +1,8 @@
 """Personal data: e-mail and IP addresses, telephone, card and account numbers, keys and tokens.
 
-One expression over the column finds the rows that may hold any; each kind's own expression, over these rows, those
-that may hold it; and only there Python looks for the places and holds them against check digits and registries. What
-counts, and what does not because it belongs to nobody, is said in `personal_kinds`.
+One expression over the column finds the rows that may contain any; among these each kind's own expression finds its
+candidates; only in these does Python look for the places and verify check digits and registries. `personal_kinds`
+defines what counts.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from tuner.curation.columns.spans import free
 from tuner.curation.detectors.personal_kinds import KINDS, Kind
 
 NAMES: tuple[str, ...] = tuple(kind.name for kind in KINDS)
-"""The kinds there are."""
+"""All kinds."""
 
 _MASKS = {kind.name: kind.mask for kind in KINDS}
 _LIKELY = "|".join(f"(?:{kind.likely})" for kind in KINDS)
@@ -26,11 +26,11 @@ Place = tuple[int, int, str]
 
 
 def find(texts: pl.Series) -> pl.DataFrame:
-    """Where personal data stand in a column of texts.
+    """Finds the places of personal data in a column of texts.
 
     Returns:
-        A line for each place, by row and place: `row` (its position in the column), `kind` (one of NAMES), `start` and
-        `end` (characters of the text, end exclusive).
+        One row for each place, sorted: `row` (its position in the column), `kind` (one of NAMES), `start` and `end`
+        (characters of the text, end exclusive).
     """
     lines = [(row, kind, start, end) for row, places in _found(texts) for start, end, kind in places]
     schema = {"row": pl.Int64, "kind": pl.String, "start": pl.Int64, "end": pl.Int64}
@@ -41,32 +41,32 @@ def check(batch: Batch) -> Findings:
     """Looks for personal data in both texts.
 
     Returns:
-        The reason `personal_data`, and the score `personal_data_kinds`: the kinds found with `, ` between, in the order
-        in which they stand, null if there are none.
+        The reason `personal_data`, and the score `personal_data_kinds`: the kinds found, joined by `, ` in
+        order of occurrence, null if there are none.
     """
-    found: dict[int, list[str]] = {}
+    kinds: dict[int, list[str]] = {}
     for texts in (batch.instruction, batch.response):
         for row, places in _found(texts):
-            found.setdefault(row, []).extend(kind for _, _, kind in places)
+            kinds.setdefault(row, []).extend(kind for _, _, kind in places)
     flags = np.zeros(len(batch), np.bool_)
-    flags[list(found)] = True
+    flags[list(kinds)] = True
     return Findings(
-        {"personal_data": flags}, {"personal_data_kinds": joined("personal_data_kinds", len(batch), found, ", ")}
+        {"personal_data": flags}, {"personal_data_kinds": joined("personal_data_kinds", len(batch), kinds, ", ")}
     )
 
 
 def redact(texts: pl.Series) -> pl.Series:
-    """Puts the mask of its kind, such as `[EMAIL]`, in the place of all personal data, until none are left.
+    """Replaces all personal data by the mask of their kind, such as `[EMAIL]`, until none are left.
 
     `redact(redact(x))` is `redact(x)`, and `check` finds nothing in it.
     """
     # A copy, since `scatter` works in place.
     texts, rows = texts.clone(), np.arange(len(texts))
-    # A mask may close a gap, or open one: what was part of a longer number then stands alone.
+    # Repeated, since a mask changes what surrounds a number, and that decides whether it counts.
     while rows.size:
-        found = list(_found(texts.gather(rows)))
-        rows = rows[[at for at, _ in found]]
-        masked = [_masked(text, places) for text, (_, places) in zip(texts.gather(rows), found, strict=True)]
+        flagged = list(_found(texts.gather(rows)))
+        rows = rows[[at for at, _ in flagged]]
+        masked = [_masked(text, places) for text, (_, places) in zip(texts.gather(rows), flagged, strict=True)]
         texts = texts.scatter(rows, pl.Series(masked, dtype=pl.String))
     return texts
 
@@ -87,7 +87,7 @@ def _likely(texts: pl.Series, pattern: str) -> NDArray[np.int64]:
 
 
 def _with(kind: Kind, text: str, taken: list[Place]) -> list[Place]:
-    """The places taken in a text and what one more kind finds in the rest, in order."""
+    """The places taken in a text and those that another kind finds in the rest, sorted."""
     spans = free([(start, end) for start, end, _ in taken], kind.places(text))
     return sorted([*taken, *((start, end, kind.name) for start, end in spans)])
 

@@ -1,11 +1,11 @@
-r"""The kinds of personal data: what each looks like, and what makes sure that it is one.
+r"""The kinds of personal data: how each is found and verified.
 
-A kind has expressions for columns, in the syntax of Rust's `regex`, which find too much, and a function that gives the
-exact places in one text. Where data have a check digit or a registry, it decides: Luhn for cards
+A kind has expressions for columns, in the syntax of Rust's `regex`, which find too much, and a function that finds the
+exact places in one text. A check digit or a registry decides where there is one: Luhn for cards
 (ISO/IEC 7812-1), mod 97 and the length of the country for IBANs (ISO 13616), the numbering plans of libphonenumber
 for telephones, the registries of special addresses (RFC 6890) for IPs.
 
-Belonging to nobody, these are no personal data: addresses at the domains reserved for examples (RFC 2606); IP
+Not personal data, since they belong to nobody: addresses at the domains reserved for examples (RFC 2606); IP
 addresses that are private, loopback, link-local, reserved, multicast or for documentation; toll-free numbers, which
 are hotlines. Dotted quads of four numbers below 20 are taken for versions or sections (1.2.3.4).
 """
@@ -26,11 +26,11 @@ class Kind:
     """One kind of personal data.
 
     Attributes:
-        name: What a row says that it holds.
-        mask: What stands in its place once it is redacted; nothing is found in it.
-        likely: Matches wherever one may be; quick enough for every row.
-        places: The beginning and end of each in a text, in order, not overlapping.
-        exacter: The same for the rows that passed; None if `likely` is exact enough.
+        name: Recorded with a row that contains it.
+        mask: Replaces it when it is redacted; contains no personal data.
+        likely: Matches every text that may contain it; fast enough for all rows.
+        places: The beginning and end of each place in a text, sorted, not overlapping.
+        exacter: A stricter expression for the rows that `likely` matches; None if that is strict enough.
     """
 
     name: str
@@ -40,8 +40,8 @@ class Kind:
     exacter: str | None = None
 
 
-# Top-level domains of three letters and more in which people have mailboxes. Any two letters pass as a country; what
-# is left, such as file names (icon@2x.png) and attributes in code (a@b.transpose), is none.
+# Top-level domains of three letters and more in which people have mailboxes. Any two letters pass as a country;
+# anything else, such as file names (icon@2x.png) and attributes in code (a@b.transpose), is rejected.
 # fmt: off
 _DOMAINS = frozenset({
     "com", "org", "net", "edu", "gov", "mil", "int", "info", "biz", "name", "pro", "aero", "coop", "museum", "jobs",
@@ -85,7 +85,7 @@ _IBAN_LENGTHS = {
 }
 # fmt: on
 
-# Prefixes as their issuers publish them; those with digits behind a word are held against the entropy too.
+# Prefixes as their issuers publish them. The groups `guess_*` below are tested for entropy too.
 _TOKENS = (
     r"(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}"  # AWS
     r"|gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{22,255}"
@@ -195,7 +195,7 @@ def _is_ipv4(text: str, match: re.Match[str]) -> bool:
 def _is_public(address: str) -> bool:
     try:
         parsed = ipaddress.ip_address(address)
-    except ValueError:  # more than it takes, or two gaps
+    except ValueError:  # too many groups, or two gaps
         return False
     return parsed.is_global and not parsed.is_multicast
 
@@ -215,4 +215,4 @@ KINDS: tuple[Kind, ...] = (
     Kind("ip", "[IP]", r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[23][0-9A-Fa-f]{3}(?::[0-9A-Fa-f]{0,4}){3}", _addresses),
     Kind("phone", "[PHONE]", phones.DIGITS, phones.places, phones.LIKELY),
 )
-"""In the order in which they claim a place: one that overlaps an earlier kind's is not found."""
+"""In order of priority: a place that overlaps one of an earlier kind is not found."""

@@ -1,4 +1,4 @@
-"""The prompts of benchmarks: where the files lie that a recipe names, what they hold, and what decides a result."""
+"""Reads the benchmark prompts of the files that a recipe names, and the digests of those files."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from tuner import hashing
 from tuner.errors import InputError
 
 FIELDS = ("prompt", "question", "instruction", "text")
-"""Where a record's prompt is looked for: the first of these that a file has."""
+"""Fields that may hold the prompt of a record; the first that a file has is read."""
 SUFFIXES = (".txt", ".jsonl", ".parquet")
 
 _KEY = "curation.decontamination.against"
@@ -25,7 +25,7 @@ class Prompt:
 
     Attributes:
         name: `file:number`, the line or record counted from 1.
-        text: As it is written.
+        text: As written.
     """
 
     name: str
@@ -33,46 +33,46 @@ class Prompt:
 
 
 def digests(against: Sequence[str]) -> list[dict[str, str]]:
-    """What decides a result: of every file its bytes and the name that it is called by, wherever it lies.
+    """The name and the digest of every file, which decide a result; its folder does not.
 
     Args:
-        against: Paths of files, or `package:NAME/path` for a file of an installed package, named by what one imports
-            or what one installs. No code of the package is run.
+        against: Paths of files, or `package:NAME/path` for a file of an installed package, by its import
+            name or its distribution name. No code of the package is run.
 
     Returns:
         `name` and `sha256` of each.
 
     Raises:
-        InputError: If a file is not there, is of another kind than SUFFIXES, or has none of FIELDS.
+        InputError: If a file is missing, its suffix is not in SUFFIXES, or it has none of FIELDS.
     """
-    found = []
+    entries = []
     for entry in against:
         path = _located(entry)
         _field(path)
         about = path.stat()
-        found.append({"name": path.name, "sha256": _sha256(path, about.st_size, about.st_mtime_ns)})
-    return found
+        entries.append({"name": path.name, "sha256": _sha256(path, about.st_size, about.st_mtime_ns)})
+    return entries
 
 
-# A plan asks often. A file that was changed is another one by its time.
+# Every plan asks for it. A changed file has another modification time.
 @lru_cache(maxsize=64)
 def _sha256(path: Path, _size: int, _changed: int) -> str:
     return hashing.of_file(path)
 
 
 def read(against: Sequence[str]) -> list[Prompt]:
-    """All prompts of all files, in order; empty lines and records are left out.
+    """Reads the prompts of all files in order, skipping empty lines and records.
 
     Raises:
-        InputError: As of `digests`; or if a file holds something else than text, or no prompt at all.
+        InputError: As for `digests`; or if a prompt is not text, or a file has no prompts.
     """
     prompts = []
     for entry in against:
         path = _located(entry)
-        held = [Prompt(f"{path.name}:{number}", text) for number, text in _texts(path) if text.strip()]
-        if not held:
+        new = [Prompt(f"{path.name}:{number}", text) for number, text in _texts(path) if text.strip()]
+        if not new:
             raise InputError(f"{_KEY}: {path} holds no prompts")
-        prompts += held
+        prompts += new
     return prompts
 
 
@@ -90,7 +90,7 @@ def _in_package(place: str) -> Path:
     inner = PurePosixPath(rest)
     if not name or not rest or inner.is_absolute() or ".." in inner.parts:
         raise InputError(f"{_KEY}: 'package:{place}' must be package:NAME/path/in/package")
-    spec = find_spec(name) if name.isidentifier() else None  # only finds; of a dotted name it would run the parent
+    spec = find_spec(name) if name.isidentifier() else None  # a dotted name would run the parent package
     if spec is not None and spec.submodule_search_locations:
         return Path(spec.submodule_search_locations[0]) / inner
     try:

@@ -2,9 +2,8 @@
 
     0.15 length + 0.10 language + 0.20 repetition + 0.15 format + 0.15 toxicity + 0.25 content
 
-Formulas, weights and word lists are those of the project's first run, whose scores can so be compared with ours. Words
-are matched at word boundaries. A part that a rule fails takes the low value given to that failure, so the
-score also orders rejected rows.
+Formulas, weights and word lists are those of the project's first run, so that scores can be compared. Words are matched
+at word boundaries. A row that a rule rejects gets a low value for that part, so the score also orders rejected rows.
 """
 
 from collections.abc import Mapping
@@ -35,12 +34,12 @@ _ACTION = rf"{_B}(?:explain|describe|how|what|why|write|create){_B}"
 
 
 def check(batch: Batch, quality: Quality, reasons: Mapping[str, Flags]) -> Findings:
-    """Scores every row of which both texts are there.
+    """Scores every row that has both texts.
 
     Args:
         batch: The rows.
-        quality: Says by `minimum` which score is too low.
-        reasons: What `form.check` and `repetition.check` found: of it `instruction_pattern`, `response_pattern`,
+        quality: `minimum` is the lowest score that passes.
+        reasons: The flags of `form.check` and `repetition.check`, of which `instruction_pattern`, `response_pattern`,
             `refusal`, `repeated_word` and `repeated_phrase` are read.
 
     Returns:
@@ -51,7 +50,7 @@ def check(batch: Batch, quality: Quality, reasons: Mapping[str, Flags]) -> Findi
         "language": np.minimum(1.0, 0.5 * english_ratio(batch) + 0.5 * ascii_ratio(batch) + 0.5),
         "repetition": np.where(reasons["repeated_word"], 0.3, np.where(reasons["repeated_phrase"], 0.2, 1.0)),
         "format": _format(batch, reasons),
-        "toxicity": np.where(batch.once(is_harmful), 0.0, 1.0),
+        "toxicity": np.where(batch.cached(is_harmful), 0.0, 1.0),
         "content": _content(batch),
     }
     score = sum((weight * parts[part] for part, weight in WEIGHTS.items()), np.zeros(len(batch)))
@@ -73,7 +72,7 @@ def english_ratio(batch: Batch) -> Shares:
 def _format(batch: Batch, reasons: Mapping[str, Flags]) -> Shares:
     """1; 0.7 without a final mark; 0.1 for a low-quality pattern in the response; 0 for one in the instruction.
 
-    A refusal gives 0 too, if it is one in the words of the first run.
+    A refusal in the words of the first run gives 0 too.
     """
     refusal = where(reasons["refusal"], batch.normal_response, refuses)
     ending = np.where(layout.closed(batch.response), 1.0, 0.7)
@@ -84,8 +83,7 @@ def _format(batch: Batch, reasons: Mapping[str, Flags]) -> Shares:
 def _content(batch: Batch) -> Shares:
     """Clarity of the instruction times variety of the response, and a little for structure; at most 1.
 
-    The first run also rejected rows under 0.4. The formula cannot give that: both factors of the product have a lower
-    bound, 1 and 0.5. So there is no such rule here.
+    The first run also rejected rows below 0.4. The product is at least 0.5, so that rule is left out here.
     """
     asks = batch.instruction.str.contains("?", literal=True).to_numpy()
     clarity = 1 + 0.1 * asks + 0.1 * has(batch.normal_instruction, _ACTION)
@@ -102,22 +100,22 @@ def _english(words: Words) -> I64:
 
 @njit(cache=True, nogil=True)
 def _number_among(hashes: U64, offsets: I64, wanted: U64) -> I64:
-    """How many words of every text are among the wanted ones, which are looked up by their last bits."""
+    """How many words of every text are among the wanted ones."""
     into = tally.table(8 * wanted.size)
     slots = tally.slots_for(8 * wanted.size)
     for word in wanted:
         tally.count(into, slots, 1, word)
-    found = np.zeros(offsets.size - 1, np.int64)
+    counts = np.zeros(offsets.size - 1, np.int64)
     for text in range(offsets.size - 1):
         for word in range(offsets[text], offsets[text + 1]):
-            found[text] += tally.counted(into, slots, 1, hashes[word])
-    return found
+            counts[text] += tally.counted(into, slots, 1, hashes[word])
+    return counts
 
 
 @njit(cache=True, nogil=True)
 def _distinct(hashes: U64, offsets: I64) -> I64:
     """How many different words every text has."""
-    found = np.zeros(offsets.size - 1, np.int64)
+    counts = np.zeros(offsets.size - 1, np.int64)
     longest = 0
     for text in range(offsets.size - 1):
         longest = max(longest, offsets[text + 1] - offsets[text])
@@ -125,5 +123,5 @@ def _distinct(hashes: U64, offsets: I64) -> I64:
     for text in range(offsets.size - 1):
         slots = tally.slots_for(offsets[text + 1] - offsets[text])
         for word in range(offsets[text], offsets[text + 1]):
-            found[text] += tally.count(into, slots, text + 1, hashes[word]) == 1
-    return found
+            counts[text] += tally.count(into, slots, text + 1, hashes[word]) == 1
+    return counts

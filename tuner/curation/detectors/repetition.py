@@ -1,6 +1,6 @@
 """Repetition in a response as the project's first run measured it: of one word, and of one phrase.
 
-What Gopher says of repetition is in `gopher`.
+Gopher's measures are in `gopher`.
 """
 
 import numpy as np
@@ -15,12 +15,11 @@ from tuner.curation.columns.text import COMMON_WORDS
 from tuner.curation.columns.words import I32, I64, U64, Words, mix, word_hash
 
 FROM_WORDS = 10
-"""Shorter responses are not looked at: one word of nine would already weigh 11 %."""
+"""Shorter responses are not checked: one word of nine is already 11 %."""
 
-# Whoever asks about phrases of three, four or five words need only look at those of three: a longer phrase occurs no
-# more often than the three words it begins with.
+# Covers phrases of four and five words too, which occur no more often than their first three words.
 _PHRASE_WORDS = 3
-# A content word has more letters than this and is not a common one.
+# A content word has more characters than this and is not in COMMON_WORDS.
 _SHORT = 2
 
 _PRIME = np.uint64(0x100000001B3)
@@ -49,15 +48,14 @@ def check(batch: Batch, repetition: Repetition) -> Findings:
 
 
 def measure(words: Words) -> tuple[NDArray[np.float64], I64]:
-    """How much of every text is one word, and how often one phrase occurs.
+    """Measures the share of the most frequent word and the count of the most frequent phrase of every text.
 
     Args:
         words: Of normalised texts.
 
     Returns:
-        The share of all words that the most frequent one has which is longer than two letters and not in
-        `COMMON_WORDS`, and how often the most frequent phrase of three words occurs. Both of shape (texts,), and 0 for
-        fewer than 10 words.
+        The share of the most frequent word longer than two characters and not in `COMMON_WORDS`, and the count of the
+        most frequent phrase of three words. Both of shape (texts,), and 0 for fewer than 10 words.
     """
     return _measure(words.hashes, words.lengths, words.offsets, _common())
 
@@ -98,9 +96,9 @@ def _measure(hashes: U64, lengths: I32, offsets: I64, common: U64) -> tuple[NDAr
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _among(some: U64, wanted: np.uint64) -> bool:
-    found = False
-    for one in some:
-        if one == wanted:
-            found = True
-    return found
+def _among(hashes: U64, wanted: np.uint64) -> bool:
+    member = False
+    for hash_ in hashes:
+        if hash_ == wanted:
+            member = True
+    return member

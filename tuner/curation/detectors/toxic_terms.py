@@ -1,12 +1,12 @@
 r"""What `toxicity` looks for: slurs, threats, incitement to self-harm, explicit sex, insults. Data, no code.
 
-A term is a regular expression in lower case that begins and ends with a letter. It is matched without regard to case,
-between characters that are no part of a word; a blank stands for any white space, an apostrophe for any that is
-typed or for none. A word that has innocent senses (`cock`, `chink`, `coon`, `shoot`) is named only within a phrase
-that leaves no other sense; where a phrase would still catch something innocent, INNOCENT holds that, and it goes first.
+A term is a regular expression in lower case that begins and ends with a letter. It matches whole words, regardless of
+case; a blank stands for any white space, an apostrophe for any variant of it or none. A word that has innocent senses
+(`cock`, `chink`, `coon`, `shoot`) is listed only within a phrase that leaves no other sense; innocent phrases that a
+term would still match are in INNOCENT, which is tried first.
 
-The categories follow published lists (LDNOOBW, CC BY 4.0; the classes of Jigsaw's toxicity data); the terms are a
-choice of our own: lists made to find everything also find medicine, news, education and surnames. English only.
+The categories follow published lists (LDNOOBW, CC BY 4.0; the classes of Jigsaw's toxicity data); the terms
+are chosen here, since lists made to find everything also find medicine, news, education and surnames. English only.
 """
 
 _VILE = (
@@ -36,7 +36,7 @@ TERMS: dict[str, tuple[str, ...]] = {
         r"(?:sand ?)?n[i1!*]gg[e3*]rs?",
         r"n[i1!]gg[a@](?:s|z|h)?",
         r"niglets?",
-        # In capitals an abbreviation or a name.
+        # In capitals it is an abbreviation or a name.
         r"(?-i:kikes?)",
         r"(?-i:spics?)",
         r"wetbacks?",
@@ -158,7 +158,7 @@ TERMS: dict[str, tuple[str, ...]] = {
         rf"{_ADDRESSED} {_THING}",
     ),
 }
-"""Terms by category. What is found is named with its category."""
+"""Terms by category."""
 
 INNOCENT: tuple[str, ...] = (
     r"spics?(?: and |-and-| & | ?'?n'? ?)span",
@@ -170,10 +170,10 @@ INNOCENT: tuple[str, ...] = (
     r"wastes? of space (?:and|in|on)",
     r"just shoot yourself in the foot",
     r"(?:never|not|not to|don't)(?: ever| just)? (?:kill|hang|shoot|drown|off) (?:yourself|yourselves)",
-    # What others said, planned or did is reported.
+    # Reports of what others said, planned or did.
     r"(?:to|would|could|not|they|who|nazis?|hitler|germans?|regime) (?:systematically )?(?:gas|lynch|exterminate)",
     rf"that (?:all |the )?{_GROUP} (?:are|is|should|must|need to|deserve to|ought to)",
     r"that (?:nobody|no one)(?: would| will|'d|'ll) (?:even )?(?:miss|care|notice|mourn)",
     r"that (?:the )?(?:world|everyone|everybody|we|they)(?:'d| would)(?: all)? be better off",
 )
-"""Innocent phrases that hold a term."""
+"""Innocent phrases that contain a term."""

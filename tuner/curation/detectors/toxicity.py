@@ -1,9 +1,8 @@
 """Toxicity: slurs, threats, incitement to self-harm, explicit sex and insults, found as words and phrases.
 
-What counts is in `toxic_terms`. A first pass in one expression over the column finds the rows in which a term may
-occur; only these, which are few, are read a second time in Python, where letters of all scripts count as letters and
-innocent phrases go first. A list sees words, not intent: it does not find what is cruel in decent words, and what a
-villain says in a story counts as if the row said it.
+The terms are in `toxic_terms`. One expression over the column finds the few rows that may contain a term; only these
+are read again in Python, where letters of all scripts count as letters and innocent phrases are tried first. A list
+sees words, not intent: it misses cruelty in decent words, and finds the words of a villain in a story.
 """
 
 import re
@@ -22,33 +21,33 @@ from tuner.curation.detectors.toxic_terms import INNOCENT, TERMS
 MASK = "[REDACTED]"
 
 _AROUND = 100
-"""Characters on either side of a likely place that can make it innocent."""
+"""Characters around a likely place in which an innocent phrase is looked for."""
 
 
 def check(batch: Batch) -> Findings:
     """Looks for toxic words in both texts.
 
     Returns:
-        The reason `toxic`, and the score `toxic_terms`: what was found, as `category: words` with `; ` between, in the
-        order in which it stands, null if nothing was.
+        The reason `toxic`, and the score `toxic_terms`: the terms found as `category: words`,
+        joined by `; ` in order of occurrence, null if there are none.
     """
-    found: dict[int, list[str]] = {}
+    terms_by_row: dict[int, list[str]] = {}
     for texts in (batch.instruction, batch.response):
         for row, terms in _found(texts):
-            found.setdefault(row, []).extend(terms)
+            terms_by_row.setdefault(row, []).extend(terms)
     flags = np.zeros(len(batch), np.bool_)
-    flags[list(found)] = True
-    return Findings({"toxic": flags}, {"toxic_terms": joined("toxic_terms", len(batch), found, "; ")})
+    flags[list(terms_by_row)] = True
+    return Findings({"toxic": flags}, {"toxic_terms": joined("toxic_terms", len(batch), terms_by_row, "; ")})
 
 
 def redact(texts: pl.Series) -> pl.Series:
-    """Puts `[REDACTED]` in the place of every toxic word or phrase, until none is left.
+    """Replaces every toxic word or phrase by `[REDACTED]`, until none is left.
 
     `redact(redact(x))` is `redact(x)`, and `check` finds nothing in it.
     """
     # A copy, since `scatter` works in place.
     texts, rows = texts.clone(), _candidates(texts)
-    # What is masked may have been part of an innocent phrase or have stood between two halves of another term.
+    # Repeated, since a mask may break up an innocent phrase or join two halves of another term.
     while rows.size:
         before = texts.gather(rows)
         after = pl.Series([_masked(text, terms) for text, terms in _terms(before)], dtype=pl.String)
@@ -70,7 +69,7 @@ def _candidates(texts: pl.Series) -> NDArray[np.int64]:
 
 
 def _terms(texts: pl.Series) -> Iterator[tuple[str, list[re.Match[str]]]]:
-    """Each text and the terms in it, in order: looked for around what the quick expression finds, for speed."""
+    """Each text and its terms, in order. For speed, only the surroundings of likely places are searched."""
     likely, exact = _patterns()
     for text, hints in zip(texts, texts.str.extract_all(likely), strict=True):
         places = (place.span() for hint in set(hints) for place in re.finditer(re.escape(hint), text))
@@ -86,10 +85,10 @@ def _masked(text: str, terms: list[re.Match[str]]) -> str:
 
 @cache
 def _patterns() -> tuple[str, re.Pattern[str]]:
-    """The expression for the column, which finds too much in rare cases and never too little, and the exact one."""
+    """The expression for the column, which rarely finds too much and never too little, and the exact one."""
     groups = {"innocent": INNOCENT, **TERMS}
     written = {name: "|".join(_written(term) for term in terms) for name, terms in groups.items()}
-    # ASCII word boundaries, because others are slow; the letters of other scripts are looked at by the exact one.
+    # ASCII word boundaries, because Unicode ones are slow; the exact expression handles the letters of other scripts.
     likely = rf"(?i)(?-u:\b)(?:{'|'.join(written[name] for name in TERMS)})(?-u:\b)"
     exact = rf"(?<!\w)(?:{'|'.join(f'(?P<{name}>{terms})' for name, terms in written.items())})(?!\w)"
     return likely, re.compile(exact, re.IGNORECASE)

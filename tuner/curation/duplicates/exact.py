@@ -1,4 +1,4 @@
-"""Exact duplicates: rows whose instruction and response are the same but for case, white space and Unicode form."""
+"""Exact duplicates: rows whose instruction and response differ in case, white space and Unicode form at most."""
 
 import numpy as np
 import polars as pl
@@ -15,14 +15,14 @@ _S8, _S29 = np.uint64(8), np.uint64(29)
 
 
 def keys(normal_instruction: pl.Series, normal_response: pl.Series) -> U64:
-    """What duplicates have in common and other rows do not: a 64-bit hash of both texts.
+    """A 64-bit hash of both texts, which exact duplicates have in common.
 
-    Both texts go in whole, each led by its length, so that no two pairs of texts spell the same bytes. The hash is made
-    here, of integer operations alone, so it is the same on every machine and under every version of every library.
+    Each text is preceded by its length, so that no two pairs of texts give the same bytes. The hash consists of integer
+    operations only, so it is the same on every machine and with every version of every library.
 
-    64 bits are enough: of n rows some two unlike ones share a key with probability n(n - 1) / 2^65 (the birthday
-    bound), which is 3e-8 for a million and 3e-6 for ten million. That holds for texts as they come; texts built to
-    collide would be called duplicates of each other, which costs whoever built them a row.
+    64 bits are enough: among n rows two different ones share a key with probability n(n - 1) / 2^65 (the birthday
+    bound), which is 3e-8 for a million and 3e-6 for ten million. Texts built to collide would be taken for duplicates,
+    which costs their author a row.
 
     Args:
         normal_instruction: Instructions as `text.normalise` makes them, shape (rows,).
@@ -34,72 +34,70 @@ def keys(normal_instruction: pl.Series, normal_response: pl.Series) -> U64:
     return _keys(*utf8(normal_instruction), *utf8(normal_response))
 
 
-def beaten(
+def representatives(
     keys: U64, passes: Flags, quality: NDArray[np.float64], row_ids: pl.Series, comparable: Flags, rounds: I64
 ) -> I64:
-    """Names the row that stands for each doubled one.
+    """Finds the representative of each exact duplicate.
 
-    Of rows with one key the first of this order wins: those that pass everything else, then those of an earlier round,
-    then the better score, then the smaller row_id. So a rejected row never wins over one that passes, else it could
-    take a good one down with it; where none passes, one rejected row stands for the others. The order of the rows does
-    not matter.
+    Rows with one key are ranked: those that pass everything else first, then the earlier round, the better score and
+    the smaller row_id. So a good row is never dropped in favour of a rejected one; if none passes, a rejected row
+    represents the others. The order of the rows does not matter.
 
     Args:
         keys: As `keys` makes them, shape (rows,).
-        passes: Whether nothing else is wrong with a row, shape (rows,).
+        passes: Whether a row has no other reason to be rejected, shape (rows,).
         quality: The score, NaN where there is none, shape (rows,).
-        row_ids: Strings, no two the same, shape (rows,).
-        comparable: Which rows take part, shape (rows,): a row without instruction or response has nothing that could
-            be doubled.
-        rounds: Which round of generation drew a row, shape (rows,).
+        row_ids: Unique strings, shape (rows,).
+        comparable: Which rows take part, shape (rows,): those that have both texts.
+        rounds: The round of generation of each row, shape (rows,).
 
     Returns:
-        The position of the winner for every loser, -1 for winners and for rows that have no duplicate, shape (rows,).
+        The position of the representative of every duplicate, -1 for all other rows, shape (rows,).
     """
-    beaten_by = np.full(keys.size, -1, np.int64)
+    duplicate_of = np.full(keys.size, -1, np.int64)
     rows = np.flatnonzero(comparable)
     order = rows[np.argsort(keys[rows], kind="stable")]
     same = keys[order[1:]] == keys[order[:-1]]
     if not same.any():
-        return beaten_by
-    doubled = order[np.append(same, False) | np.append(False, same)]
+        return duplicate_of
+    repeated = order[np.append(same, False) | np.append(False, same)]
     ranked = (
         pl.DataFrame(
             {
-                "position": doubled,
-                "key": keys[doubled],
-                "fails": ~passes[doubled],
-                "round": rounds[doubled],
-                "quality": _score(quality[doubled]),
-                "row_id": row_ids.gather(doubled),
+                "position": repeated,
+                "key": keys[repeated],
+                "fails": ~passes[repeated],
+                "round": rounds[repeated],
+                "quality": _score(quality[repeated]),
+                "row_id": row_ids.gather(repeated),
             }
         )
         .sort("key", "fails", "round", "quality", "row_id", descending=[False, False, False, True, False])
-        .select("position", winner=pl.col("position").first().over("key"))
+        .select("position", representative=pl.col("position").first().over("key"))
     )
-    position, winner = ranked["position"].to_numpy(), ranked["winner"].to_numpy()
-    beaten_by[position] = np.where(position == winner, -1, winner)
-    return beaten_by
+    position, representative = ranked["position"].to_numpy(), ranked["representative"].to_numpy()
+    duplicate_of[position] = np.where(position == representative, -1, representative)
+    return duplicate_of
 
 
-def standing(keys: U64, passes: Flags, quality: NDArray[np.float64], settled: int = 0) -> I64:
-    """One row for every key that a passing row has: what is compared when near duplicates are looked for.
+def unique_rows(keys: U64, passes: Flags, quality: NDArray[np.float64], earlier_rows: int = 0) -> I64:
+    """One row for every key of the rows that pass, for the search for near duplicates.
 
-    Their order (score falling, then key rising) follows from what the rows are, not from where they stand. Those of
-    earlier rounds come after the others; they stand for a key before others.
+    They are sorted by falling score, then rising key, so the order of the input does not matter. Rows of earlier rounds
+    are sorted after the new ones, but chosen before them if they share a key.
 
     Args:
         keys: As `keys` makes them, shape (rows,).
-        passes: Whether nothing else is wrong with a row, shape (rows,).
+        passes: Whether a row has no other reason to be rejected, shape (rows,).
         quality: The score, NaN where there is none, shape (rows,).
-        settled: How many rows are of earlier rounds; they are the first.
+        earlier_rows: How many rows, the first ones, are of earlier rounds.
 
     Returns:
         Positions, shape (distinct keys of passing rows,).
     """
     rows = np.flatnonzero(passes)
     score = _score(quality[rows])
-    new = rows >= settled
+    new = rows >= earlier_rows
     order = np.lexsort((-score, new, keys[rows]))
     first = np.append(True, keys[rows][order][1:] != keys[rows][order][:-1])[: rows.size]
     best = order[first]
@@ -112,18 +110,18 @@ def _score(quality: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @njit(cache=True, nogil=True)
 def _keys(first: NDArray[np.uint8], first_offsets: I64, second: NDArray[np.uint8], second_offsets: I64) -> U64:
-    found = np.empty(first_offsets.size - 1, np.uint64)
-    for row in range(found.size):
+    keys = np.empty(first_offsets.size - 1, np.uint64)
+    for row in range(keys.size):
         value = _absorb(_SEED, first, first_offsets[row], first_offsets[row + 1])
-        found[row] = mix(_absorb(value ^ _SECOND_SEED, second, second_offsets[row], second_offsets[row + 1]))
-    return found
+        keys[row] = mix(_absorb(value ^ _SECOND_SEED, second, second_offsets[row], second_offsets[row + 1]))
+    return keys
 
 
 @njit(cache=True, nogil=True)
 def _absorb(value: np.uint64, data: NDArray[np.uint8], begin: int, end: int) -> np.uint64:
-    """Takes a text into a hash: its length, then its bytes, eight at a time.
+    """Adds a text to a hash: its length, then its bytes, eight at a time.
 
-    Every step is a bijection of the state, so two states differ until a piece of text makes them meet.
+    Every step is a bijection of the state, so different states stay different under the same text.
     """
     value = mix(value ^ np.uint64(end - begin)) + _STEP
     at = begin

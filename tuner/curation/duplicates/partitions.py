@@ -1,4 +1,4 @@
-"""Into how many tasks the search for duplicates is divided. Reached from the command line: imports nothing heavy."""
+"""How many tasks search for duplicates. Imported by the command line, so it imports nothing heavy."""
 
 from tuner.curation.checks.duplicates import Duplicates
 
@@ -6,11 +6,11 @@ ROWS_EACH = 250_000
 MOST = 8
 
 
-def partitions(rows: int) -> int:
-    """How many partitions the bands of the signatures are divided into, each searched by a task of its own.
+def partition_count(rows: int) -> int:
+    """How many partitions the bands of the signatures are divided into, each searched by its own task.
 
-    Every partition looks at all rows but only at its share of the bands. What it holds in memory grows with rows times
-    bands, so more rows are divided into more partitions until each has only two bands or so.
+    A partition covers all rows but only its share of the bands. Its memory grows with rows times bands, so more rows
+    take more partitions, down to about two bands each.
 
     Args:
         rows: Of all shards together.
@@ -21,11 +21,11 @@ def partitions(rows: int) -> int:
     return min(MOST, max(1, -(-rows // ROWS_EACH)))
 
 
-def bands(rows: int, duplicates: Duplicates) -> int:
-    """How many partitions of bands there are to search: none if near duplicates are left."""
-    return partitions(rows) if duplicates.near is not None else 0
+def near_partition_count(rows: int, duplicates: Duplicates) -> int:
+    """How many partitions are searched for near duplicates: 0 if the recipe leaves those."""
+    return partition_count(rows) if duplicates.near is not None else 0
 
 
-def parts(rows: int, duplicates: Duplicates) -> int:
-    """How many tasks the search has: one for each partition of the bands, and one more that compares vectors."""
-    return bands(rows, duplicates) + (duplicates.semantic is not None)
+def task_count(rows: int, duplicates: Duplicates) -> int:
+    """How many tasks search for duplicates: one for each partition of the bands, and one that compares vectors."""
+    return near_partition_count(rows, duplicates) + (duplicates.semantic is not None)

@@ -1,8 +1,8 @@
-"""The sets of phrases of chosen rows, and how much two of them share: the truth behind what signatures suggest.
+"""The exact Jaccard similarity of rows that share a band of their signatures, from their sets of phrases.
 
-A phrase is 32 bits here, half of its hash, so that the sets of a few hundred thousand rows fit in memory. In one of
-some 80,000 comparisons of texts of 170 words two phrases fall together, and the similarity is off by one phrase; it is
-the same wherever the pair is compared.
+A phrase is 32 bits here, half of its hash, so that the sets of a few hundred thousand rows fit in memory. In about one
+of 80,000 comparisons of texts of 170 words two phrases collide, and the similarity is off by one phrase; it is the same
+wherever the pair is compared.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,8 +22,8 @@ from tuner.curation.duplicates import signatures
 F64 = NDArray[np.float64]
 
 Texts = Callable[[int, I64], pl.DataFrame]
-"""Reads texts: of a shard, by its number, the rows that are named (their numbers within the shard, rising). The frame
-has the columns `instruction` and `response`, as every check sees them; they are normalised here."""
+"""Reads texts: from a shard's number and sorted row numbers within it to a frame with the columns `instruction` and
+`response`, as every check sees them; they are normalised here."""
 
 _BITS = 32
 _ROWS_AT_ONCE = 2048
@@ -31,64 +31,63 @@ _PAIRS_AT_ONCE = 100_000
 
 
 def gather(texts: Texts, sizes: Sequence[int], wanted: Mapping[Text, I64], ngram: int) -> dict[Text, Sets]:
-    """Reads rows shard by shard, each once, and keeps only their sets of phrases.
+    """Reads rows shard by shard and keeps only their sets of phrases.
 
     Args:
         texts: Reads texts.
         sizes: Rows of each shard.
-        wanted: By what is compared, the positions wanted, rising. A position is a row's number in all shards one
-            after another.
+        wanted: The sorted positions of the rows, by what is compared. A position counts rows over all shards.
         ngram: Words in a phrase.
 
     Returns:
-        By what is compared, the sets in the order of the positions.
+        The sets in the order of the positions, by what is compared.
     """
-    found: dict[Text, list[Sets]] = {on: [] for on in wanted}
-    everything = np.unique(np.concatenate(list(wanted.values()))) if wanted else np.empty(0, np.int64)
+    sets: dict[Text, list[Sets]] = {on: [] for on in wanted}
+    all_positions = np.unique(np.concatenate(list(wanted.values()))) if wanted else np.empty(0, np.int64)
     begins = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    bounds = np.searchsorted(everything, begins)
+    bounds = np.searchsorted(all_positions, begins)
     for shard, (first, last) in enumerate(pairwise(bounds)):
         if first == last:
             continue
-        positions = everything[first:last]
+        positions = all_positions[first:last]
         frame = texts(shard, positions - begins[shard])
         for begin in range(0, positions.size, _ROWS_AT_ONCE):
-            here = positions[begin : begin + _ROWS_AT_ONCE]
+            block = positions[begin : begin + _ROWS_AT_ONCE]
             rows = frame.slice(begin, _ROWS_AT_ONCE)
             instruction, response = (split(normalised(rows[column])) for column in ("instruction", "response"))
-            for on, pieces in found.items():
-                low, high = np.searchsorted(wanted[on], [here[0], here[-1] + 1])
-                chosen = np.searchsorted(here, wanted[on][low:high])
+            for on, pieces in sets.items():
+                low, high = np.searchsorted(wanted[on], [block[0], block[-1] + 1])
+                chosen = np.searchsorted(block, wanted[on][low:high])
                 compared = signatures.compared(on, instruction, response)
                 pieces.append(sets_of(_chosen(compared, chosen), ngram, _BITS))
-    return {on: joined(pieces, _BITS) for on, pieces in found.items()}
+    return {on: joined(pieces, _BITS) for on, pieces in sets.items()}
 
 
 def similarity(a: I64, b: I64, sizes: Sequence[int], texts: Texts, near: Near) -> F64:
-    """How near the rows of each pair are: the largest Jaccard similarity over the texts that are compared.
+    """The similarity of each pair: the largest Jaccard similarity over the texts that are compared.
 
     Args:
         a: Positions, shape (pairs,).
         b: Positions of the others, shape (pairs,).
         sizes: Rows of each shard.
         texts: Reads texts.
-        near: Says what is compared and how.
+        near: What is compared and how.
 
     Returns:
         Between 0 and 1, shape (pairs,).
     """
-    found = np.zeros(a.size)
+    similarities = np.zeros(a.size)
     for begin in range(0, a.size, _PAIRS_AT_ONCE):
         some = slice(begin, begin + _PAIRS_AT_ONCE)
         positions = np.unique(np.concatenate([a[some], b[some]]))
         left, right = np.searchsorted(positions, a[some]), np.searchsorted(positions, b[some])
         for sets in gather(texts, sizes, dict.fromkeys(near.on, positions), near.ngram).values():
-            found[some] = np.maximum(found[some], _similarities(sets.values, sets.offsets, left, right))
-    return found
+            similarities[some] = np.maximum(similarities[some], _similarities(sets.values, sets.offsets, left, right))
+    return similarities
 
 
 def _chosen(words: Words, rows: I64) -> Words:
-    """The words of some texts; all of them are handed through as they are."""
+    """The words of some texts; the same object if these are all."""
     if rows.size == words.offsets.size - 1:
         return words
     counts = words.counts[rows]
@@ -99,7 +98,7 @@ def _chosen(words: Words, rows: I64) -> Words:
 
 @njit(cache=True, nogil=True)
 def _similarities(values: Numbers, offsets: I64, a: I64, b: I64) -> F64:
-    found = np.empty(a.size, np.float64)
+    similarities = np.empty(a.size, np.float64)
     for pair in range(a.size):
-        found[pair] = jaccard(values, offsets, a[pair], b[pair], 0.0)
-    return found
+        similarities[pair] = jaccard(values, offsets, a[pair], b[pair], 0.0)
+    return similarities

@@ -1,4 +1,4 @@
-"""Engines complete prompts, whatever runs beneath. `TUNER_ENGINE` chooses one, never the recipe.
+"""Inference engines behind one interface. `TUNER_ENGINE` chooses the engine, never the recipe.
 
 An engine is a module of this package, listed in `ENGINES`, with a function `open(model, settings)` that returns an
 `Engine`.
@@ -15,7 +15,7 @@ from tuner.generation.settings import Sampling
 from tuner.settings import Settings
 
 ENGINES = ("transformers",)
-"""The modules."""
+"""The names of the modules."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class Request:
     """One prompt to continue.
 
     Attributes:
-        row: Whose it is, for whoever asks.
-        turn: 0 for the instruction, 1 for the response: each draws its own random numbers.
+        row: The row's index, for the caller.
+        turn: 0 for the instruction, 1 for the response: each has its own random numbers.
         seed: The row's seed.
         prompt: The exact text, special tokens included.
-        sampling: How tokens are drawn.
+        sampling: The sampling settings.
         stop: Text that ends the turn, besides the model's own end tokens; empty for none.
     """
 
@@ -41,11 +41,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Completion:
-    """What came.
+    """The completion of a request.
 
     Attributes:
-        text: Without special tokens, stripped.
-        tokens: Tokens drawn, the end token included.
+        text: The text without special tokens, stripped.
+        tokens: Tokens sampled, including the end token.
         finish: `stop` if the model ended the turn, `length` if it was cut off.
     """
 
@@ -56,11 +56,11 @@ class Completion:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the manifest says of how rows were drawn.
+    """What a manifest records about the engine.
 
     Attributes:
         engine: The engine's name.
-        device: What computes, such as `cuda`.
+        device: The device, such as `cuda`.
         dtype: The number format, such as `bfloat16`.
     """
 
@@ -75,38 +75,38 @@ class Engine(Protocol):
     def complete(
         self, requests: deque[Request], on_tokens: Callable[[int], None]
     ) -> Iterator[tuple[Request, Completion]]:
-        """Completes requests, and yields each with its completion as soon as that has ended.
+        """Completes requests, and yields each with its completion as soon as it is finished.
 
-        A completion follows from its request; the batch it is computed in changes it only where batched arithmetic
-        rounds differently and a random number falls within that difference.
+        A completion is determined by its request; the batch can change it only if batched arithmetic rounds
+        differently and a random number falls within that difference.
 
         Args:
-            requests: Are taken out from the left as there is room for them. The caller may add some whenever a
-                completion is yielded; the engine ends when none is left and all that it took have ended.
-            on_tokens: Called now and then with how many tokens were drawn since the last call.
+            requests: The engine removes requests from the left as it has capacity. The caller may append more whenever
+                a completion is yielded; the engine returns when the queue is empty and all removed ones are complete.
+            on_tokens: Called from time to time with the number of tokens sampled since the last call.
         """
         ...
 
     def facts(self) -> Facts:
-        """What the manifest says of how rows were drawn."""
+        """What a manifest records about the engine."""
         ...
 
     def close(self) -> None:
-        """Frees what it holds."""
+        """Frees the model's memory."""
         ...
 
 
-def opened(model: str, settings: Settings) -> Engine:
-    """The engine that the settings choose, with a model.
+def open_engine(model: str, settings: Settings) -> Engine:
+    """The engine that the settings choose, with a model loaded.
 
     Args:
-        model: As in a recipe.
-        settings: Of this process.
+        model: The model, as written in a recipe.
+        settings: The settings of this process.
 
     Raises:
-        InputError: If there is no such engine, or the model cannot be had.
+        InputError: If there is no such engine, or the model cannot be loaded.
     """
     if settings.engine not in ENGINES:
-        raise InputError(f"TUNER_ENGINE: there is no engine {settings.engine!r}; there are {', '.join(ENGINES)}")
+        raise InputError(f"TUNER_ENGINE: no engine {settings.engine!r}; the engines are {', '.join(ENGINES)}")
     engine: Engine = import_module(f"{__name__}.{settings.engine}").open(model, settings)
     return engine

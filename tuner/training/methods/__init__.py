@@ -1,4 +1,4 @@
-"""The training methods, each in one file. To add a method, write its file and name it in `METHODS`."""
+"""The training methods, each in one file. To add a method, write its file and add it to `METHODS`."""
 
 from typing import TYPE_CHECKING, Annotated, Union
 

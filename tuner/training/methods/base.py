@@ -1,4 +1,4 @@
-"""What a training method is: its section of the recipe, and what follows from it."""
+"""The base class of training methods: the section in the recipe and the PEFT configuration."""
 
 from abc import abstractmethod
 from collections.abc import Iterable
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 
 
 class Method(Section):
-    """The settings that every method has, and the behaviour that each defines for itself.
+    """The settings that all methods share, and the interface that each implements.
 
     A subclass has a field `method` of type `Literal["its name"]`, by which a recipe chooses it.
 
     Attributes:
-        merges: Whether the adapter can be added into the student's weights.
-        packs: Whether it can be trained with `packing`.
+        merges: Whether the adapter can be merged into the student's weights.
+        packs: Whether the method supports `packing`.
         epochs: Passes over the training rows.
-        batch_size: Rows in a step's forward pass; with `gradient_accumulation` it decides the optimizer's steps.
+        batch_size: Rows in a forward pass; an optimizer step uses this times `gradient_accumulation`.
         gradient_accumulation: Forward passes in an optimizer step.
         learning_rate: The peak of the schedule.
-        warmup: The share of all steps over which the learning rate rises.
+        warmup: The fraction of all steps during which the learning rate rises.
         scheduler: The shape of the learning rate after the warm-up.
-        weight_decay: AdamW's.
-        max_length: Longer examples are cut to so many tokens.
-        packing: Lays several examples in one sequence.
+        weight_decay: AdamW's weight decay.
+        max_length: Longer examples are truncated to this many tokens.
+        packing: Puts several examples into one sequence.
         quantization: `nf4` loads the student's weights in 4 bit (QLoRA).
     """
 
@@ -71,21 +71,21 @@ class Method(Section):
         """
 
     @model_validator(mode="after")
-    def _packs_if_it_can(self) -> Self:
+    def _check_packing(self) -> Self:
         if self.packing and not self.packs:
             raise ValueError(f"{self.name()} cannot be trained with packing: set packing to false")
         return self
 
 
 def check_targets(targets: Iterable[str], modules: Iterable[str]) -> None:
-    """Rejects targets that adapt nothing. PEFT itself complains only if none of them matches.
+    """Rejects targets that match no module. PEFT itself raises an error only if none of them matches.
 
     Args:
         targets: Names of modules, from the recipe.
         modules: Dotted names of the student's modules.
 
     Raises:
-        InputError: If a target is no module's last name, or is the language model's head.
+        InputError: If a target matches no module, or is the language model's head.
     """
     full = {name for name in modules if name}
     last = {name.rsplit(".", 1)[-1] for name in full}

@@ -1,4 +1,4 @@
-"""LoRA: low-rank updates beside the student's linear layers."""
+"""LoRA: low-rank updates of the student's linear layers."""
 
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -17,7 +17,7 @@ class Lora(Method):
     Attributes:
         r: The rank.
         alpha: The scale's numerator: updates are multiplied by alpha / r.
-        dropout: On the adapter's input.
+        dropout: The dropout on the adapter's input.
         targets: Names of the adapted projections, or `all-linear`.
     """
 

@@ -1,4 +1,4 @@
-"""Prompt tuning: learned embeddings before the frozen student's input."""
+"""Prompt tuning: learned embeddings prepended to the frozen student's input."""
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -15,13 +15,13 @@ class PromptTuning(Method):
     """Prompt tuning (Lester et al. 2021, arXiv 2104.08691).
 
     Attributes:
-        virtual_tokens: How many embeddings are learned.
-        init: Where they start: `random`, or the embeddings of `init_text`.
-        init_text: Words whose embeddings they start from.
+        virtual_tokens: Number of learned embeddings.
+        init: Their initial values: `random`, or the embeddings of `init_text`.
+        init_text: The text whose embeddings they are initialized with.
     """
 
     merges: ClassVar[bool] = False
-    # PEFT drops the position ids of prompt-learning methods, so packed documents would see each other.
+    # PEFT drops the position ids of prompt-learning methods, so packed documents would attend to each other.
     packs: ClassVar[bool] = False
 
     method: Literal["prompt_tuning"]
@@ -39,11 +39,11 @@ class PromptTuning(Method):
         """See `Method.peft_config`."""
         from peft import PromptTuningConfig, PromptTuningInit
 
-        words = self.init == "text"
+        from_text = self.init == "text"
         return PromptTuningConfig(
             task_type="CAUSAL_LM",
             num_virtual_tokens=self.virtual_tokens,
-            prompt_tuning_init=PromptTuningInit.TEXT if words else PromptTuningInit.RANDOM,
-            prompt_tuning_init_text=self.init_text if words else None,
-            tokenizer_name_or_path=tokenizer_path if words else None,
+            prompt_tuning_init=PromptTuningInit.TEXT if from_text else PromptTuningInit.RANDOM,
+            prompt_tuning_init_text=self.init_text if from_text else None,
+            tokenizer_name_or_path=tokenizer_path if from_text else None,
         )

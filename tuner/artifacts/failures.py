@@ -1,30 +1,32 @@
-"""What a file system throws, as a line that says what to mend, or that the same can pass next time."""
+"""Errors of file systems and S3 as one line that says what to fix, or that a retry may succeed."""
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from tuner.errors import InputError, TunerError, UnreachableError
 
 
 @contextmanager
-def explained(url: str) -> Iterator[None]:
-    """Explains what goes wrong at a folder or S3 prefix within a block.
+def readable_errors(url: str) -> Generator[None]:
+    """Converts errors of a folder or S3 prefix within a block into ones for the user.
 
     Args:
         url: The folder, or `s3://bucket/prefix`.
 
     Raises:
-        InputError: If something has to be mended first.
-        UnreachableError: If S3 does not answer just now.
+        InputError: If the user has to fix something first.
+        UnreachableError: If S3 is not reachable at the moment.
     """
     try:
         yield
     except Exception as error:
-        # botocore's exceptions have no base in common with OSError, and importing it costs what a plan may take.
-        foreign = type(error).__module__.partition(".")[0] in ("botocore", "aiobotocore", "aiohttp")
-        # A malformed AWS_ENDPOINT_URL is a bare ValueError.
-        if not (foreign or isinstance(error, OSError) or (isinstance(error, ValueError) and url.startswith("s3://"))):
+        # By the module's name: importing botocore for its exceptions would take as long as a whole plan.
+        is_client_error = type(error).__module__.partition(".")[0] in ("botocore", "aiobotocore", "aiohttp")
+        # A malformed AWS_ENDPOINT_URL raises a bare ValueError.
+        if not (
+            is_client_error or isinstance(error, OSError) or (isinstance(error, ValueError) and url.startswith("s3://"))
+        ):
             raise
         raise _of_s3(error, url) if url.startswith("s3://") else _of_folder(error, url) from error
 
@@ -39,10 +41,10 @@ def _of_folder(error: Exception, url: str) -> TunerError:
 def _of_s3(error: Exception, url: str) -> TunerError:
     from tuner.artifacts import s3
 
-    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):  # of this machine, where files are fetched to
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):  # the local disk, in a download
         return _full(url)
-    # s3fs makes an OSError of a refusal, and keeps the refusal as its cause.
-    if s3.passes(error) or s3.passes(error.__cause__):
+    # s3fs raises an OSError whose cause is the error of S3.
+    if s3.is_transient(error) or s3.is_transient(error.__cause__):
         return UnreachableError(f"store {url}: not reachable ({error}); try again, or check AWS_ENDPOINT_URL")
     if isinstance(error, PermissionError) or type(error).__name__ in ("NoCredentialsError", "ClientError"):
         hint = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
@@ -53,5 +55,5 @@ def _of_s3(error: Exception, url: str) -> TunerError:
 
 
 def _full(url: str) -> TunerError:
-    again = "free space and run the same command again, what is complete is kept"
-    return InputError(f"store {url}: the disk is full; {again}")
+    hint = "free space and run the same command again; completed work is kept"
+    return InputError(f"store {url}: the disk is full; {hint}")
