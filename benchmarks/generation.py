@@ -7,6 +7,7 @@ finished rows), since sampled rows differ in length.
 import statistics
 import time
 from collections import deque
+from typing import Any
 
 from tuner import loading
 from tuner.generation import seeds
@@ -25,7 +26,8 @@ def measure() -> dict[str, float]:
     """Median slots per second of both, and the median ratio."""
     model_name = loading.load("quickstart").models.generator
     engine = TransformersEngine(model_name, ROWS)
-    tokenizer, model = load_tokenizer(model_name), load_model(model_name, precision.inference())
+    tokenizer = load_tokenizer(model_name)
+    model: Any = load_model(model_name, precision.inference())
     tokenizer.padding_side = "left"
     template = templates.of(tokenizer, model_name)
     prompt = template.prefix
@@ -45,7 +47,8 @@ def measure() -> dict[str, float]:
         output = model.generate(**inputs, do_sample=True, temperature=1.0, top_p=0.95, top_k=0, max_new_tokens=TOKENS)
         return ROWS * (output.shape[1] - inputs["input_ids"].shape[1]) / (time.perf_counter() - clock)
 
-    ours(0), bare(0)  # warm-up
+    ours(0)  # warm-up
+    bare(0)
     speeds = [(ours(turn), bare(turn)) for turn in range(1, ROUNDS + 1)]
     return {
         "ours": statistics.median(speed for speed, _ in speeds),

@@ -78,7 +78,7 @@ class Place:
     def up(self) -> Iterator[str]:
         """Runs `tuner up` with a warmed-up worker; yields its API's URL."""
         processes = Processes(self.folder)
-        process, url = start_up(processes, **self.environment)
+        process, url = start_up(processes, sys.executable, None, **self.environment)
         try:
             _run_deployed(url, fresh(), until_stage="generate")
             yield url

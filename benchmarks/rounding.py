@@ -94,8 +94,11 @@ def main() -> None:
     ]
     tokens = [each.tokens for each in encoded]
 
+    pad_id = tokenizer.pad_token_id
+    assert isinstance(pad_id, int)
+
     def losses(model: Any) -> Any:
-        return loss.losses(model, encoded, tokenizer.pad_token_id)
+        return loss.losses(model, encoded, pad_id)
 
     def print_difference(label: str, one: Any, other: Any) -> None:
         result = statistics.difference(one, other, tokens, 1)

@@ -61,7 +61,7 @@ def megabytes(stack: Stack) -> float:
 def measure(shards: int) -> None:
     """Prints the figures."""
     with tempfile.TemporaryDirectory() as folder:
-        stack = Stack(Path(folder), {})
+        stack = Stack(Path(folder), {}, sys.executable)
         try:
             stack.start(PREFECT_SERVER_SERVICES_DB_VACUUM_LOOP_SECONDS=str(VACUUM_SECONDS))
             before = megabytes(stack)
@@ -129,10 +129,10 @@ def draw(shards: int) -> None:
 
     environment()
 
-    def simulated(stage: Any, recipe: Any, part: Any, store: Any) -> Any:
+    def simulated(self: Stage, recipe: Any, part: Any, store: Any) -> Any:
         def write(folder: Path) -> dict[str, Any]:
             parquet.write(pa.table({"label": [part.label]}), folder / "rows.parquet")
-            return hollow(stage.metrics, rows=1).model_dump(mode="json")
+            return hollow(self.metrics, rows=1).model_dump(mode="json")
 
         return store.build(part, write)
 

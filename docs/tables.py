@@ -1,6 +1,6 @@
-"""Writes what the documentation shows of the code: `make docs`. A test holds that nothing in it is out of date.
+"""Writes the generated tables of the documentation: `make docs`. A test verifies that they are up to date.
 
-What stands between `<!-- NAME: written by make docs -->` and `<!-- end -->` in a page is replaced.
+Replaces the text between `<!-- NAME: written by make docs -->` and `<!-- end -->` in a page.
 """
 
 import re
@@ -39,11 +39,11 @@ def checks() -> Iterator[str]:
 
 
 def examples() -> Iterator[str]:
-    """Every check with the sentence of each reason, and rows on both sides of its line."""
+    """Every check with the meaning of each reason, and rows that just pass or just fail."""
     for name, check in CHECKS.items():
         yield from (f"## {name}", "", f"{check.does[0].upper()}{check.does[1:]}.", "")
         yield from ("| reason | what it says |", "|---|---|")
-        yield from (f"| `{reason}` | {said} |" for reason, said in {**check.reasons, **check.choices}.items())
+        yield from (f"| `{reason}` | {meaning} |" for reason, meaning in {**check.reasons, **check.choices}.items())
         yield ""
         if check.examples:
             yield from ("| instruction | response | |", "|---|---|---|")
@@ -56,15 +56,15 @@ def methods() -> Iterator[str]:
     yield from ("| method | what it is | merges into the weights | can be packed |", "|---|---|---|---|")
     for name, method in METHODS.items():
         first = (method.__doc__ or "").strip().split("\n")[0]
-        yield f"| `{name}` | {first} | {_said(method.merges)} | {_said(method.packs)} |"
+        yield f"| `{name}` | {first} | {_yes_no(method.merges)} | {_yes_no(method.packs)} |"
 
 
 TABLES = {"architecture.md": (stages,), "curation.md": (checks,), "checks.md": (examples,), "adapters.md": (methods,)}
-"""What each page shows."""
+"""The tables of each page."""
 
 
 def written(page: str) -> str:
-    """A page with its tables as they ought to be."""
+    """A page with its tables generated again."""
     text = (DOCS / page).read_text()
     for table in TABLES[page]:
         begin = f"<!-- {table.__name__}: written by make docs -->"
@@ -90,8 +90,8 @@ def _cell(text: str) -> str:
     return shown.replace("|", "\\|").replace("\n", "<br>").replace("<|", "&lt;\\|") or " "
 
 
-def _said(yes: bool) -> str:
-    return "yes" if yes else "no"
+def _yes_no(value: bool) -> str:
+    return "yes" if value else "no"
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     if report.failed:
         folders = [processes.folder for processes in Processes.running]
-        for folder in dict.fromkeys([*folders, _common(item.config._tmp_path_factory)]):
+        for folder in dict.fromkeys([*folders, _common(item.config._tmp_path_factory)]):  # pyright: ignore[reportAttributeAccessIssue]
             report.sections += [(f"end of {name}", end) for name, end in logs(folder).items()]
     return report
 
@@ -126,7 +126,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if (measuring := sys.modules.get("coverage")) and (current := measuring.Coverage.current()):
         current.save()  # a pytest-xdist process is killed if a library's thread keeps it alive
     if "PYTEST_XDIST_WORKER" not in os.environ:
-        end_all(_common(session.config._tmp_path_factory))
+        end_all(_common(session.config._tmp_path_factory))  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def make_home(home: Path) -> None:
@@ -213,9 +213,9 @@ def s3_endpoint() -> Iterator[str]:
     # S3 checks `If-None-Match` and writes atomically; moto does not, so writes are serialised here.
     lock, put = threading.Lock(), S3Response.put_object
 
-    def put_atomically(request: S3Response) -> Any:
+    def put_atomically(self: S3Response) -> Any:
         with lock:
-            return put(request)
+            return put(self)
 
     S3Response.put_object = put_atomically
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -266,7 +266,7 @@ class Refusing(http.server.BaseHTTPRequestHandler):
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = refuse  # noqa: N815
 
-    def log_message(self, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         return
 
 

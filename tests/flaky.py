@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
+from tests.present import present
+
 BUSY = (
     b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>ServiceUnavailable</Code>'
     b"<Message>Please try again.</Message></Error>"
@@ -66,11 +68,15 @@ class FlakyServer(http.server.ThreadingHTTPServer):
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
-    server: FlakyServer
     protocol_version = "HTTP/1.1"
 
+    @property
+    def flaky(self) -> FlakyServer:
+        assert isinstance(self.server, FlakyServer)
+        return self.server
+
     def handle_any(self) -> None:
-        failure = self.server.failure(self.command, self.path)
+        failure = self.flaky.failure(self.command, self.path)
         # Always read: what is left in the connection would be parsed as the next request.
         body = self._body()
         if failure == "503":
@@ -90,7 +96,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_any  # noqa: N815
 
-    def log_message(self, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         return
 
     def _body(self) -> bytes:
@@ -104,8 +110,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return body
 
     def _forwarded(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
-        target = self.server.target
-        connection = http.client.HTTPConnection(target.hostname, target.port, timeout=60)
+        target = self.flaky.target
+        connection = http.client.HTTPConnection(present(target.hostname), target.port, timeout=60)
         drop = ("transfer-encoding", "content-length", "connection")
         headers = {key: value for key, value in self.headers.items() if key.lower() not in drop}
         connection.request(self.command, self.path, body, {**headers, "Content-Length": str(len(body))})

@@ -263,7 +263,12 @@ def test_on_s3_planning_a_complete_run_takes_one_listing_per_stage(
     recipe, store = loading.parse(RECIPE), Store(s3_url)
     for part in planned(recipe):
         made = hollow(STAGES[part.stage].metrics).model_dump(mode="json")
-        store.build(part, lambda folder, made=made: (folder / "file").write_text("x") and made)
+
+        def write(folder: Path, made: dict[str, Any] = made) -> dict[str, Any]:
+            (folder / "file").write_text("x")
+            return made
+
+        store.build(part, write)
     assert planning.plan(recipe, store).complete  # fills this machine's cache of manifests
     with flaky(s3_endpoint, seed=0) as proxy:
         proxy.failure_rate = 0.0

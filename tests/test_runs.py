@@ -157,7 +157,8 @@ def attempt(store: Store, recipe: Recipe, clock: Callable[[int], None], begin: i
 def test_an_attempt_with_cached_artifacts_only_keeps_the_time_of_the_run(
     store: Store, recipe: Recipe, clock: Callable[[int], None]
 ) -> None:
-    for begin, outcome, made in ((0, "made", 0), (10, "cached", 0), (20, "cached", 0), (30, "made", 30)):
+    attempts: list[tuple[int, Outcome, int]] = [(0, "made", 0), (10, "cached", 0), (20, "cached", 0), (30, "made", 30)]
+    for begin, outcome, made in attempts:
         attempt(store, recipe, clock, begin, outcome)
         record = runs.find(store, "first")
         assert record["made"] == {"started": at(made), "ended": at(made + 5)}

@@ -51,6 +51,7 @@ def make_tiny_model(folder: Path, seed: int = 0) -> Path:
     )
     tokenizer.chat_template = TEMPLATE
     tokenizer.save_pretrained(folder)
+    start, end = raw.token_to_id("<|im_start|>"), raw.token_to_id("<|im_end|>")
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=64,
@@ -60,9 +61,9 @@ def make_tiny_model(folder: Path, seed: int = 0) -> Path:
         num_key_value_heads=2,
         max_position_embeddings=512,
         tie_word_embeddings=True,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=start,
+        eos_token_id=end,
+        pad_token_id=end,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -11,6 +11,7 @@ environment on import, so not polars; of Prefect, which reads its settings on im
 import atexit
 import ctypes
 import gc
+import io
 import json
 import os
 import runpy
@@ -242,6 +243,7 @@ def _become(command: dict[str, Any]) -> None:
     # Coverage is measured in processes that a test starts, but not in servers, nor in children of either.
     if os.environ.pop(COVERAGE, None) is None and (measuring := sys.modules.get("coverage")):
         measuring.Coverage.current().stop()
+    assert isinstance(sys.stdout, io.TextIOWrapper)
     sys.stdout.reconfigure(write_through="PYTHONUNBUFFERED" in os.environ)
     os.chdir(command["folder"])
     sys.path[:1] = [] if command["safe"] else [command["folder"]]
@@ -262,10 +264,10 @@ def _run(how: str, what: str) -> NoReturn:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
         if isinstance(end.code, str):
             sys.stderr.write(f"{end.code}\n")
-    except BaseException:  # noqa: BLE001 - printed as the interpreter would
-        sys.excepthook(*sys.exc_info())
-        status, interrupted = 1, isinstance(sys.exception(), KeyboardInterrupt)
-    threading._shutdown()
+    except BaseException as error:  # noqa: BLE001 - printed as the interpreter would
+        sys.excepthook(type(error), error, error.__traceback__)
+        status, interrupted = 1, isinstance(error, KeyboardInterrupt)
+    threading._shutdown()  # pyright: ignore[reportAttributeAccessIssue]
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         if not stream.closed:

@@ -68,7 +68,7 @@ def datasketch_minhash(rows: pl.DataFrame, similarity: float) -> tuple[float, ND
     Returns:
         Rows a second, and the cluster of each row.
     """
-    from datasketch import MinHash, MinHashLSH
+    from datasketch import MinHash, MinHashLSH  # pyright: ignore[reportMissingImports]
 
     from tuner.curation.duplicates.clusters import components
 
@@ -91,8 +91,8 @@ def texts(rows: pl.DataFrame) -> list[str]:
 
 def _filtered(responses: Sequence[str]) -> int:
     """How many responses pass."""
-    from datatrove.data import Document
-    from datatrove.pipeline.filters import GopherRepetitionFilter
+    from datatrove.data import Document  # pyright: ignore[reportMissingImports]
+    from datatrove.pipeline.filters import GopherRepetitionFilter  # pyright: ignore[reportMissingImports]
 
     rules = GopherRepetitionFilter()
     return sum(rules.filter(Document(text=text, id="")) is True for text in responses)

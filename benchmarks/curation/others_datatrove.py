@@ -24,16 +24,20 @@ class Documents:
 
     def __call__(self, data: Any, rank: int, world_size: int) -> Iterator[Any]:
         """The documents of one task."""
-        from datatrove.data import Document
+        from datatrove.data import Document  # pyright: ignore[reportMissingImports]
 
         return (Document(text=text, id=str(number)) for number, text in enumerate(self._parts[rank]))
 
 
 def main(file: Path, folder: Path) -> None:
     """Finds the clusters."""
-    from datatrove.executor import LocalPipelineExecutor
-    from datatrove.pipeline.dedup import MinhashDedupBuckets, MinhashDedupCluster, MinhashDedupSignature
-    from datatrove.pipeline.dedup.minhash import MinhashConfig
+    from datatrove.executor import LocalPipelineExecutor  # pyright: ignore[reportMissingImports]
+    from datatrove.pipeline.dedup import (  # pyright: ignore[reportMissingImports]
+        MinhashDedupBuckets,
+        MinhashDedupCluster,
+        MinhashDedupSignature,
+    )
+    from datatrove.pipeline.dedup.minhash import MinhashConfig  # pyright: ignore[reportMissingImports]
 
     everything = texts(pl.read_parquet(file, columns=["instruction", "response"]))
     half = -(-len(everything) // WORKERS)

@@ -10,6 +10,7 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from tests.artifacts.conftest import Trained
+from tests.present import present
 from tuner.artifacts import aliases
 from tuner.artifacts.aliases import Entry
 from tuner.artifacts.fingerprint import Spec
@@ -72,7 +73,7 @@ class TestRollback:
         assert aliases.rollback(store, "champion").fingerprint == a.fingerprint
         with pytest.raises(InputError, match=r"points at run-a lora and never pointed at another"):
             aliases.rollback(store, "champion")
-        assert aliases.current(store, "champion").fingerprint == a.fingerprint
+        assert present(aliases.current(store, "champion")).fingerprint == a.fingerprint
 
     def test_a_rolled_back_move_is_skipped(self, store: Store, trained: Trained) -> None:
         a, b, c = (trained(name) for name in "abc")
@@ -96,7 +97,7 @@ class TestRollback:
         store.remove([f"artifacts/train/{a.fingerprint}/manifest.json"])
         with pytest.raises(InputError, match=r"adapter lora of run run-a .* is not complete"):
             aliases.rollback(store, "champion")
-        assert aliases.current(store, "champion").fingerprint == b.fingerprint
+        assert present(aliases.current(store, "champion")).fingerprint == b.fingerprint
 
 
 class TestAsAStack:
@@ -116,7 +117,7 @@ class TestAsAStack:
             else:
                 stack.append(move)
                 point(store, store.build(Spec("train", 1, {"name": move}, {}, move), lambda folder: {}))
-            assert aliases.current(store, "champion").run == f"run-{stack[-1]}"
+            assert present(aliases.current(store, "champion")).run == f"run-{stack[-1]}"
 
 
 def move(url: str, fingerprint: str, times: int, ready: Any) -> None:
@@ -145,7 +146,7 @@ class TestDamage:
         a, b = trained("a"), trained("b")
         first, second = point(store, a), point(store, b)
         path = "aliases/champion/000002.json"
-        text = store.read(path)
+        text = present(store.read(path))
         other = json.dumps({**json.loads(text), "number": 1}).encode()
         store.replace(path, {"empty": b"", "half": text[:40], "another's": other, "binary": b"\xff\x00"}[damage])
         line = f"{store.url}/{path} is not readable; remove it and set the alias again with tuner promote"

@@ -93,5 +93,5 @@ def test_whatever_decides_the_result_changes_the_fingerprint(change: dict[str, A
 
 def test_label_and_order_of_keys_do_not_change_the_fingerprint() -> None:
     assert dataclasses.replace(SPEC, label="other").fingerprint == SPEC.fingerprint
-    reordered = dataclasses.replace(SPEC, identity=dict(reversed(SPEC.identity.items())))
+    reordered = dataclasses.replace(SPEC, identity=dict(reversed(list(SPEC.identity.items()))))
     assert reordered.fingerprint == SPEC.fingerprint

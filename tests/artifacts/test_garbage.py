@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
+from tests.present import present
 from tuner import garbage, loading
 from tuner.artifacts import aliases
 from tuner.artifacts.fingerprint import Spec
@@ -68,7 +69,7 @@ def complete(store: Store) -> set[str]:
     for path in store.listing("artifacts"):
         _, stage, fingerprint, *rest = path.split("/")
         if rest == [MANIFEST]:
-            assert store.problem(store.find(stage, fingerprint)) is None
+            assert store.problem(present(store.find(stage, fingerprint))) is None
             fingerprints.add(fingerprint)
     return fingerprints
 
@@ -308,7 +309,7 @@ class TestConcurrently:
         name = "aliases/champion/000001.json"
         # Set a moment ago by a process that still found the adapter complete.
         aliases.point(store, "champion", run="r", adapter="a", fingerprint=made.fingerprint, why="")
-        text = store.read(name)
+        text = present(store.read(name))
         store.remove([name])
         store.meanwhile = lambda: raw(store, name, text)
         assert garbage.collect(store) == []

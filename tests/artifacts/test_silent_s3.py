@@ -63,7 +63,7 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Silent]:
 
 
 @pytest.mark.parametrize("kind", list(LIMITS))
-def test_no_request_takes_longer_than_two_minutes(kind: type[s3.Bounded]) -> None:
+def test_no_request_takes_longer_than_two_minutes(kind: type[s3.Brief | s3.Patient]) -> None:
     retries, connect, read = LIMITS[kind]
     pauses = sum(min(1.7**number * 0.1, 15) for number in range(retries))  # between the attempts of s3fs
     assert retries * max(connect, read) + pauses < MAX_WAIT

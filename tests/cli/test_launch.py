@@ -37,7 +37,7 @@ class Guarded(BaseHTTPRequestHandler):
 
     do_GET = do_POST = answer  # noqa: N815
 
-    def log_message(self, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         return
 
 
@@ -98,14 +98,14 @@ class Busy(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def log_message(self, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         return
 
 
 @pytest.fixture
 def busy(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Busy)
-    server.handle_error = lambda *_: None  # the client has gone before a late answer
+    server.handle_error = lambda request, client_address: None  # the client has gone before a late answer
     Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}/api"
     monkeypatch.setenv("PREFECT_API_URL", url)

@@ -64,8 +64,10 @@ def client(guarded: Server) -> Iterator["SyncPrefectClient"]:
     from prefect.client.orchestration import get_client
     from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-    client_settings = {PREFECT_API_URL: guarded.url, PREFECT_API_AUTH_STRING: guarded.auth}
-    with temporary_settings(client_settings), get_client(sync_client=True) as client:
+    with (
+        temporary_settings({PREFECT_API_URL: guarded.url, PREFECT_API_AUTH_STRING: guarded.auth}),
+        get_client(sync_client=True) as client,
+    ):
         yield client
 
 

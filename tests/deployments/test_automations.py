@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.events.schemas.automations import EventTrigger
+from prefect.events.schemas.events import ResourceSpecification
 from prefect.states import Failed
 
 from deployments import automations
@@ -33,7 +35,7 @@ def next_message(client: SyncPrefectClient, monkeypatch: pytest.MonkeyPatch) -> 
             self.send_response(204)
             self.end_headers()
 
-        def log_message(self, *args: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:
             return
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Webhook)
@@ -42,6 +44,8 @@ def next_message(client: SyncPrefectClient, monkeypatch: pytest.MonkeyPatch) -> 
         name="tuner",
         url=f"http://127.0.0.1:{server.server_port}/secret-address",
         json_data={"subject": "{{subject}}", "body": "{{body}}"},
+        headers=None,
+        cookies=None,
     ).save("tuner-test", overwrite=True)
     monkeypatch.setenv("TUNER_NOTIFY_BLOCK", "custom-webhook/tuner-test")
     cluster.cache_clear()
@@ -97,6 +101,7 @@ def test_no_automation_contains_the_address(guarded: Server, next_message: NextM
 
 def test_only_runs_of_this_project_are_watched() -> None:
     trigger = automations.crash_silent_runs().trigger
+    assert isinstance(trigger, EventTrigger) and isinstance(trigger.match_related, ResourceSpecification)
     assert trigger.match_related.root == {"prefect.resource.id": "prefect.tag.tuner", "prefect.resource.role": "tag"}
     # Three heartbeats and the server's own delay have to fit into two minutes.
     assert 60 < trigger.within.total_seconds() <= 100
@@ -108,4 +113,6 @@ def test_pending_runs_are_watched_in_process_pools(
 ) -> None:
     monkeypatch.setenv("TUNER_POOL_TYPE", pool_type)
     cluster.cache_clear()
-    assert ("prefect.flow-run.Pending" in automations.crash_silent_runs().trigger.after) is watched
+    trigger = automations.crash_silent_runs().trigger
+    assert isinstance(trigger, EventTrigger)
+    assert ("prefect.flow-run.Pending" in trigger.after) is watched

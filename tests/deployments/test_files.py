@@ -3,6 +3,7 @@
 import asyncio
 import re
 import tomllib
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from importlib import import_module
 from itertools import pairwise
@@ -87,7 +88,7 @@ def test_a_regeneration_may_be_had_weekly_and_garbage_is_collected_nightly(
 ) -> None:
     (given,) = deployment(name)["schedules"]
     schedule = CronSchedule(cron=given["cron"], timezone=given["timezone"])
-    dates: list[datetime] = asyncio.run(schedule.get_dates(4))
+    dates: Sequence[datetime] = asyncio.run(schedule.get_dates(4))
     assert all(later - earlier == every for earlier, later in pairwise(dates))
     assert given["active"] is active
 

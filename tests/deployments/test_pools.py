@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any, get_args
 
 import pytest
-from docker.models.containers import _create_container_args
+from docker.models.containers import _create_container_args  # pyright: ignore[reportAttributeAccessIssue]
 from docker.types import DeviceRequest
 from docker.utils import parse_bytes
 from prefect.blocks.system import Secret
@@ -40,11 +40,11 @@ def place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "the-secret-key")
 
 
-def template(kind: str, pool: str, **settings: Any) -> dict[str, Any]:
+def template(kind: PoolType, pool: str, **settings: Any) -> dict[str, Any]:
     return pools.template(pool, Cluster(pool_type=kind, **settings))
 
 
-def prepared(kind: str, pool: str, **values: Any) -> Any:
+def prepared(kind: PoolType, pool: str, **values: Any) -> Any:
     """What a worker makes of a template for a flow run."""
     run = FlowRun(id=uuid.uuid4(), flow_id=uuid.uuid4(), name="quickstart: lora r8")
 
@@ -52,7 +52,8 @@ def prepared(kind: str, pool: str, **values: Any) -> Any:
         async with get_client() as client:
             its = template(kind, pool, network="tuner_default")
             made = await TYPES[kind].job_configuration.from_template_and_values(its, values, client=client)
-        made.prepare_for_flow_run(run, flow=Flow(name="tune"), work_pool=WorkPool(name=pool, type=kind))
+        work_pool = WorkPool(name=pool, type=kind, default_queue_id=uuid.uuid4())
+        made.prepare_for_flow_run(run, flow=Flow(name="tune", labels={}), work_pool=work_pool)
         return made
 
     return asyncio.run(make())
@@ -64,7 +65,7 @@ def is_heard_in_time(environment: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize(("kind", "pool"), KINDS)
-def test_the_server_takes_it(kind: str, pool: str, client: SyncPrefectClient) -> None:
+def test_the_server_takes_it(kind: PoolType, pool: str, client: SyncPrefectClient) -> None:
     made = client.create_work_pool(
         WorkPoolCreate(name=f"{kind}-{pool}-{uuid.uuid4()}", type=kind, base_job_template=template(kind, pool))
     )
@@ -72,7 +73,7 @@ def test_the_server_takes_it(kind: str, pool: str, client: SyncPrefectClient) ->
 
 
 @pytest.mark.parametrize(("kind", "pool"), KINDS)
-def test_every_variable_is_used_and_has_a_type_and_a_default_of_it(kind: str, pool: str) -> None:
+def test_every_variable_is_used_and_has_a_type_and_a_default_of_it(kind: PoolType, pool: str) -> None:
     its = template(kind, pool)
     used = {found.name for found in find_placeholders(its["job_configuration"])}
     properties = its["variables"]["properties"]
@@ -114,7 +115,8 @@ def test_a_container_is_confined_and_gets_its_gpu(pool: str, gpus: int, client: 
 def test_a_template_holds_no_key(client: SyncPrefectClient) -> None:
     pools._save_credentials()
     assert "the-secret-key" not in str(template("docker", "gpu"))
-    assert Secret.load("tuner-aws-secret-access-key").get() == "the-secret-key"
+    secret = Secret.load("tuner-aws-secret-access-key")
+    assert isinstance(secret, Secret) and secret.get() == "the-secret-key"
 
 
 def test_containers_without_a_shared_store_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

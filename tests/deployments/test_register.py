@@ -16,6 +16,7 @@ from deployments.register import listed, register
 from deployments.settings import cluster
 from tests.deployments.conftest import Server
 from tests.deployments.processes import PATIENCE, until
+from tests.present import present
 from tuner.errors import InputError
 
 CRASH = automations.crash_silent_runs().name
@@ -41,7 +42,7 @@ def test_everything_is_there(guarded: Server, client: SyncPrefectClient, monkeyp
         assert (there.work_pool_name, there.version) == (each["work_pool"]["name"], each["version"])
         assert (there.description, there.tags) == (each["description"], ["tuner"])
         assert (there.entrypoint, there.pull_steps or []) == (each["entrypoint"], []), "nothing is fetched at run time"
-        fields = there.parameter_openapi_schema["properties"]
+        fields = present(there.parameter_openapi_schema)["properties"]
         assert fields and all(field.get("default", "") is not None for field in fields.values()), (
             "it would be sent back"
         )

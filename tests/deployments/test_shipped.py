@@ -61,7 +61,7 @@ def test_what_does_not_is_refused_in_one_line(given: dict[str, Any], said: str) 
 
 def test_a_run_without_a_deployment_is_refused() -> None:
     run = FlowRun(flow_id=uuid.uuid4(), name="loose")
-    refused = shipped.refusal(run, None, WorkPool(name="cpu", type="process"))
+    refused = shipped.refusal(run, None, WorkPool(name="cpu", type="process", default_queue_id=uuid.uuid4()))
     assert refused and refused.startswith("the flow run has no deployment")
 
 

@@ -55,7 +55,7 @@ def tuner(begin: Begin) -> Tuner:
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         process = begin(*arguments, **environment)
         try:
-            stdout, stderr = process.communicate(LONGEST_SECONDS)
+            stdout, stderr = process.communicate(timeout=LONGEST_SECONDS)
         finally:
             if process.returncode is None:
                 os.killpg(process.pid, signal.SIGKILL)

@@ -96,7 +96,7 @@ def _work(work):
     (work.folder / "rows.txt").write_text(str(sum(each.metrics["rows"] for each in work.manifests("rows"))))
     return Counted(rows=int((work.folder / "rows.txt").read_text()))
 
-COUNT = Stage("count", 1, Counted, _parts, _work, "Counts the rows that were drawn.")
+COUNT = Stage("count", 1, Counted, _parts, _work, "Counts the generated rows.")
 """,
 }
 

@@ -15,7 +15,7 @@ from tests.e2e.conftest import MAIN, Tuner, manifests
 pytestmark = pytest.mark.e2e
 
 
-def refused(result: object, *words: str) -> None:
+def refused(result: subprocess.CompletedProcess[str], *words: str) -> None:
     """Checks for exit code 2 and a single line on standard error with these words."""
     lines = result.stderr.strip().splitlines()
     assert result.returncode == 2, result.stderr

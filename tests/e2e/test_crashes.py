@@ -136,7 +136,7 @@ def test_two_runs_at_once_on_one_store(one_adapter: Path, tmp_path: Path, begin:
         for i in range(2)
     ]
     for process in processes:
-        _, stderr = process.communicate(PATIENCE)
+        _, stderr = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, stderr
     for (stage, fingerprint), manifest in manifests(store).items():
         folder = store / "artifacts" / stage / fingerprint

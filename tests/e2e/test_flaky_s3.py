@@ -43,7 +43,7 @@ def test_a_whole_run(
     assert set(manifests(copy)) == set(manifests(finished.store))
     assert data_bytes(manifests(copy)) == data_bytes(manifests(finished.store))
 
-    flow_run = re.search(r"flow-run/(\S+)", result.stdout)[1]
+    flow_run = re.findall(r"flow-run/(\S+)", result.stdout)[0]
     runs = call(f"{prefect_url}/task_runs/filter", {"flow_runs": {"id": {"any_": [flow_run]}}})
     assert {run["state_name"] for run in runs} == {"Completed"}
     retried = [run for run in runs if run["run_count"] > 1]

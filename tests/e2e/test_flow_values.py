@@ -24,7 +24,7 @@ pipeline(**json.loads(sys.argv[1]))
 
 def run(warm: Warm, url: str, name: str, **parameters: Any) -> dict[str, Any]:
     """Runs the flow to its end; returns the newest flow run whose name contains `name`."""
-    warm.start(FLOW, json.dumps(parameters), PREFECT_API_URL=url).communicate(PATIENCE)
+    warm.start(FLOW, json.dumps(parameters), PREFECT_API_URL=url).communicate(timeout=PATIENCE)
     newest = {"flow_runs": {"name": {"like_": name}}, "sort": "START_TIME_DESC", "limit": 1}
     return call(f"{url}/flow_runs/filter", newest)[0]
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 def collect(warm: Warm, url: str, argument: str) -> str:
     command = f"from flows.collect_garbage import collect_garbage; print(collect_garbage({argument}))"
     process = warm.start(command, PREFECT_API_URL=url)
-    stdout, stderr = process.communicate(PATIENCE)
+    stdout, stderr = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, stderr
     return stdout.split()[-1]
 

@@ -8,6 +8,7 @@ import pytest
 
 from tasks.slots import LEASE_SECONDS, LIMIT
 from tests.e2e.conftest import holder
+from tests.present import present
 from tests.rest import call
 
 pytestmark = pytest.mark.e2e
@@ -26,13 +27,13 @@ def one_slot(prefect_url: str) -> Iterator[dict[str, str]]:
 
 def test_the_slot_of_a_killed_process_is_free_again(one_slot: dict[str, str]) -> None:
     first = holder(one_slot)
-    assert first.stdout.readline() == "held\n"
+    assert present(first.stdout).readline() == "held\n"
     taken = time.monotonic()
     second = holder(one_slot)
     first.kill()
     first.wait()
 
-    assert second.stdout.readline() == "held\n"
+    assert present(second.stdout).readline() == "held\n"
     waited = time.monotonic() - taken
     assert LEASE_SECONDS - 10 < waited < LEASE_SECONDS + 4 * LOOP_SECONDS
 
@@ -40,6 +41,6 @@ def test_the_slot_of_a_killed_process_is_free_again(one_slot: dict[str, str]) ->
     assert second.returncode == 0
     released = time.monotonic()
     third = holder(one_slot)
-    assert third.stdout.readline() == "held\n"
+    assert present(third.stdout).readline() == "held\n"
     assert time.monotonic() - released < LEASE_SECONDS - 10, "a process that ends normally releases its slot"
     third.communicate()

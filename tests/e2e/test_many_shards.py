@@ -34,7 +34,7 @@ pipeline(**json.loads(sys.argv[1]))
 def run(warm: Warm, url: str, **parameters: Any) -> tuple[int, str]:
     """Runs the flow; returns its exit code and standard error."""
     process = warm.start(FLOW, json.dumps(parameters), PREFECT_API_URL=url)
-    _, stderr = process.communicate(PATIENCE)
+    _, stderr = process.communicate(timeout=PATIENCE)
     return process.wait(), stderr
 
 

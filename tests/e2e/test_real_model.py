@@ -32,8 +32,8 @@ def test_a_small_quickstart(tuner: Tuner, tmp_path: Path) -> None:
     result = tuner("run", *arguments)
 
     assert result.returncode == 0, result.stderr
-    name = re.search(r"^run {2,}(\S+)", result.stdout, re.M)[1]
-    report = Path(re.search(r"^report {2,}(\S+)", result.stdout, re.M)[1])
+    name = re.findall(r"^run {2,}(\S+)", result.stdout, re.M)[0]
+    report = Path(re.findall(r"^report {2,}(\S+)", result.stdout, re.M)[0])
     comparison = json.loads((report.parent / "comparison.json").read_text())
     assert report.stat().st_size > 50_000
     assert re.search(r"lora|prompt_tuning", result.stdout)

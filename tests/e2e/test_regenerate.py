@@ -9,6 +9,7 @@ import pytest
 
 from tests.deployments.processes import PATIENCE, kill, until
 from tests.e2e.conftest import manifests
+from tests.present import present
 from tests.rest import call, states
 from tests.warm import Warm
 from tuner import loading
@@ -27,7 +28,7 @@ FLOW = (
 
 def run_flow(warm: Warm, recipe: Path, url: str) -> None:
     process = warm.start(FLOW, recipe.read_text(), PREFECT_API_URL=url)
-    _, stderr = process.communicate(PATIENCE)
+    _, stderr = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, stderr
 
 
@@ -48,7 +49,8 @@ def records(store: Path) -> list[dict[str, Any]]:
 
 def rows(store: Store, record: dict[str, Any], side: str) -> set[str]:
     fingerprint = next(each["fingerprint"] for each in record["artifacts"] if each["stage"] == "split")
-    return set(parquet.read(store.fetch(store.find("split", fingerprint), f"{side}.parquet"))["row_id"].to_pylist())
+    split = present(store.find("split", fingerprint))
+    return set(parquet.read(store.fetch(split, f"{side}.parquet"))["row_id"].to_pylist())
 
 
 def made(record: dict[str, Any], stage: str) -> list[str]:
@@ -72,7 +74,7 @@ def test_three_rounds_of_which_the_last_is_killed_and_resumed(
 
     run_flow(warm, one_adapter, prefect_url)
     (first,) = records(folder)
-    champion = aliases.current(store, "champion")
+    champion = present(aliases.current(store, "champion"))
     assert (champion.run, champion.adapter, champion.why) == (first["name"], "lora", "there is no champion yet")
 
     run_flow(warm, one_adapter, prefect_url)
@@ -87,7 +89,7 @@ def test_three_rounds_of_which_the_last_is_killed_and_resumed(
     (compared,) = (each for each in store.manifests("compare") if "champion" in each.inputs)
     promoted = compared.metrics["difference"]["high"] < 0
     assert compared.metrics["outcome"] == ("better" if promoted else "not_better")
-    assert aliases.current(store, "champion").run == (second if promoted else first)["name"]
+    assert present(aliases.current(store, "champion")).run == (second if promoted else first)["name"]
 
     # As if the flow had been killed just before its end: the next one makes the decision before a new round.
     (folder / "aliases" / "challenger" / "000002.json").unlink()

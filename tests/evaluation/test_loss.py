@@ -24,7 +24,7 @@ Rows = list[Encoded]
 
 @pytest.mark.parametrize("max_length", [256, 70])
 def test_ids_and_mask_equal_trls(tiny: Path, tokenizer: Any, model: Any, tmp_path: Path, max_length: int) -> None:
-    from trl import SFTTrainer
+    from trl.trainer.sft_trainer import SFTTrainer
 
     from tuner.artifacts import parquet
     from tuner.training import worker
@@ -41,8 +41,9 @@ def test_ids_and_mask_equal_trls(tiny: Path, tokenizer: Any, model: Any, tmp_pat
     ours = [loss.encode(tokenizer, row["prompt"], row["completion"], max_length) for row in rows]
     kept = [row for row in ours if row.tokens]
     assert len(kept) < len(ours) or max_length == 256
-    assert [row.ids for row in kept] == list(trainer.train_dataset["input_ids"])
-    masks = [[label != -100 for label in labels] for labels in trainer.train_dataset["labels"]]
+    dataset: Any = trainer.train_dataset
+    assert [row.ids for row in kept] == list(dataset["input_ids"])
+    masks = [[label != -100 for label in labels] for labels in dataset["labels"]]
     assert [[index >= row.start for index in range(len(row.ids))] for row in kept] == masks
 
 

@@ -17,6 +17,7 @@ from tuner import loading
 from tuner.errors import InputError
 from tuner.registry import NAMES, STAGES, planned
 from tuner.stage import label_range
+from tuner.training.methods.lora import Lora
 
 RECIPE = """\
 name: small
@@ -76,7 +77,8 @@ def test_filled_in_fields_change_the_recipe() -> None:
     )
     assert (changed.generation.rows, changed.seed, changed.curation.quality.minimum) == (48, 0, 0.25)
     assert {adapter.epochs for adapter in changed.training.values()} == {1.5}
-    assert changed.training["lora"].r == 4
+    lora = changed.training["lora"]
+    assert isinstance(lora, Lora) and lora.r == 4
     assert form.recipe_from_form("fair").name == "fair"
 
 

@@ -1,5 +1,7 @@
 """A flow run is named after its run in the store unless a user named it; invalid input is reported in its state."""
 
+from typing import Any
+
 import pytest
 from prefect.states import Failed
 from prefect.utilities.names import generate_slug
@@ -40,7 +42,7 @@ def test_a_flow_run_with_an_invalid_recipe_is_named_refused(monkeypatch: pytest.
 
 
 def test_an_input_error_becomes_a_failed_state_and_other_errors_are_raised() -> None:
-    def work(error: Exception) -> None:
+    def work(error: Exception) -> Any:
         raise error
 
     error = InputError("rows: is missing")

@@ -18,6 +18,7 @@ from tuner.generation import engines, seeds
 from tuner.generation.engines import Completion, Facts, Request
 from tuner.generation.engines.transformers import TransformersEngine
 from tuner.generation.generate import Generator, generate
+from tuner.generation.metrics import Generated
 from tuner.generation.settings import Sampling
 from tuner.generation.shards import shards
 from tuner.models import loading, templates
@@ -216,7 +217,7 @@ class TestStage:
         yield
         release()
 
-    def shard(self, folder: Path, into: Path, shard: int, *overrides: str) -> tuple[bytes, dict[str, Any]]:
+    def shard(self, folder: Path, into: Path, shard: int, *overrides: str) -> tuple[bytes, Generated]:
         text = (
             f"name: tiny\nmodels: {{generator: {folder}, student: {folder}}}\n"
             "generation: {rows: 8, shard_rows: 5, instruction: {max_tokens: 12}, response: {max_tokens: 12}}\n"

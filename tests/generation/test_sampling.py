@@ -1,5 +1,7 @@
 """Sampling with a row's own random number follows the distribution that transformers defines."""
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given
@@ -17,11 +19,12 @@ LAST = 1 - 2**-53
 
 def expected(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
     """The truncated probabilities, by transformers' own processors in the order in which it applies them."""
-    scores = TemperatureLogitsWarper(sampling.temperature)(None, logits) if sampling.temperature != 1 else logits
+    ids: Any = None  # what none of them reads
+    scores = TemperatureLogitsWarper(sampling.temperature)(ids, logits) if sampling.temperature != 1 else logits
     if sampling.top_p < 1:
-        scores = TopPLogitsWarper(sampling.top_p)(None, scores)
+        scores = TopPLogitsWarper(sampling.top_p)(ids, scores)
     if sampling.min_p > 0:
-        scores = MinPLogitsWarper(sampling.min_p)(None, scores)
+        scores = MinPLogitsWarper(sampling.min_p)(ids, scores)
     return torch.softmax(scores.double(), dim=-1)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.hollow import hollow
+from tests.present import present
 from tests.regeneration.conftest import RECIPE, Complete
 from tests.tiny import make_tiny_model
 from tuner import loading
@@ -41,7 +42,7 @@ def test_where_there_is_no_champion_the_best_adapter_becomes_it(
     assert decision.promoted
     assert decision.line == f"two of {run} is the new champion: there is no champion yet"
     assert named(store, "champion") == named(store, "challenger") == [(run, "two")]
-    entry = aliases.current(store, "champion")
+    entry = present(aliases.current(store, "champion"))
     assert (entry.fingerprint, entry.why) == (decision.fingerprint, "there is no champion yet")
     assert entry.fingerprint == planned(recipe).one("train", "two").fingerprint
     assert decision.comparison.challenger.loss == 1
@@ -68,9 +69,9 @@ def test_the_run_records_the_comparison_once(store: Store, recipe: Recipe, compl
     run = complete(recipe)
     for _ in range(2):
         decided(store, run)
-    noted = [each["fingerprint"] for each in store.read_run(run)["artifacts"] if each["stage"] == "compare"]
+    noted = [each["fingerprint"] for each in present(store.read_run(run))["artifacts"] if each["stage"] == "compare"]
     assert noted == [compare(store, run).fingerprint]
-    assert store.read_run(run)["state"] == "completed"
+    assert present(store.read_run(run))["state"] == "completed"
 
 
 class TestSecondRound:
@@ -87,11 +88,11 @@ class TestSecondRound:
         compared = compare(store, run)
         decision = decide(store, run, compared)
         assert (decision.comparison.outcome, decision.promoted) == ("better", True)
-        assert decision.comparison.difference.high < 0
+        assert present(present(decision.comparison.difference).high) < 0
         assert "lower than the champion's: \N{MINUS SIGN}" in decision.line
         assert named(store, "champion") == [(first, "one"), (run, "two")]
         assert named(store, "challenger") == [(first, "one"), (run, "two")]
-        assert decision.champion.run == first
+        assert present(decision.champion).run == first
 
     def test_a_challenger_that_is_no_better_does_not(
         self, store: Store, recipe: Recipe, complete: Complete, first: str
@@ -100,7 +101,7 @@ class TestSecondRound:
         compared = compare(store, run)
         decision = decide(store, run, compared)
         # The very same weights: no difference at all.
-        assert (decision.comparison.outcome, decision.comparison.difference.high) == ("not_better", 0)
+        assert (decision.comparison.outcome, present(decision.comparison.difference).high) == ("not_better", 0)
         assert decision.line.startswith(
             f"one of {first} stays the champion: the challenger's held-out loss is not shown"
         )
@@ -114,16 +115,19 @@ class TestSecondRound:
         run = complete(second, one="bad", two="good", really=True)
         compared = compare(store, run)
         wanted = planned(second)
-        rows = parquet.read(store.fetch(store.find("split", wanted.one("split").fingerprint), "validation.parquet"))
+        split = present(store.find("split", wanted.one("split").fingerprint))
+        rows = parquet.read(store.fetch(split, "validation.parquet"))
         losses = parquet.read(store.fetch(compared, "losses.parquet")).to_pylist()
         assert [row["row_id"] for row in losses] == rows["row_id"].to_pylist() * 2
         assert [row["subject"] for row in losses] == ["challenger"] * rows.num_rows + ["champion"] * rows.num_rows
         # The evaluator is the one that scored the run's adapters.
-        evaluated = Evaluated.read(store.find("evaluate", wanted.one("evaluate").fingerprint)).subjects["two"]
+        evaluation = present(store.find("evaluate", wanted.one("evaluate").fingerprint))
+        evaluated = Evaluated.read(evaluation).subjects["two"]
         measured = Compared.read(compared)
         assert measured.challenger.model_dump() == pytest.approx(evaluated.model_dump())
-        assert measured.difference.difference == pytest.approx(measured.challenger.loss - measured.champion.loss)
-        assert measured.overlap.near_overlap == 0
+        losses_apart = present(measured.challenger.loss) - present(present(measured.champion).loss)
+        assert present(measured.difference).difference == pytest.approx(losses_apart)
+        assert present(measured.overlap).near_overlap == 0
 
     def test_deciding_again_moves_nothing_even_after_a_rollback(
         self, store: Store, recipe: Recipe, complete: Complete, first: str
@@ -145,7 +149,7 @@ class TestSecondRound:
         compared, sides = compare(store, run), contest(store, run)
         aliases.point(store, "champion", run=run, adapter="two", fingerprint=sides.fingerprint, why="interrupted")
         decision = decide(store, run, compared)
-        assert (decision.promoted, decision.champion.run) == (True, first)
+        assert (decision.promoted, present(decision.champion).run) == (True, first)
         assert named(store, "champion") == [(first, "one"), (run, "two")]
         assert named(store, "challenger") == [(first, "one"), (run, "two")]
 
@@ -194,7 +198,7 @@ def test_a_champion_that_was_trained_on_held_out_rows_is_not_measured_on_them(
     compared = compare(store, run)
     decision = decide(store, run, compared)
     assert (decision.comparison.outcome, decision.promoted) == ("leak", False)
-    assert decision.comparison.overlap.exact_overlap > 0
+    assert present(decision.comparison.overlap).exact_overlap > 0
     assert "are equal or similar to the champion's training data, such as 42-" in decision.line
     assert [file.name for file in compared.files] == ["verdict.txt"]
 
@@ -203,7 +207,7 @@ def test_a_champion_that_is_missing_in_the_store_is_named(
     store: Store, recipe: Recipe, complete: Complete, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decided(store, complete(recipe))
-    lost = replace(aliases.current(store, "champion"), fingerprint="0" * 64)
+    lost = replace(present(aliases.current(store, "champion")), fingerprint="0" * 64)
     run = complete(following(recipe, store))
     monkeypatch.setattr(aliases, "history", lambda *_: [lost])
     with pytest.raises(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.present import present
 from tests.regeneration.conftest import Complete
 from tuner import loading, runs
 from tuner.artifacts import aliases, parquet
@@ -13,7 +14,7 @@ from tuner.lineage import lineage
 from tuner.recipe import Recipe
 from tuner.regeneration.rounds import following, undecided
 from tuner.registry import planned
-from tuner.runs import Run
+from tuner.runs import Run, State
 from tuner.splitting.metrics import SplitMetrics
 
 
@@ -21,7 +22,9 @@ def changed(recipe: Recipe, *overrides: str) -> Recipe:
     return loading.parse(loading.text(recipe), overrides)
 
 
-def done(store: Store, recipe: Recipe, state: str = "completed", until: str = "report", name: str | None = None) -> str:
+def done(
+    store: Store, recipe: Recipe, state: State = "completed", until: str = "report", name: str | None = None
+) -> str:
     """A run of which only the record exists."""
     run = Run.start(store, recipe, name, until)
     run.note(planned(recipe).one("split"), "made")
@@ -30,7 +33,7 @@ def done(store: Store, recipe: Recipe, state: str = "completed", until: str = "r
 
 
 def sides(store: Store, recipe: Recipe) -> dict[str, set[str]]:
-    split = store.find("split", planned(recipe).one("split").fingerprint)
+    split = present(store.find("split", planned(recipe).one("split").fingerprint))
     return {
         side: set(parquet.read(store.fetch(split, f"{side}.parquet"))["row_id"].to_pylist())
         for side in ("train", "validation", "left_out")
@@ -52,7 +55,7 @@ class TestFollowing:
         assert (third.generation.rounds, third.split.former) == (3, planned(second).one("split").fingerprint)
 
     @pytest.mark.parametrize("state", ["running", "failed", "interrupted"])
-    def test_an_incomplete_round_is_resumed(self, store: Store, recipe: Recipe, state: str) -> None:
+    def test_an_incomplete_round_is_resumed(self, store: Store, recipe: Recipe, state: State) -> None:
         done(store, recipe)
         second = following(recipe, store)
         done(store, second, state)
@@ -111,10 +114,10 @@ def test_old_rows_keep_their_sides_and_new_rows_are_added(store: Store, grown: t
     before, after = sides(store, first), sides(store, second)
     assert before["train"] < after["train"]
     assert before["validation"] < after["validation"]
-    split = SplitMetrics.read(store.find("split", planned(second).one("split").fingerprint))
+    split = SplitMetrics.read(present(store.find("split", planned(second).one("split").fingerprint)))
     assert split.former_rows == len(before["train"]) + len(before["validation"])
     # Three rows are rejected as duplicates: two of the second round, one of the first.
-    curated = Curated.read(store.find("curate", planned(second).one("curate").fingerprint))
+    curated = Curated.read(present(store.find("curate", planned(second).one("curate").fingerprint)))
     assert (curated.rows, curated.kept) == (160, 157)
 
 

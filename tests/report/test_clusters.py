@@ -24,7 +24,7 @@ def as_data(tmp_path):
     return describe
 
 
-def member(row, *, lost="near_duplicate", to="42-0-1", similarity=0.6, cluster="42-0-1"):
+def member(row, *, lost: str | None = "near_duplicate", to="42-0-1", similarity=0.6, cluster="42-0-1"):
     reasons = [lost] if lost else []
     verdict = "rejected" if lost else "kept"
     fields = {"verdict": verdict, "reasons": reasons, "duplicate_of": to if lost else None, "cluster": cluster}
@@ -100,7 +100,7 @@ def test_only_the_largest_clusters_are_shown(as_data):
     some = unique_rows()
     for index in range(0, 96, 3):
         for loser in (index + 1, index + 2) if index < 6 else (index + 1,):
-            name = some[index]["row_id"]
+            name = str(some[index]["row_id"])
             some[loser] = member(some[loser], to=name, cluster=name)
     shown = as_data(some)
     assert len(shown) == clusters.MAX_CLUSTERS

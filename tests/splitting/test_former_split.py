@@ -115,12 +115,12 @@ def test_a_former_split_with_a_row_on_both_sides_is_refused(tmp_path):
 
 def test_too_few_rows_are_explained_by_those_left_out(tmp_path):
     kept = rows([f"Instruction number {i}" for i in range(4)])
-    swapped = [
+    train, validation = (
         [row(f"old-{kept['row_id']}", kept["instruction"]) for kept in kept if side(kept["instruction"], 0.5) == s]
         for s in ("validation", "train")
-    ]
+    )
     with pytest.raises(StageError, match="1 short_response; left out: 4 near_other_side"):
-        split_rows(kept, tmp_path, former(*swapped, tmp_path))
+        split_rows(kept, tmp_path, former(train, validation, tmp_path))
 
 
 @settings(max_examples=40)

@@ -25,10 +25,10 @@ CURATED = hollow(Curated, rows=6, kept=3, funnel={"empty": 0, "short_response": 
 ENOUGH = rows([f"Instruction number {i}" for i in range(40)], "enough")
 
 
-def split_rows(kept, folder, former=None, shards=1, **settings):
+def split_rows(kept, folder, former=None, shards=1, validation=0.5, **settings):
     size = -(-len(kept) // shards)
     paths = [write(kept[at : at + size], folder / f"{at}.parquet") for at in range(0, len(kept), size)]
-    metrics = split(paths, Split(**{"validation": 0.5} | settings), former, CURATED, folder)
+    metrics = split(paths, Split(validation=validation, **settings), former, CURATED, folder)
     return metrics, *(parquet.read(folder / f"{name}.parquet").to_pylist() for name in ("train", "validation"))
 
 

@@ -3,10 +3,12 @@
 import inspect
 import pkgutil
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from prefect.cache_policies import CachePolicy
 from prefect.client.schemas.objects import TaskRun
+from prefect.context import TaskRunContext
 from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 from prefect.states import Failed
 from prefect.tasks import Task
@@ -14,6 +16,7 @@ from prefect.tasks import Task
 import tasks
 from tasks.policy import RETRIES, RETRY_DELAY_SECONDS, is_transient, should_retry
 from tasks.stages import TASKS
+from tests.present import present
 from tuner.errors import InputError, StageError, UnreachableError
 from tuner.registry import NAMES
 from tuner.training.process import TrainingKilledError, TrainingTimeoutError
@@ -74,8 +77,9 @@ def cache_key(each: Task[..., Any], fingerprint: str) -> str | None:
     class Context:
         task = each
 
-    assert each.cache_policy is not None
-    return each.cache_policy.compute_key(Context(), {"fingerprint": fingerprint, "label": "shard 1"}, {})
+    assert isinstance(each.cache_policy, CachePolicy)
+    context = cast(TaskRunContext, Context())
+    return each.cache_policy.compute_key(context, {"fingerprint": fingerprint, "label": "shard 1"}, {})
 
 
 def named(each: Task[..., Any]) -> str:
@@ -91,8 +95,8 @@ def test_a_task_is_retried_only_after_a_transient_error(each: Task[..., Any]) ->
     run = TaskRun(task_key=each.task_key, dynamic_key="1", run_count=1)
     assert each.retries
     with temporary_settings({PREFECT_LOGGING_TO_API_ENABLED: False}):
-        assert each.retry_condition_fn(each, run, Failed(data=UnreachableError("503")))
-        assert not each.retry_condition_fn(each, run, Failed(data=InputError("no such model")))
+        assert present(each.retry_condition_fn)(each, run, Failed(data=UnreachableError("503")))
+        assert not present(each.retry_condition_fn)(each, run, Failed(data=InputError("no such model")))
 
 
 @pytest.mark.parametrize("each", MAKING, ids=named)

@@ -27,5 +27,5 @@ def test_an_artifact_of_another_worker_is_cached() -> None:
 
     store.build(spec, write)
     state = stages.make("train", spec.fingerprint, recipe.model_dump(mode="json"), "lora")
-    assert isinstance(state, State)
+    assert isinstance(state, State) and isinstance(state.data, dict)
     assert (state.name, state.is_completed(), state.data["fingerprint"]) == ("Cached", True, spec.fingerprint)

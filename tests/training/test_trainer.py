@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.present import present
 from tests.training.conftest import MakeJob
 from tuner.models import loading
 from tuner.training import worker
@@ -31,5 +32,5 @@ def test_loss_equals_trls(make_job: MakeJob, method: str, options: dict[str, obj
     count = (batch["labels"] != -100).sum()
     with torch.no_grad():
         ours = trainer.compute_loss(trainer.model, dict(batch), num_items_in_batch=count)
-        theirs = SFTTrainer.compute_loss(trainer, trainer.model, dict(batch), num_items_in_batch=count)
+        theirs = SFTTrainer.compute_loss(trainer, present(trainer.model), dict(batch), num_items_in_batch=count)
     assert ours.item() == pytest.approx(theirs.item(), rel=1e-5)

@@ -40,11 +40,11 @@ def folder(tmp_path_factory):
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
-    from transformers import BertConfig, BertModel, BertTokenizerFast
+    from transformers import BertConfig, BertModel, BertTokenizer
 
     bert, folder = tmp_path_factory.mktemp("bert"), tmp_path_factory.mktemp("sentences")
     (bert / "vocab.txt").write_text("\n".join(VOCABULARY))
-    BertTokenizerFast(vocab=str(bert / "vocab.txt")).save_pretrained(bert)
+    BertTokenizer(vocab=str(bert / "vocab.txt")).save_pretrained(bert)
     torch.manual_seed(0)
     config = BertConfig(
         vocab_size=len(VOCABULARY), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32

@@ -1,12 +1,14 @@
 """Sets of phrases and similarities do not depend on how the rows are sharded."""
 
+from typing import Any, get_args
+
 import numpy as np
 import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.curation.columns.test_ngrams import WORDS, jaccard
-from tuner.curation.checks.duplicates import Near
+from tuner.curation.checks.duplicates import Near, Text
 from tuner.curation.columns.ngrams import sets_of
 from tuner.curation.columns.words import split
 from tuner.curation.duplicates import shingles
@@ -31,7 +33,7 @@ def loader(shards):
 def test_gathered_sets_do_not_depend_on_the_sharding(rows, shard_rows, ngram, data):
     shards = [rows[begin : begin + shard_rows] for begin in range(0, len(rows), shard_rows)]
     subsets = st.sets(st.sampled_from(range(len(rows)))).map(sorted)
-    wanted = {on: np.array(data.draw(subsets), np.int64) for on in ("instruction", "response", "both")}
+    wanted: dict[Text, Any] = {on: np.array(data.draw(subsets), np.int64) for on in get_args(Text)}
     sets = shingles.gather(loader(shards), [len(shard) for shard in shards], wanted, ngram)
     for on, positions in wanted.items():
         texts = [

@@ -163,7 +163,8 @@ class Stack:
         file = self.folder / "s3.json"
         file.write_text(self.config["configs"]["s3"]["content"])
         places = {"-dir=/data": f"-dir={self.folder}", "-s3.config=/etc/seaweedfs/s3.json": f"-s3.config={file}"}
-        command = [places.get(part, part) for part in self.config["services"]["objects"]["command"]]
+        given: list[str] = self.config["services"]["objects"]["command"]
+        command = [places.get(part, part) for part in given]
         command += [f"-s3.port={self.ports['objects']}", f"-s3.port.grpc={free_port()}"]
         for part in ("master", "volume", "filer"):
             command += [f"-{part}.port={free_port()}", f"-{part}.port.grpc={free_port()}"]

@@ -16,7 +16,7 @@ from tests.warm import Warm
 
 
 def start_up(
-    processes: Processes, python: str, port: int | None = None, **environment: str
+    processes: Processes, python: str, port: int | None = None, /, **environment: str
 ) -> tuple["subprocess.Popen[bytes]", str]:
     """Starts `tuner up` under the name `up` and waits until it is ready; returns the process and its API's URL."""
     port = port or free_port()
@@ -61,7 +61,7 @@ def up(tmp_path_factory: pytest.TempPathFactory, warm: Warm, database: Path) -> 
     processes = Processes(folder)
     try:
         up = Up("", folder)
-        process, url = start_up(processes, warm.python, TUNER_GPU_SLOTS="2", **up.places)
+        process, url = start_up(processes, warm.python, None, TUNER_GPU_SLOTS="2", **up.places)
         yield Up(url, folder)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0, processes.said("up")

@@ -6,6 +6,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
@@ -38,7 +39,7 @@ class Story:
     def run(self) -> str:
         """The name of the run in the store."""
         numbers = {key: float(value) for key, value in self.fields.items() if key in ("rows", "seed", "epochs")}
-        values = {key: int(value) if value.is_integer() else value for key, value in numbers.items()}
+        values: dict[str, Any] = {key: int(value) if value.is_integer() else value for key, value in numbers.items()}
         return run_name(recipe_from_form(self.recipe, self.fields.get("recipe_yaml", ""), **values))
 
 

@@ -34,12 +34,12 @@ def test_a_deployment_runs_and_is_cached_the_second_time(up: Up, one_adapter: Pa
     assert result.returncode == 0, result.stderr
     for run in (first, second):
         posted = artifacts(up.url, run["id"])
-        report = re.search(r"\((http://127\.0\.0\.1:\d+/[0-9a-f]{64})\)", posted["report"])[1]
+        report = re.findall(r"\((http://127\.0\.0\.1:\d+/[0-9a-f]{64})\)", posted["report"])[0]
         with urllib.request.urlopen(report) as page:
             assert "lora" in page.read().decode()
         with urllib.request.urlopen(posted["figure-model-comparison"]) as picture:
             assert picture.read().startswith(b"\x89PNG")
-    flow_run = re.search(r"flow-run/(\S+)", result.stdout)[1]
+    flow_run = re.findall(r"flow-run/(\S+)", result.stdout)[0]
     assert set(states(up.url, flow_run).values()) == {"Cached"}, "a run from the terminal is shown in the UI"
 
     schedule = call(f"{up.url}/deployments/name/regenerate/regenerate")["schedules"][0]

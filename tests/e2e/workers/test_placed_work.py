@@ -75,7 +75,7 @@ def test_the_placed_work_of_the_terminal_is_cancelled_by_ctrl_c(
     os.killpg(process.pid, signal.SIGINT)
 
     assert_cancelled(cluster, "interrupted", child, checkpoints)
-    _, stderr = process.communicate(PATIENCE)
+    _, stderr = process.communicate(timeout=PATIENCE)
     assert (process.returncode, stderr.strip().splitlines()[-1][:18]) == (130, "tuner: interrupted"), stderr
 
 

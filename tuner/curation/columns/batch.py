@@ -32,7 +32,7 @@ class Batch:
     instruction_finish: pl.Series
     response_finish: pl.Series
 
-    _cache: dict[Callable[["Batch"], Any], Any] = field(default_factory=dict, repr=False, compare=False)
+    _cache: dict[Callable[["Batch"], Any], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.instruction)

@@ -1,0 +1,11 @@
+"""What a test knows is there, where the type says that it may be None."""
+
+from typing import TypeVar
+
+Value = TypeVar("Value")
+
+
+def present(value: Value | None) -> Value:
+    """The value."""
+    assert value is not None
+    return value
