@@ -6,6 +6,6 @@ Value = TypeVar("Value")
 
 
 def present(value: Value | None) -> Value:
-    """The value."""
+    """The value; fails the test if it is None."""
     assert value is not None
     return value

@@ -1,4 +1,4 @@
-# PyArrow ship without types:
+# PyArrow ships without types:
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownParameterType=false, reportUnknownArgumentType=false
 """Reading and writing the Parquet files of artifacts, whose bytes depend on the rows alone."""
