@@ -84,7 +84,7 @@ def test_a_training_has_a_line_for_its_first_and_last_step_and_every_ten_seconds
     for step in range(1, 41):
         now += 0.6
         figures = {"loss": 2.0 - step / 100, "tokens/s": 81.0}
-        output.append(lines.of(Event("train", "lora", done=step, total=40, figures=figures)))
+        output.append(lines.of(Event("train", "lora", done=step, total=40, figures=figures, unit="step")))
     assert [line for line in output if line] == [
         "step 1 of 40, loss 1.99, 81 tokens/s",
         "step 18 of 40, loss 1.82, 81 tokens/s, 0:13 left",

@@ -20,6 +20,7 @@ class Event:
         total: Units in all.
         figures: Current measurements, such as `{"tokens/s": 81.0, "loss": 1.92}`.
         note: A message to show on its own line, such as `resumes from step 4 of 40`.
+        unit: What a unit is called before its number, such as `step`. Of named units the first and last are printed.
     """
 
     stage: str
@@ -29,6 +30,7 @@ class Event:
     total: int = 0
     figures: dict[str, float] = field(default_factory=dict)
     note: str = ""
+    unit: str = ""
 
     @property
     def share(self) -> float:
@@ -71,7 +73,7 @@ def measured(figures: dict[str, float]) -> list[str]:
 
 
 class Lines:
-    """Progress as lines for a log or a pipe: one every ten seconds, and for a training's first and last step."""
+    """Progress as lines for a log or a pipe: one every ten seconds, and for the first and last of named units."""
 
     EVERY_SECONDS = 10.0
 
@@ -91,10 +93,10 @@ class Lines:
         now = time.monotonic()
         first, last = key not in self._last_line, event.done == event.total
         due = now - self._last_line.setdefault(key, now) >= self.EVERY_SECONDS
-        if not (due or (event.stage == "train" and (first or last))):
+        if not (due or (event.unit and (first or last))):
             return None
         self._last_line[key] = now
-        count = f"{'step ' if event.stage == 'train' else ''}{event.done:,} of {event.total:,}"
+        count = f"{event.unit} {event.done:,} of {event.total:,}".lstrip()
         rest = [] if left is None or last else [f"{clock(left)} left"]
         return ", ".join([count, *measured(event.figures), *rest])
 

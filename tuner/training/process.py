@@ -142,7 +142,8 @@ def _read_messages(child: "subprocess.Popen[str]", job: Job, timeout: float) -> 
             emit(Event("train", job.adapter, done=message["resumes"], total=message["total"], note=note))
         if "step" in message:
             figures = {"loss": message["loss"], "tokens/s": message["tokens_per_second"]}
-            emit(Event("train", job.adapter, done=message["step"], total=message["total"], figures=figures))
+            done, total = message["step"], message["total"]
+            emit(Event("train", job.adapter, done=done, total=total, figures=figures, unit="step"))
 
 
 def _pump(stdout: IO[str], lines: "queue.Queue[str | None]") -> None:
