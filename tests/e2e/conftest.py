@@ -21,13 +21,15 @@ import pytest
 from tests.conftest import once
 from tests.deployments.processes import Processes, free_port, started, until
 from tests.e2e.words import LORA, PROMPT_TUNING, RECIPE, make_word_model
+from tests.present import present
 from tests.warm import Warm
 
 MAIN = "from cli.commands import main; main()"
 TUNER = [sys.executable, "-c", MAIN]
 
 SLOT_HOLDER = (
-    "import sys\nfrom tasks.slots import slot\nwith slot('train'):\n    print('held', flush=True)\n    sys.stdin.read()"
+    "import sys\nfrom tasks.slots import slot\nprint('asks', flush=True)\n"
+    "with slot('train'):\n    print('held', flush=True)\n    sys.stdin.read()"
 )
 
 LONGEST_SECONDS = 1500.0
@@ -66,10 +68,12 @@ def tuner(begin: Begin) -> Tuner:
 
 
 def holder(environment: dict[str, str]) -> "subprocess.Popen[str]":
-    """A process that takes a slot, prints `held`, and keeps it until its standard input is closed."""
-    return subprocess.Popen(
+    """A process that asks for a slot, prints `held`, and keeps it until its standard input is closed."""
+    process = subprocess.Popen(
         [sys.executable, "-c", SLOT_HOLDER], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
+    assert present(process.stdout).readline() == "asks\n"
+    return process
 
 
 @pytest.fixture(scope="session")
