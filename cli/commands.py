@@ -100,6 +100,7 @@ def plan(recipe: RecipeArgument, overrides: SetOption = None, as_json: JsonOptio
         print_json(data)
         return
     print_table(("stage", "status", "why it is missing"), forecast.rows(data))
+    out.print(forecast.same_bytes(data), highlight=False)
     estimate = data["estimate"]
     if estimate["minutes"] is None:
         out.print(f"No estimate: {estimate['basis']}.")

@@ -11,6 +11,7 @@ from tests.flaky import flaky
 from tests.hollow import hollow
 from tuner import forecast, loading, planning
 from tuner.artifacts.fingerprint import Spec
+from tuner.artifacts.provenance import ALIKE, FROM_EQUAL
 from tuner.artifacts.store import Store
 from tuner.errors import DamagedArtifactError, InputError
 from tuner.registry import NAMES, STAGES, planned
@@ -72,6 +73,18 @@ def test_the_plan_is_plain_data(store: Store) -> None:
         assert {"stage", "status", "total", "cached", "fingerprints", "reason"} <= set(stage)
         assert stage["fingerprints"] == [spec.fingerprint for spec in wanted.of(stage["stage"])]
     assert {"minutes", "tokens", "basis"} <= set(plan["estimate"])
+
+
+def test_the_plan_says_where_an_artifact_has_the_same_bytes(store: Store) -> None:
+    said = {stage["stage"]: stage["same_bytes"] for stage in data(store)["stages"]}
+    assert {stage for stage, where in said.items() if where == ALIKE} == {"generate", "train", "evaluate"}
+    assert said["curate"] == said["report"] == FROM_EQUAL
+    examine = planned(loading.parse(RECIPE, ["curation.duplicates.semantic={}"])).of("examine")[0]
+    assert not examine.exact
+    assert forecast.same_bytes(data(store)).startswith("Same bytes on machines alike: generate, train, evaluate; ")
+    make(store)
+    by_stage = {stage: next(iter(store.manifests(stage))).provenance["same_bytes"] for stage in NAMES}
+    assert by_stage["train"] == ALIKE and by_stage["split"] == FROM_EQUAL
 
 
 def test_in_a_full_store_everything_is_cached_and_costs_nothing(store: Store) -> None:

@@ -47,6 +47,7 @@ def _stage_data(stage: str, steps: list[Step]) -> dict[str, Any]:
         "total": len(steps),
         "cached": cached,
         "fingerprints": [step.spec.fingerprint for step in steps],
+        "same_bytes": steps[0].spec.same_bytes,
         "reason": distinct[0] if len(distinct) == 1 else first + more,
         "artifacts": [
             {
@@ -58,6 +59,18 @@ def _stage_data(stage: str, steps: list[Step]) -> dict[str, Any]:
             for step in steps
         ],
     }
+
+
+def same_bytes(data: Mapping[str, Any]) -> str:
+    """A sentence on where the artifacts of which stages have the same bytes.
+
+    Args:
+        data: The plan, as `as_data` returns it.
+    """
+    stages: dict[str, list[str]] = {}
+    for stage in data["stages"]:
+        stages.setdefault(stage["same_bytes"], []).append(stage["stage"])
+    return "Same bytes " + "; ".join(f"{where}: {', '.join(names)}" for where, names in stages.items()) + "."
 
 
 def rows(data: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -6,11 +6,13 @@ what the terminal shows follow from that list.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.artifacts.fingerprint import Spec
 from tuner.artifacts.manifest import Manifest
+from tuner.artifacts.provenance import ALIKE, ANYWHERE, FROM_EQUAL
 from tuner.artifacts.store import Store
 from tuner.errors import DamagedArtifactError, StageError
 from tuner.metrics import Metrics
@@ -33,6 +35,14 @@ class Part(Spec):
 
     reads: Mapping[str, Sequence["Part"]] = field(default_factory=dict[str, Sequence["Part"]])
     subject: Any = None
+
+    @cached_property
+    def same_bytes(self) -> str:
+        """Where the artifact of this name has the same bytes; see `tuner.artifacts.provenance`."""
+        if not self.exact:
+            return ALIKE
+        reads = (part for parts in self.reads.values() for part in parts)
+        return ANYWHERE if all(part.same_bytes == ANYWHERE for part in reads) else FROM_EQUAL
 
 
 class Parts:
@@ -133,6 +143,7 @@ class Stage:
         work: Makes one artifact and returns its metrics. Heavy imports belong inside it.
         does: A one-line description.
         gpu: Whether it computes on a GPU if there is one, and so on workers of the pool `gpu`.
+        exact: See `Spec.exact`; false for what computes with a model.
         per: What it makes one artifact for each of, such as `shard`; empty if it makes only one.
         sharded: Whether it may have thousands of artifacts, which are shown and submitted in groups.
         deployment: The name of its flow and deployment; by default the stage's name.
@@ -145,6 +156,7 @@ class Stage:
     work: Callable[[Work], Metrics]
     does: str
     gpu: bool = False
+    exact: bool = True
     per: str = ""
     sharded: bool = False
     deployment: str = ""
@@ -161,6 +173,7 @@ class Stage:
         label: str = "",
         subject: Any = None,
         external: Mapping[str, str] | None = None,
+        exact: bool = True,
     ) -> Part:
         """A planned artifact of this stage.
 
@@ -170,13 +183,23 @@ class Stage:
             label: A readable name, such as `shard 3`.
             subject: See `Part.subject`.
             external: Fingerprints of inputs that this recipe does not make, by role.
+            exact: Whether it is exact if the stage is.
         """
         inputs: dict[str, str | list[str]] = {
             role: parts.fingerprint if isinstance(parts, Part) else [part.fingerprint for part in parts]
             for role, parts in reads.items()
         }
         sequences = {role: [parts] if isinstance(parts, Part) else list(parts) for role, parts in reads.items()}
-        return Part(self.name, self.version, settings, {**inputs, **(external or {})}, label, sequences, subject)
+        return Part(
+            self.name,
+            self.version,
+            settings,
+            {**inputs, **(external or {})},
+            label,
+            self.exact and exact,
+            sequences,
+            subject,
+        )
 
     def make(self, recipe: "Recipe", part: Part, store: Store) -> Manifest:
         """Makes one artifact, or returns the existing one. Its inputs must exist.

@@ -91,6 +91,8 @@ def test_killed_and_resumed_equals_uninterrupted(make_job: MakeJob, method: str,
     config = json.loads((whole.output / "adapter/adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == whole.student
     assert str(whole.checkpoints) not in json.dumps(config)
+    modules = config.get("target_modules") or []
+    assert modules == sorted(modules)
 
 
 def trained(job: Job) -> Trained:

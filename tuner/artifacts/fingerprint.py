@@ -60,6 +60,7 @@ class Spec:
         identity: The settings that decide the result.
         inputs: Fingerprints of the artifacts that it reads, by role; a list where a role has several, in order.
         label: A readable name such as `shard 3` or `lora`; not part of the fingerprint.
+        exact: Whether equal inputs give equal bytes on every machine, not only on machines that are alike; likewise.
     """
 
     stage: str
@@ -67,6 +68,7 @@ class Spec:
     identity: Mapping[str, Any]
     inputs: Inputs
     label: str = ""
+    exact: bool = True
 
     @cached_property
     def fingerprint(self) -> str:

@@ -46,7 +46,8 @@ class Manifest(BaseModel):
         attempt: The folder of its files, below the artifact's folder: that of the attempt that was committed.
         files: Every file of the artifact.
         metrics: What the stage measured; read it with `tuner.metrics.Metrics.read`.
-        provenance: Time, host, processor and package versions: whatever may differ between equal runs.
+        provenance: Time, host, processor and package versions: whatever may differ between equal runs; and under
+            `same_bytes` on which machines equal inputs give equal bytes.
     """
 
     model_config = ConfigDict(frozen=True)

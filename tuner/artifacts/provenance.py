@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -9,7 +10,21 @@ from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
 
-PACKAGES = ("synthetic-instruction-tuner", "torch", "transformers", "peft", "trl", "pyarrow")
+from tuner.settings import settings
+
+PACKAGES = (
+    "synthetic-instruction-tuner",
+    *("torch", "transformers", "tokenizers", "peft", "trl"),
+    *("numpy", "numba", "polars", "pyarrow"),
+)
+"""Packages whose versions may change tokens, sampled rows, verdicts or the bytes of files."""
+
+ANYWHERE, FROM_EQUAL, ALIKE = "anywhere", "from equal inputs", "on machines alike"
+"""Where an artifact of one name has the same bytes under equal versions of PACKAGES (PyArrow writes its own into every
+Parquet file): everywhere; everywhere if those it is made from have them too; or only on machines with the same device,
+number format, instructions of the processor, threads and batch size, since floating-point sums differ between others.
+Locale, time zone and hash seed change no byte of any. Recorded times, in manifests and a training's curve, differ.
+"""
 
 
 @contextmanager
@@ -24,6 +39,17 @@ def recording() -> Generator[dict[str, Any]]:
         seconds=round(time.perf_counter() - clock, 3),
         host=platform.node(),
         machine=f"{platform.machine()}, {os.cpu_count()} cores",
+        dtype=settings().dtype,
+        batch_size=settings().batch_size,
+        **_arithmetic(),
         python=platform.python_version(),
         versions={name: metadata.version(name) for name in PACKAGES},
     )
+
+
+def _arithmetic() -> dict[str, Any]:
+    """What the sums of a model depend on; nothing where none was computed in this process."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return {}
+    return {"threads": torch.get_num_threads(), "instructions": torch.backends.cpu.get_cpu_capability()}

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 def _examined(parts: Parts) -> Iterator[Part]:
     settings = parts.recipe.curation.read_by("examine", "examine")
+    exact = parts.recipe.curation.duplicates.semantic is None  # an embedding is a model's
     for shard in parts.of("generate"):
-        yield EXAMINE.part(settings, {"rows": shard}, shard.label, subject=shard.subject)
+        yield EXAMINE.part(settings, {"rows": shard}, shard.label, subject=shard.subject, exact=exact)
 
 
 def _examine(work: Work) -> Examined:
@@ -26,7 +27,7 @@ def _examine(work: Work) -> Examined:
 
 EXAMINE = Stage(
     "examine",
-    2,
+    3,
     Examined,
     _examined,
     _examine,
@@ -82,7 +83,7 @@ def _curate(work: Work) -> Curated:
     return curate(_shards(work), edges, unfinished, work.recipe.curation, work.folder)
 
 
-CURATE = Stage("curate", 3, Curated, _curated, _curate, "Gives every row its verdict.")
+CURATE = Stage("curate", 4, Curated, _curated, _curate, "Gives every row its verdict.")
 
 
 def _shards(work: Work) -> "list[Shard]":

@@ -29,6 +29,7 @@ GENERATE = Stage(
     _work,
     "Generates the missing shards of a recipe's rows.",
     gpu=True,
+    exact=False,
     per="shard",
     sharded=True,
 )

@@ -57,6 +57,7 @@ class Contest:
                 "challenger": self.fingerprint,
                 **({"champion": self.champion.fingerprint} if self.champion else {}),
             },
+            exact=False,
         )
 
 

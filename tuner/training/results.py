@@ -44,6 +44,9 @@ def _portable(config: dict[str, Any], student: str) -> dict[str, Any]:
     config["revision"] = origin.revision if origin.kind == "hub" else None
     if config.get("tokenizer_name_or_path"):
         config["tokenizer_name_or_path"] = config["base_model_name_or_path"]
+    # PEFT holds a set, whose order changes with Python's hash seed.
+    if isinstance(modules := config.get("target_modules"), list):
+        config["target_modules"] = sorted(modules)
     return config
 
 

@@ -33,6 +33,7 @@ TRAIN = Stage(
     _work,
     "Trains adapters; a training that was killed resumes from its checkpoint.",
     gpu=True,
+    exact=False,
     per="adapter",
     deployment="tune",
 )
