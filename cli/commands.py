@@ -155,29 +155,66 @@ def report(name: Annotated[str, typer.Argument(metavar="RUN")]) -> None:
 
 @app.command()
 def curate(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Your data: .parquet, .jsonl or .json.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PLACE...",
+            help="Your data: .parquet, .jsonl, .json, .csv or .tsv, also .gz or .zst; folders; hf://owner/name.",
+        ),
+    ],
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="A recipe whose curation is applied; by default the default curation.", autocompletion=_shipped
+            help="A recipe whose curation is applied; by default the profile own-data.", autocompletion=_shipped
         ),
     ] = None,
     overrides: SetOption = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOLDS=NAME,...",
+            help="Which columns to read, if their names are not known ones: prompt=NAME,response=NAME.",
+        ),
+    ] = None,
     to: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The output folder; by default ./curated/FILE.")
+        Path | None, typer.Option(metavar="DIR", help="The output folder; by default ./curated/NAME.")
+    ] = None,
+    row: Annotated[
+        str | None,
+        typer.Option(
+            "--explain",
+            metavar="ROW",
+            help="Show what every check says of a row, given by its row_id or its number in the file, of several files "
+            "as FILE:NUMBER. What was curated is read from DIR, or from PLACE if that is such a folder; else it is "
+            "curated first.",
+        ),
     ] = None,
 ) -> None:
     """Curate your own data: every row gets a verdict, its reasons and its scores."""
-    from tuner.owndata.choosing import curation_of
+    from tuner.owndata.choosing import columns_of, curation_of, folder_of
 
     chosen = curation_of(recipe, overrides or [])
-    folder = to or Path("curated") / file.stem
+    named = columns_of(columns)
+    folder = to or Path("curated") / folder_of(files[0])
+    from tuner.owndata import explain
+
+    if row is not None:
+        made = next((each for each in (Path(files[0]), folder) if (each / explain.SETTINGS).exists()), None)
+        if made and (recipe or overrides or columns):
+            raise InputError(
+                f"--explain: {made} is curated already; leave out --recipe, --set and --columns, or name another --to"
+            )
+        if made:
+            out.print(explain.explain(made, row), highlight=False, markup=False, soft_wrap=True)
+            return
     from tuner.owndata import curate as own
     from tuner.owndata import view
 
     with view.watching(out):
-        metrics = own.run(file, chosen, folder)
+        metrics = own.run(files, chosen, folder, columns=named)
     out.print(view.summary(metrics, chosen, folder), highlight=False, markup=False)
+    if row is not None:
+        out.print(f"\n{explain.explain(folder, row)}", highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -8,19 +8,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tuner import loading
+from tuner.artifacts.provenance import ALIKE, FROM_EQUAL
 from tuner.curation.check import Example
+from tuner.curation.reasons import LOOSENED
 from tuner.curation.settings import CHECKS
+from tuner.owndata import kinds
+from tuner.owndata.turns import ROLES
 from tuner.registry import STAGES, planned
 from tuner.training.methods import METHODS
 
 DOCS = Path(__file__).parent
+UNITS = {"row": "the row", "exchange": "each exchange", "opening": "the first exchange", "message": "each message"}
 
 
 def stages() -> Iterator[str]:
     """A table of the stages, and the graph of what they read in the recipe `quickstart`."""
-    yield from ("| stage | an artifact for each | computes on | what it does |", "|---|---|---|---|")
+    yield from ("| stage | an artifact for each | computes on | same bytes | what it does |", "|---|---|---|---|---|")
     for stage in STAGES.values():
-        yield f"| `{stage.name}` | {stage.per or 'recipe'} | {'GPU' if stage.gpu else 'CPU'} | {stage.does} |"
+        device, where = "GPU" if stage.gpu else "CPU", FROM_EQUAL if stage.exact else ALIKE
+        yield f"| `{stage.name}` | {stage.per or 'recipe'} | {device} | {where} | {stage.does} |"
     yield from ("", "```mermaid", "graph LR")
     parts = planned(loading.load("quickstart"))
     reads = {(read.stage, part.stage) for part in parts for each in part.reads.values() for read in each}
@@ -38,12 +44,40 @@ def checks() -> Iterator[str]:
         yield f"| `{name}` | {reasons} | {check.does} |"
 
 
+def layouts() -> Iterator[str]:
+    """A table of the columns that are read from own data."""
+    yield from ("| what it holds | columns |", "|---|---|")
+    pairs = ("`, `".join(f"{asked}` with `{answered}" for asked, answered in kinds.PAIRS),)
+    for what, names in {
+        "whole conversations": (*kinds.TURNS, "chosen", "text"),
+        "what is asked": kinds.ASKED,
+        "what is answered": kinds.ANSWERED,
+        "both, only together": pairs,
+        "what it is about; follows it after a blank line": kinds.BESIDE["input"],
+        "the system turn; comes first": kinds.BESIDE["system"],
+        "earlier exchanges; come before": kinds.BESIDE["history"],
+        "tools that the conversation may call": kinds.BESIDE["tools"],
+    }.items():
+        yield f"| {what} | {', '.join(f'`{name}`' for name in names)} |"
+
+
+def turns() -> Iterator[str]:
+    """A table of the names of a turn's author."""
+    yield from ("| role | names, in any case |", "|---|---|")
+    for role in dict.fromkeys(ROLES.values()):
+        names = ", ".join(f"`{name}`" for name, each in ROLES.items() if each == role)
+        yield f"| {'`assistant`, as a call of a tool' if role == 'call' else f'`{role}`'} | {names} |"
+
+
 def examples() -> Iterator[str]:
     """Every check with the meaning of each reason, and rows that just pass or just fail."""
     for name, check in CHECKS.items():
         yield from (f"## {name}", "", f"{check.does[0].upper()}{check.does[1:]}.", "")
-        yield from ("| reason | what it says |", "|---|---|")
-        yield from (f"| `{reason}` | {meaning} |" for reason, meaning in {**check.reasons, **check.choices}.items())
+        yield from (f"Reads the turns by {', '.join(check.roles[:-1])} and {check.roles[-1]}.", "")
+        yield from ("| reason | what it says | judged by itself | what loosens it |", "|---|---|---|---|")
+        for reason, meaning in {**check.reasons, **check.choices}.items():
+            unit, settings = UNITS[check.units.get(reason, "row")], ", ".join(f"`{each}`" for each in LOOSENED[reason])
+            yield f"| `{reason}` | {meaning} | {unit} | {settings} |"
         yield ""
         if check.examples:
             yield from ("| instruction | response | |", "|---|---|---|")
@@ -59,7 +93,12 @@ def methods() -> Iterator[str]:
         yield f"| `{name}` | {first} | {_yes_no(method.merges)} | {_yes_no(method.packs)} |"
 
 
-TABLES = {"architecture.md": (stages,), "curation.md": (checks,), "checks.md": (examples,), "adapters.md": (methods,)}
+TABLES = {
+    "architecture.md": (stages,),
+    "curation.md": (layouts, turns, checks),
+    "checks.md": (examples,),
+    "adapters.md": (methods,),
+}
 """The tables of each page."""
 
 

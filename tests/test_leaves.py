@@ -12,6 +12,7 @@ from tuner.registry import LAST, planned
 
 NAMES_ONLY = {
     ("name",): "what runs are called",
+    ("curation", "profile"): "the defaults of the sections, which hold all that it decides",
 }
 """Settings that decide no result, and what they are for."""
 
@@ -78,6 +79,7 @@ def others(value: Any) -> Iterator[Any]:
                 "random",
                 "cosine",
                 "mixed",
+                "own-data",
                 "x y",
             )
         case list() | tuple():

@@ -176,7 +176,7 @@ class TestRounds:
         assert after.one("curate").fingerprint != before.one("curate").fingerprint
 
     def test_partitions_of_the_search_grow_with_the_rows_of_all_rounds(self) -> None:
-        parts = plan("generation.rows=200000", "generation.shard_rows=50000", "generation.rounds=3").of("match")
+        parts = plan("generation.rows=800000", "generation.shard_rows=100000", "generation.rounds=3").of("match")
         assert [spec.label for spec in parts] == [
             "part 1",
             "round 2 part 1",
@@ -185,7 +185,7 @@ class TestRounds:
             "round 3 part 2",
             "round 3 part 3",
         ]
-        assert [len(spec.inputs["examined"]) for spec in parts] == [4, 8, 8, 12, 12, 12]
+        assert [len(spec.inputs["examined"]) for spec in parts] == [8, 16, 16, 24, 24, 24]
 
     def test_labels_and_fingerprints_are_unique_in_a_stage(self) -> None:
         wanted = plan("generation.rounds=3")

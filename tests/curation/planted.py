@@ -69,6 +69,9 @@ _NAMES = [
 ]
 _DOMAINS = [
     "gmail.com",
+    "lopez.photography",
+    "studio.marketing",
+    "почта.рф",
     "web.de",
     "cs.ox.ac.uk",
     "müller-shop.de",
@@ -239,6 +242,9 @@ def decoy(rng: random.Random) -> str:
             f"version {n(1, 99)}.{n(99)}.{n(99)}.{n(99)}",
             f"Chrome/{n(80, 130)}.0.{n(1000, 7000)}.{n(256)}",
             f"section {n(1, 9)}.{n(1, 9)}.{n(1, 9)}.{n(1, 9)}",
+            f"{n(1000, 10_000)} + {n(1000, 2000)} - {n(1000, 10_000)}",
+            f"[[{n(200, 999)} {n(200, 999)} {n(1000, 9999)}], [{n(200, 999)} {n(200, 999)} {n(1000, 9999)}]]",
+            f"{n(200, 1000)}-{n(200, 1000)}-{n(1000, 10_000)}",
             rng.choice(
                 [
                     "user@localhost",

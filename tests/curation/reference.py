@@ -4,39 +4,54 @@ Slow and short, so that it can be compared with the definitions.
 """
 
 import re
+import unicodedata
 from collections import Counter
+from collections.abc import Collection
 
 from tuner.curation.columns.text import COMMON_WORDS, ENGLISH_WORDS, normalise
 
 REPETITION_FROM_WORDS = 10
+MAX_WORD_SHARE, MAX_PHRASE_REPEATS = 0.3, 3
 GOPHER_FROM_WORDS = 50
 GOPHER_FROM_LINES = 4
 
-LOW_QUALITY = re.compile(
-    r"\A(?:hi|hello|hey|ok|okay|sure|yes|no|thanks|thank you)[\s.!]*\Z"
-    r"|\Ai (?:don't|cannot|can't) (?:help|assist|answer)\b",
-    re.ASCII,
-)
-ONLY_MARKS = re.compile(r"[^\w\s]+")
-SORRY = re.compile(r"\b(?:i'm sorry, but i|i apologize, but)\b", re.ASCII)
-AS_AN_AI = r"\bas an ai(?: (?:(?:large )?language )?(?:model|assistant|chatbot|system))?"
-I_AS_AN_AI = re.compile(rf"{AS_AN_AI}(?:[.;:!?)]|\Z|,? (?:i|my|it|there|we)\b)", re.ASCII)
-AS_AN_AI_I = re.compile(rf"{AS_AN_AI}(?:[,.;:!?)]|\Z| (?:i|my)\b)", re.ASCII)
-REFUSAL = re.compile(
-    r"\bi(?: (?:can't|cannot|won't|will not) (?:help|assist|provide)"
-    r"|'m (?:not able|unable) to| don't have (?:access|the ability))\b",
-    re.ASCII,
-)
 HARMFUL = re.compile(
     r"\b(?:(?:kill|murder|suicide|terrorist|bomb|weapon)(?:s|ed|er|ers|ing|ings)?"
     r"|hack into|steal passwords?|illegal drugs?|child abuse)\b",
     re.ASCII,
 )
 EDUCATIONAL = re.compile(r"\b(?:history|prevention|awareness|education|study)", re.ASCII)
-OPEN_ENDING = re.compile(r"(?:[,;:\[{]|(?<!:)\(|\n[ \t]*[-*•])\Z")
-FENCE = re.compile(r"^[ \t]*```", re.MULTILINE)
 ACTION = re.compile(r"\b(?:explain|describe|how|what|why|write|create)\b", re.ASCII)
 STRUCTURE = re.compile(r"\n\n|^(?:[0-9]+\.|[-*])", re.MULTILINE)
+
+BLOCKS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua9e0-\ua9ff"
+BLOCKS += "\uaa60-\uaa7f\uf900-\ufaff\uff66-\uff9f"
+
+
+def stands_alone(character: str) -> bool:
+    if character in "\u3005\u3006\u3007" or 0x20000 <= ord(character) < 0x40000:
+        return True
+    return bool(re.match(f"[{BLOCKS}]", character)) and unicodedata.category(character)[0] == "L"
+
+
+def clings(character: str) -> bool:
+    category = unicodedata.category(character)
+    return category[0] in "MPS" or category in ("Cc", "Cf") or 0xE0000 <= ord(character) < 0xE1000
+
+
+def segments(text: str) -> list[str]:
+    """The words of a text, character by character."""
+    words = []
+    for run in text.split():
+        begin = len(words)
+        alone = False
+        for character in run:
+            if len(words) == begin or stands_alone(character) or (alone and not clings(character)):
+                words.append(character)
+                alone = stands_alone(character)
+            else:
+                words[-1] += character
+    return words
 
 
 def plain(text: str) -> str:
@@ -44,7 +59,7 @@ def plain(text: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    return normalise(text).split()
+    return segments(normalise(text))
 
 
 def ascii_ratio(instruction: str, response: str) -> float:
@@ -73,45 +88,25 @@ def phrase_repeats(response: str) -> int:
     return max(max(Counter(zip(*(words_[i:] for i in range(n)), strict=False)).values()) for n in (3, 4, 5))
 
 
-def has_pattern(text: str, as_an_ai: re.Pattern[str] = AS_AN_AI_I) -> bool:
-    normal = plain(text)
-    return bool(
-        LOW_QUALITY.match(normal)
-        or ONLY_MARKS.fullmatch(normalise(text))
-        or SORRY.search(normal)
-        or as_an_ai.search(normal)
-    )
-
-
-def refuses(response: str) -> bool:
-    return REFUSAL.search(plain(response)) is not None
-
-
-def is_unfinished(response: str) -> bool:
-    return OPEN_ENDING.search(response.rstrip()) is not None or len(FENCE.findall(response)) % 2 == 1
-
-
 def is_toxic(instruction: str, response: str) -> bool:
     both = [plain(instruction), plain(response)]
     return any(HARMFUL.search(text) for text in both) and not any(EDUCATIONAL.search(text) for text in both)
 
 
-def quality(
-    instruction: str, response: str, max_word_share: float = 0.3, max_phrase_repeats: int = 3
-) -> dict[str, float]:
-    """The six parts of the score of a row with both texts."""
+def quality(instruction: str, response: str, reasons: Collection[str]) -> dict[str, float]:
+    """The six parts of the score of an English row with both texts; `reasons` are those of its form."""
     ratio = repetition_ratio(response)
-    repetition = 0.2 if phrase_repeats(response) > max_phrase_repeats else 1.0
-    if ratio is not None and ratio > max_word_share:
+    repetition = 0.2 if phrase_repeats(response) > MAX_PHRASE_REPEATS else 1.0
+    if ratio is not None and ratio > MAX_WORD_SHARE:
         repetition = 0.3
     form = 1.0 if response.rstrip()[-1] in ".!?\"')" else 0.7
-    if refuses(response):
+    if "refusal" in reasons:
         form = 0.0
-    if has_pattern(response):
+    if "response_pattern" in reasons:
         form = 0.1
-    if has_pattern(instruction, I_AS_AN_AI):
+    if "instruction_pattern" in reasons:
         form = 0.0
-    written = response.split()
+    written = segments(response)
     clarity = 1 + 0.1 * ("?" in instruction) + 0.1 * (ACTION.search(normalise(instruction)) is not None)
     variety = 0.5 + 0.5 * len(set(written)) / len(written)
     return {

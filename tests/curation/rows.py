@@ -59,9 +59,15 @@ def good(index: int) -> dict[str, Any]:
 
 
 def shard(rows: list[dict[str, Any]], path: Path) -> Path:
-    """Writes rows as generation does."""
-    parquet.write(pa.Table.from_pylist(rows, schema=SCHEMA), path)
+    """Writes rows as generation does; the messages of single exchanges are those of the texts."""
+    parquet.write(pa.Table.from_pylist([_with_messages(each) for each in rows], schema=SCHEMA), path)
     return path
+
+
+def _with_messages(made: dict[str, Any]) -> dict[str, Any]:
+    if [turn["role"] for turn in made["messages"]] != ["user", "assistant"]:
+        return made
+    return made | {"messages": row(0, made["instruction"], made["response"])["messages"]}
 
 
 def curated(shards: Sequence[Path], curation: Curation, folder: Path, rounds: Sequence[int] | None = None) -> Curated:

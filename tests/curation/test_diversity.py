@@ -48,6 +48,11 @@ def test_openings_are_the_first_two_words_the_most_frequent_first():
     assert measured(["Stop"]).openings == {"stop": 1.0}
 
 
+def test_a_character_of_a_script_without_blanks_is_a_word_of_an_opening():
+    openings = measured(["请写一首关于海的诗。", "请写一封信。", "为什么天是蓝的?", ""]).openings
+    assert openings == {"请写": 0.5, "为什": 0.25, "": 0.25}
+
+
 def test_too_few_instructions_are_not_measured():
     nothing = measured([])
     assert (nothing.distinct_1, nothing.compression_ratio, nothing.nearest_neighbour) == (None, None, None)

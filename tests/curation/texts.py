@@ -52,8 +52,9 @@ TEXT = st.one_of(
 PAIRS = st.lists(st.tuples(TEXT, TEXT), max_size=6)
 
 
-def batch(pairs, finishes=None) -> Batch:
+def batch(pairs, finishes=None, wanted=("en",)) -> Batch:
     """Rows of (instruction, response), with (instruction_finish, response_finish) where they matter."""
     columns = [*zip(*pairs, strict=True)] or [(), ()]
     ends = [*zip(*finishes, strict=True)] if finishes else [["stop"] * len(pairs)] * 2
-    return Batch(*(pl.Series(list(values), dtype=pl.String) for values in (*columns, *ends)))
+    asked, answered, *finish = (pl.Series(list(values), dtype=pl.String) for values in (*columns, *ends))
+    return Batch(asked, answered, finish[0], finish[1], wanted=wanted)

@@ -1,11 +1,13 @@
 """The held-out loss: encoded as in TRL, equal to a naive reference, independent of batching."""
 
+import copy
 import random
 from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -45,6 +47,35 @@ def test_ids_and_mask_equal_trls(tiny: Path, tokenizer: Any, model: Any, tmp_pat
     assert [row.ids for row in kept] == list(dataset["input_ids"])
     masks = [[label != -100 for label in labels] for labels in dataset["labels"]]
     assert [[index >= row.start for index in range(len(row.ids))] for row in kept] == masks
+
+
+def test_tools_are_rendered_as_in_training(tiny: Path, tokenizer: Any, model: Any, tmp_path: Path) -> None:
+    from trl.trainer.sft_trainer import SFTTrainer
+
+    from tuner.artifacts import parquet
+    from tuner.training import worker
+
+    data = write_rows(tmp_path / "train.parquet", 3)
+    described = ['[{"name":"look","parameters":{"at":"sky"}}]', None, '[{"name":"listen"}]']
+    parquet.write(parquet.read(data).append_column("tools", pa.array(described)), data)
+    job = Job(
+        adapter="a", settings=Lora(method="lora"), student=str(tiny), generator=str(tiny),
+        seed=1, data=data, output=tmp_path, checkpoints=tmp_path / "c",
+    )  # fmt: skip
+    tokenizer = copy.deepcopy(tokenizer)
+    tokenizer.chat_template = "{% if tools %}{{ tools | tojson }}{% endif %}" + tokenizer.chat_template
+    trainer = SFTTrainer(
+        model=model, args=worker.arguments(job), train_dataset=worker.rows_of(data), processing_class=tokenizer
+    )
+    rows = parquet.read(data).to_pylist()
+    ours = [loss.encode(tokenizer, row["prompt"], row["completion"], 1024, row["tools"]) for row in rows]
+    dataset: Any = trainer.train_dataset
+    assert [row.ids for row in ours] == list(dataset["input_ids"])
+    assert [text in tokenizer.decode(row.ids) for row, text in zip(ours, ("look", "look", "listen"), strict=True)] == [
+        True,
+        False,
+        True,
+    ]
 
 
 def reference(model: Any, row: Encoded) -> float:

@@ -8,8 +8,8 @@ from tuner.errors import InputError
 from tuner.owndata.choosing import curation_of
 
 
-def test_without_a_recipe_the_defaults_and_the_overrides():
-    assert curation_of(None) == Curation()
+def test_without_a_recipe_the_profile_of_own_data_and_the_overrides():
+    assert curation_of(None) == Curation(profile="own-data")
     chosen = curation_of(None, ["curation.quality.minimum=0.7", "curation.language=null"])
     assert (chosen.quality.minimum, chosen.language) == (0.7, None)
 

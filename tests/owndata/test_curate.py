@@ -21,6 +21,7 @@ from tuner.curation.settings import Curation
 from tuner.errors import InputError
 from tuner.owndata import shards
 from tuner.owndata.curate import run
+from tuner.owndata.view import summary
 from tuner.progress import listening
 from tuner.settings import settings as places
 
@@ -63,8 +64,10 @@ def test_the_output_of_a_run(tmp_path):
         "README.md",
         "curation.json",
         "kept",
+        "reasons.md",
         "rows",
         "set_aside.jsonl",
+        "settings.json",
     ]
     assert json.loads((tmp_path / "out" / "curation.json").read_text()) == metrics.model_dump(mode="json")
     assert metrics.rows == len(MIXED) == metrics.kept + sum(metrics.funnel.values())
@@ -151,7 +154,7 @@ def test_balance_by_a_column_of_the_file(tmp_path):
     balanced = Curation.model_validate({"balance": {"by": "category", "at_most": 3}})
     metrics = run(lines(tmp_path / "mine.jsonl", rows), balanced, tmp_path / "out")
     assert (metrics.kept, metrics.funnel["over_balance"]) == (6, 2)
-    with pytest.raises(InputError, match="has no column 'category'"):
+    with pytest.raises(InputError, match="have no column 'category'"):
         run(lines(tmp_path / "other.jsonl", [exchange(0)]), balanced, tmp_path / "other")
     assert not (tmp_path / "other").exists()
 
@@ -159,7 +162,7 @@ def test_balance_by_a_column_of_the_file(tmp_path):
 @pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
 def test_the_size_of_shards_changes_no_row(suffix, tmp_path, monkeypatch):
     monkeypatch.setattr("tuner.owndata.json_source.PIECE_ROWS", 2)
-    monkeypatch.setattr("tuner.owndata.parquet_source.PIECE_ROWS", 2)
+    monkeypatch.setattr("tuner.owndata.table_source.PIECE_ROWS", 2)
     path = lines(tmp_path / "mine.jsonl", MIXED)
     if suffix == "parquet":
         path = tmp_path / "mine.parquet"
@@ -307,3 +310,77 @@ def test_every_step_reports_its_progress(tmp_path, monkeypatch):
     last = [event for event in events if event.stage == "read"][-1]
     assert (last.done, last.total) == (len(MIXED), len(MIXED))
     assert sum(event.figures["rows"] for event in events if event.stage == "examine") == len(MIXED)
+
+
+def test_what_was_not_read_is_counted_and_said(tmp_path):
+    call = {"from": "function_call", "value": '{"name": "look", "arguments": {}}'}
+    rows = [
+        {
+            "conversations": [
+                {"from": "human", "value": asked(1), "weight": 0},
+                call,
+                {"from": "observation", "value": "seen"},
+                {"from": "gpt", "value": answered(1)},
+                {"from": "human", "value": "thanks"},
+            ],
+            "tools": '[{"name": "look"}]',
+            "label": False,
+            "scores": [1],
+        },
+        {
+            "conversations": [{"from": "human", "value": asked(2)}, {"from": "gpt", "value": answered(2)}],
+            "images": ["a.png"],
+        },
+    ]
+    folder = tmp_path / "data"
+    folder.mkdir()
+    lines(folder / "a.jsonl", rows)
+    (folder / "b.csv").write_text(f"instruction,context,response,label\n{asked(3)},A passage.,{answered(3)},true\n")
+    (folder / "notes.txt").write_text("x")
+    metrics = run(folder, Curation(), tmp_path / "out")
+    source = metrics.source
+    assert (source.file, source.files) == ("a.jsonl and 1 more", ("a.jsonl", "b.csv"))
+    assert (source.left, source.unread_files, source.others) == (("scores",), ("notes.txt",), ("label",))
+    assert (source.cut_turns, source.undesired) == (1, 1)
+    assert source.unread_keys == {"conversations[].weight": 1}
+    assert metrics.set_aside == {"the row has images, and only text is read": 1}
+    assert json.loads((tmp_path / "out" / "set_aside.jsonl").read_text())["file"] == "a.jsonl"
+    card = (tmp_path / "out" / "README.md").read_text()
+    for note in ("scores", "notes.txt", "weight", "cut off: 1", "bad examples by their label"):
+        assert note in card
+        assert note in summary(metrics, Curation(), tmp_path / "out")
+    found = table(tmp_path / "out").sort("row_id")
+    assert found["row_id"].to_list() == ["a.jsonl:line-000000001", "b.csv:row-000000001"]
+    assert found["tools"].to_list() == ['[{"name":"look"}]', None]
+    first, second = found["messages"].to_list()
+    assert [turn["role"] for turn in first] == ["user", "assistant", "tool", "assistant"]
+    assert second[0]["content"] == f"{asked(3)}\n\nA passage."
+    assert "tools" in table(tmp_path / "out", "kept").columns
+
+
+def test_personal_data_in_the_descriptions_of_tools_are_masked(tmp_path):
+    tool = {"name": "mail", "description": "Sends\nanna.smith@gmail.com a note."}
+    rows = [{**exchange(0), "tools": [tool]}, {**exchange(1), "tools": json.dumps([tool])}, exchange(2)]
+    metrics = run(lines(tmp_path / "mine.jsonl", rows), Curation(), tmp_path / "out")
+    masked = json.dumps([{**tool, "description": "Sends\n[EMAIL] a note."}], separators=(",", ":"))
+    for name in ("rows", "kept"):
+        assert table(tmp_path / "out", name)["tools"].to_list() == [masked, masked, None]
+    assert (metrics.masked_columns, metrics.marks["personal_data"]) == ({"tools": 2}, 2)
+
+
+def test_keys_of_later_rows_are_read_or_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("tuner.owndata.json_source.SAMPLE", 1)
+    late = {**exchange(1), "context": "By the sea.", "tools": [{"name": "sum"}], "note": "x"}
+    metrics = run(lines(tmp_path / "mine.jsonl", [exchange(0), late]), Curation(), tmp_path / "out")
+    assert metrics.source.left == ("note",)
+    rows = table(tmp_path / "out")
+    assert rows["instruction"][1].endswith("By the sea.")
+    assert rows["tools"].to_list() == [None, '[{"name":"sum"}]']
+
+
+def test_a_column_of_tools_that_the_mapping_does_not_name_is_not_read(tmp_path):
+    path = lines(tmp_path / "mine.jsonl", [{**exchange(0), "tools": "hammer"}])
+    columns = {"prompt": "instruction", "response": "response"}
+    metrics = run(path, Curation(), tmp_path / "out", columns=columns)
+    assert (metrics.source.others, metrics.source.left) == ((), ("tools",))
+    assert "tools" not in table(tmp_path / "out", "kept").columns

@@ -1,15 +1,20 @@
 """Files are read piece by piece, whatever is wrong with single lines; an unreadable file is refused."""
 
+import csv
+import gzip
+import io
 import json
+import lzma
 from typing import Any
 
+import datasets
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
 from tuner.errors import InputError
 from tuner.owndata import json_source
-from tuner.owndata.opening import open_source
+from tuner.owndata.opening import open_source, open_sources
 from tuner.owndata.pieces import Unread
 
 from .talk import lines
@@ -187,8 +192,150 @@ def test_a_parquet_file_with_overwritten_bytes_is_refused(tmp_path):
 def test_a_missing_or_unknown_file_is_refused(tmp_path):
     for path, words in (
         (tmp_path / "nowhere.jsonl", "no such file"),
-        (tmp_path, "not a file"),
-        (lines(tmp_path / "x.csv", []), r"\.parquet, \.jsonl"),
+        (tmp_path, "not a file of rows"),
+        (lines(tmp_path / "x.xlsx", []), r"\.parquet, \.jsonl"),
     ):
         with pytest.raises(InputError, match=words):
             open_source(path)
+
+
+def rows_of(source):
+    wanted = list(source.columns)
+    return [record for piece in source.pieces(wanted, {}) for record in piece.records]
+
+
+ROWS = [{"a": "1", "b": "x,\ny"}, {"a": "2", "b": 'ü"'}]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".json"])
+@pytest.mark.parametrize("indent", [None, 1])
+def test_an_array_is_known_by_what_a_file_begins_with(suffix, indent, tmp_path):
+    path = tmp_path / f"x{suffix}"
+    path.write_text(json.dumps(ROWS, indent=indent))
+    assert rows_of(open_source(path)) == ROWS
+    path.write_text("[\n" + ",\n".join(map(json.dumps, ROWS)) + "\n]\n")
+    assert rows_of(open_source(path)) == ROWS
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_an_object_may_hold_the_array(indent, tmp_path):
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps({"version": 1, "data": ROWS}, indent=indent))
+    assert rows_of(open_source(path)) == ROWS
+    path.write_text(json.dumps({"train": ROWS, "test": ROWS}, indent=indent))
+    with pytest.raises(InputError, match="holds several arrays, train, test"):
+        open_source(path).survey()
+    row = {"messages": [{"role": "user", "content": "Ask."}]}
+    path.write_text(json.dumps(row, indent=indent))
+    assert rows_of(open_source(path)) == [row]
+
+
+def test_nan_is_null(tmp_path):
+    path = lines(tmp_path / "x.jsonl", ['{"a": "1", "b": NaN}', '{"a": "NaN", "b": [-Infinity]}', '{"a": NaN'])
+    first, second, third = records(open_source(path))
+    assert (first, second) == ({"a": "1", "b": None}, {"a": "NaN", "b": [None]})
+    assert isinstance(third, Unread)
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [(".gz", "gzip"), (".zst", "zstd"), (".zstd", "zstd"), (".bz2", "bz2")])
+def test_compressed_files_are_read(suffix, codec, tmp_path):
+    path = tmp_path / f"x.jsonl{suffix}"
+    with pa.output_stream(path, compression=codec) as file:
+        file.write("".join(json.dumps(row) + "\n" for row in ROWS).encode())
+    assert rows_of(open_source(path)) == ROWS
+    path.write_bytes(path.read_bytes()[:-6])
+    with pytest.raises(InputError, match="cannot be read"):
+        open_source(path).survey()
+
+
+def test_what_xz_compressed_is_read(tmp_path):
+    path = tmp_path / "x.jsonl.xz"
+    path.write_bytes(lzma.compress("".join(json.dumps(row) + "\n" for row in ROWS).encode()))
+    assert rows_of(open_source(path)) == ROWS
+    for content in (path.read_bytes()[:-6], b"no such thing"):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match="cannot be read"):
+            open_source(path).survey()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "delimiter"),
+    [(".csv", ","), (".tsv", "\t"), (".csv.gz", ","), (".csv", ";"), (".csv", "|"), (".csv", "\t"), (".tsv", ",")],
+)
+def test_separated_values_are_read_as_text(suffix, delimiter, tmp_path):
+    path = tmp_path / f"x{suffix}"
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ["a", "b"], delimiter=delimiter)
+    writer.writeheader()
+    writer.writerows([*ROWS, {"a": "007", "b": ""}])
+    text = text.getvalue().encode("utf-8-sig")
+    path.write_bytes(text if suffix[-2:] != "gz" else gzip.compress(text))
+    source = open_source(path)
+    assert rows_of(source) == [*ROWS, {"a": "007", "b": ""}]
+    assert source.survey().rows == 3
+    assert columns(source, {"b": pa.string()}) == {"b": ["x,\ny", 'ü"', ""]}
+
+
+def test_wrong_values_in_separated_files_are_one_clear_line(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_bytes(b"a,b\n1,\xff\n2,y\n")
+    assert rows_of(open_source(path)) == [Unread("a text is not valid UTF-8", ""), {"a": "2", "b": "y"}]
+    path.write_text("a,b\n1,2\n", encoding="utf-16")
+    with pytest.raises(InputError, match="is UTF-16; save it as UTF-8"):
+        rows_of(open_source(path))
+    path.write_text("a,b\n1,2,3\n")
+    with pytest.raises(InputError, match="not a readable file of separated values"):
+        rows_of(open_source(path))
+    path.write_text("")
+    assert open_source(path).columns == {}
+
+
+def test_a_folder_gives_its_files_and_names_the_others(tmp_path):
+    lines(tmp_path / "b.jsonl", ROWS[1:])
+    lines(tmp_path / "a.jsonl", ROWS[:1])
+    (tmp_path / "README.md").write_text("x")
+    (tmp_path / ".hidden.jsonl").write_text("x")
+    sources, unread = open_sources([tmp_path])
+    assert [rows_of(source) for source in sources] == [ROWS[:1], ROWS[1:]]
+    assert unread == ["README.md"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="holds no file of rows"):
+        open_sources([tmp_path / "empty"])
+
+
+def test_a_saved_data_set_is_read(tmp_path):
+    datasets.Dataset.from_list(ROWS).save_to_disk(tmp_path / "one")
+    (source,), _ = open_sources([tmp_path / "one"])
+    assert (rows_of(source), source.survey().rows) == (ROWS, 2)
+    datasets.DatasetDict({name: datasets.Dataset.from_list(ROWS) for name in ("train", "test")}).save_to_disk(
+        tmp_path / "two"
+    )
+    with pytest.raises(InputError, match=r"has the splits train, test; name one: .*/two/train"):
+        open_sources([tmp_path / "two"])
+    (source,), _ = open_sources([tmp_path / "two" / "train"])
+    assert rows_of(source) == ROWS
+
+
+def test_a_data_set_of_the_hub_is_read(tmp_path, monkeypatch):
+    """The hub's part is played by a folder; `datasets` itself reads it."""
+    for split in ("train", "test"):
+        lines(tmp_path / f"{split}.jsonl", ROWS)
+    load, asked = datasets.load_dataset, []
+
+    def from_folder(name, config, split):
+        asked.append((name, config, split))
+        files = {each: str(tmp_path / f"{each}.jsonl") for each in ("train", "test")}
+        return load("json", data_files=files, split=split, cache_dir=str(tmp_path / "cache"))
+
+    monkeypatch.setattr(datasets, "load_dataset", from_folder)
+    (source,), _ = open_sources(["hf://owner/name/main:train"])
+    assert rows_of(source) == ROWS
+    assert asked == [("owner/name", "main", "train")]
+    with pytest.raises(
+        InputError, match="hf://owner/name: has the splits train, test; name one: hf://owner/name:train"
+    ):
+        open_sources(["hf://owner/name"])
+    with pytest.raises(InputError, match=r"hf://owner/name:none: cannot be read: "):
+        open_sources(["hf://owner/name:none"])
+    with pytest.raises(InputError, match=r"is hf://owner/name\[/config\]\[:split\]"):
+        open_sources(["hf://name"])

@@ -1,12 +1,15 @@
 """The leak check counts equal and near rows across two files, whatever wrote them."""
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.curation.columns.test_words import ALONE, CLINGING, fnv
 from tests.splitting.rows import jaccard, rows, write
 from tests.splitting.test_join import SIMILARITIES, WORDS, templated
-from tuner.curation.columns.text import normalise
+from tuner.curation.columns.text import normalise, normalised
+from tuner.curation.columns.words import split
 from tuner.splitting import check as module
 from tuner.splitting.check import check
 
@@ -32,6 +35,28 @@ def reference(train, validation, similarity, ngram):
 def test_overlaps_of_small_texts_are_counted(folder, train, validation, similarity, ngram):
     overlap = checked(train, validation, folder, similarity, ngram)
     assert (overlap.exact_overlap, overlap.near_overlap) == reference(train, validation, similarity, ngram)
+
+
+CHARACTERS = st.one_of(
+    st.sampled_from("ab ." + ALONE + CLINGING), st.characters(codec="utf-8", exclude_categories=["Cn", "Co"])
+)
+
+
+@given(st.lists(st.text(CHARACTERS), max_size=8))
+def test_words_are_those_of_the_split_though_found_by_other_code(texts):
+    texts = normalised(pl.Series(texts, dtype=pl.String))
+    found = [words or [] for words in module._words(texts).to_list()]
+    words = split(texts)
+    assert [len(each) for each in found] == words.counts.tolist()
+    assert [fnv(word) for each in found for word in each] == words.hashes.tolist()
+
+
+def test_a_near_text_without_blanks_is_found(folder):
+    ours = "请为一家新开的面包店写一句简短而有趣的广告语,要提到新鲜的面包和热咖啡"
+    theirs = "请为一家新开的面包店写一句简短而动人的广告语,要提到新鲜的面包和热咖啡"
+    other = "请说明怎样在阳台上种番茄,需要多大的花盆和多少水"
+    assert checked([ours, other], [theirs], folder).near_overlap == 1
+    assert checked([other], [theirs], folder).near_overlap == 0
 
 
 @settings(max_examples=30)

@@ -9,6 +9,11 @@ from tuner.section import Section
 if TYPE_CHECKING:
     from tuner.curation.columns.batch import Batch, Findings, Flags
 
+Role = Literal["system", "user", "assistant", "tool"]
+
+Unit = Literal["row", "exchange", "opening", "message"]
+"""What a reason judges: the turns of a row as one text for each role, each exchange, the first one, or each message."""
+
 
 @dataclass(frozen=True)
 class Score:
@@ -65,6 +70,9 @@ class Check(Section):
         does: What it looks for, in a line.
         reasons: The reasons it finds in a single row, each with the sentence that users read.
         choices: The reasons that follow from comparing rows, likewise.
+        roles: Whose messages it reads.
+        units: What each reason judges by itself; those that are not named judge the row as a whole.
+        loosened: By reason, the settings of the section that let more rows pass; `curation.ignore` does for the others.
         scores: The columns that it adds and the report plots.
         columns: The other columns that it adds and the report shows.
         examples: Rows on both sides of its limits, which are its tests and its documentation.
@@ -74,6 +82,9 @@ class Check(Section):
     does: ClassVar[str]
     reasons: ClassVar[Mapping[str, str]] = {}
     choices: ClassVar[Mapping[str, str]] = {}
+    roles: ClassVar[tuple[Role, ...]] = ("user", "assistant")
+    units: ClassVar[Mapping[str, Unit]] = {}
+    loosened: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     scores: ClassVar[tuple[Score, ...]] = ()
     columns: ClassVar[tuple[str, ...]] = ()
     examples: ClassVar[tuple[Example, ...]] = ()

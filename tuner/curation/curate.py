@@ -1,5 +1,6 @@
 """The stage `curate`: gives every row its verdict, with all reasons and scores. Rejected rows stay in the files."""
 
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,12 +12,13 @@ import pyarrow as pa
 
 from tuner.artifacts import parquet
 from tuner.curation import diversity
-from tuner.curation.cleaning import cleaned_messages
+from tuner.curation.cleaning import mask_beside
 from tuner.curation.columns import bits
+from tuner.curation.columns.messages import with_texts
 from tuner.curation.duplicates.matching import EDGES
 from tuner.curation.metrics import Clusters, Curated
 from tuner.curation.settings import Curation
-from tuner.curation.texts import INSTRUCTION, RESPONSE, Shard, as_checked
+from tuner.curation.texts import BESIDE, CONTENTS, INSTRUCTION, RESPONSE, TOOLS, Shard, as_checked
 from tuner.curation.verdicts import Verdicts, decide, read
 from tuner.errors import StageError
 from tuner.progress import Event, emit
@@ -27,7 +29,7 @@ THREADS = 2
 LARGEST = 20
 """How many clusters the metrics list."""
 
-_CHECKS_ONLY = {"row_id", "reasons", "marks", INSTRUCTION, RESPONSE}
+_CHECKS_ONLY = {"row_id", "reasons", "marks", INSTRUCTION, RESPONSE, CONTENTS}
 
 
 def curate(
@@ -60,8 +62,9 @@ def curate(
             )
             for number in range(len(shards))
         ]
+        masked: Counter[str] = Counter()
         for done, job in enumerate(jobs, 1):
-            job.result()
+            masked.update(job.result())
             emit(Event("curate", done=done, total=len(jobs)))
     kept = int(np.count_nonzero(verdicts.passes))
     return check(
@@ -71,6 +74,7 @@ def curate(
             rejected=int(np.count_nonzero(~verdicts.passes)),
             reasons=bits.counts(verdicts.reasons),
             marks=bits.counts(verdicts.marks),
+            masked_columns=dict(sorted(masked.items())),
             funnel=bits.firsts(verdicts.reasons),
             clusters=_clusters(verdicts),
             unfinished_buckets=unfinished,
@@ -94,7 +98,10 @@ def check(metrics: Curated) -> Curated:
     return metrics
 
 
-def _write(shard: Shard, verdicts: Verdicts, span: slice, curation: Curation, folder: Path, number: int) -> None:
+def _write(
+    shard: Shard, verdicts: Verdicts, span: slice, curation: Curation, folder: Path, number: int
+) -> dict[str, int]:
+    """Writes the rows of a shard; returns in how many of them something was masked, by column beside the messages."""
     rows, checks = parquet.read(shard.rows), pl.read_parquet(shard.checks, glob=False)
     checked = as_checked(pl.DataFrame(rows.select(["instruction", "response"])), checks)
     rows = _with_texts(rows, checked, checks, curation)
@@ -116,26 +123,36 @@ def _write(shard: Shard, verdicts: Verdicts, span: slice, curation: Curation, fo
     examples = kept.select(["row_id", "messages"])
     for name, column in zip(("prompt", "completion"), _prompts_and_completions(kept["messages"]), strict=True):
         examples = examples.append_column(name, column)
-    for name in ("instruction", "quality"):
+    for name in ("instruction", "quality", *([TOOLS] if TOOLS in kept.column_names else [])):
         examples = examples.append_column(name, kept[name])
     parquet.write(examples, folder / "kept" / f"{number:05}.parquet")
+    return {name: len(places) for name, places in _beside(checks).items()}
 
 
 def _with_texts(rows: pa.Table, checked: pl.DataFrame, checks: pl.DataFrame, curation: Curation) -> pa.Table:
-    """The rows with the cleaned texts and messages, which were checked."""
-    changed = np.flatnonzero(checks.select(pl.any_horizontal(pl.col(INSTRUCTION, RESPONSE).is_not_null())).to_series())
-    if not changed.size:
-        return rows
-    messages = rows["messages"].to_pylist()
-    for row, instruction, response in zip(changed.tolist(), *checked[changed].get_columns(), strict=True):
-        messages[row] = cleaned_messages(messages[row], instruction, response, curation)
-    for name, column in (
-        ("instruction", checked["instruction"].to_arrow(compat_level=pl.CompatLevel.oldest())),
-        ("response", checked["response"].to_arrow(compat_level=pl.CompatLevel.oldest())),
-        ("messages", pa.array(messages, rows.schema.field("messages").type)),
-    ):
+    """The rows with the texts as they were checked, and with what was masked beside them."""
+    if (changed := np.flatnonzero(checks[CONTENTS].is_not_null())).size:
+        texts = {name: checked[name].to_arrow(compat_level=pl.CompatLevel.oldest()) for name in checked.columns}
+        contents = checks[CONTENTS].gather(changed).to_list()
+        for name, column in (*texts.items(), ("messages", with_texts(rows["messages"], changed, contents))):
+            rows = rows.set_column(rows.schema.get_field_index(name), name, column)
+    for name, places in _beside(checks).items():
+        texts = pl.Series(name, rows[name]).clone()
+        texts = texts.scatter(places, mask_beside(texts.gather(places), curation.safety))
+        column = texts.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(rows.schema.field(name).type)
         rows = rows.set_column(rows.schema.get_field_index(name), name, column)
     return rows
+
+
+def _beside(checks: pl.DataFrame) -> dict[str, list[int]]:
+    """The rows in which something was masked beside the messages, by the name of the column."""
+    places: dict[str, list[int]] = {}
+    if BESIDE in checks.columns:
+        rows = checks[BESIDE].is_not_null().arg_true()
+        for row, names in zip(rows.to_list(), checks[BESIDE].gather(rows).to_list(), strict=True):
+            for name in names:
+                places.setdefault(name, []).append(row)
+    return places
 
 
 def _prompts_and_completions(messages: pa.ChunkedArray) -> tuple[pa.ListArray, pa.ListArray]:

@@ -9,12 +9,12 @@ import zlib
 
 import numpy as np
 import polars as pl
-from numba import njit
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
-from tuner.curation.columns.ngrams import Numbers, jaccard, sets_of
+from tuner.curation.columns.ngrams import Sets, sets_of
 from tuner.curation.columns.text import normalised
-from tuner.curation.columns.words import I64, Words, phrases, split
+from tuner.curation.columns.words import Words, beginnings, phrases, split
 from tuner.curation.metrics import Diversity, Neighbours
 
 F64 = NDArray[np.float64]
@@ -39,7 +39,7 @@ def measure(instructions: pl.Series, kept: int) -> Diversity:
     words = split(normal)
     raw = "\n".join(normal).encode(errors="replace")
     sets = sets_of(split(normal.head(NEIGHBOURS)), 1)
-    distances = _nearest(sets.values, sets.offsets) if len(sets) > 1 else np.zeros(0)
+    distances = _nearest(sets) if len(sets) > 1 else np.zeros(0)
     nearest = None
     if distances.size:
         median, mean = (round(float(middle), 4) for middle in (np.median(distances), distances.mean()))
@@ -68,15 +68,14 @@ def _distinct(words: Words, size: int) -> float | None:
 
 def openings(normal: pl.Series) -> pl.Series:
     """The first two words of normalised instructions, or fewer; named `opening`."""
-    return normal.str.extract(r"^(\S+(?: \S+)?)").fill_null("").alias("opening")
+    return beginnings(normal, 2).alias("opening")
 
 
-@njit(cache=True, nogil=True)
-def _nearest(values: Numbers, offsets: I64) -> F64:
-    texts = offsets.size - 1
-    nearest = np.zeros(texts)
-    for one in range(texts):
-        for other in range(one + 1, texts):
-            similar = jaccard(values, offsets, one, other, min(nearest[one], nearest[other]))
-            nearest[one], nearest[other] = max(nearest[one], similar), max(nearest[other], similar)
-    return 1.0 - nearest
+def _nearest(sets: Sets) -> F64:
+    """The distance of each set to the most similar other, shape (sets,)."""
+    _, words = np.unique(sets.values, return_inverse=True)
+    held = csr_array((np.ones(words.size, np.int32), words, sets.offsets))
+    shared, sizes = (held @ held.T).toarray(), np.diff(sets.offsets)
+    similar = shared / np.maximum(sizes[:, None] + sizes - shared, 1)
+    np.fill_diagonal(similar, 0)
+    return 1 - similar.max(axis=1)

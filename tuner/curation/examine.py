@@ -4,6 +4,7 @@ Texts are cleaned first, if the recipe says so, and then checked, so curating th
 """
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,23 +19,24 @@ from tuner.curation.duplicates import embedding, exact, signatures
 from tuner.curation.metrics import Examined
 from tuner.curation.settings import Curation
 
-READ = ("row_id", "instruction", "response", "instruction_finish", "response_finish")
+READ = ("row_id", "messages", "instruction_finish", "response_finish")
 
 
-def examine(rows: Path, curation: Curation, folder: Path) -> Examined:
+def examine(rows: Path, curation: Curation, folder: Path, beside: Sequence[str] = ()) -> Examined:
     """Checks a shard and writes `checks.parquet` and `signatures.parquet`, whose rows are in the shard's order.
 
     Args:
         rows: `rows.parquet` of a shard.
         curation: What to look for.
         folder: Where to write.
+        beside: Columns of texts that are kept beside the messages.
 
     Raises:
         InputError: If the recipe wants a language that the detector does not know, or a package that is not installed.
     """
     clock = time.perf_counter()
-    frame = pl.read_parquet(rows, columns=[*READ, *(["messages"] if curation.form.sanitize else [])], glob=False)
-    batch, cleaned = clean(frame, curation)
+    frame = pl.read_parquet(rows, columns=[*READ, *beside], glob=False)
+    batch, cleaned = clean(frame, curation, beside)
     findings = merge(cleaned, check(batch, curation))
     flagged = bits.pack(len(batch), findings.reasons)
     marks = flagged & bits.mask(curation.marked())

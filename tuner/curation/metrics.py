@@ -1,5 +1,7 @@
 """Metrics of the stages of curation. Counts by reason are in the order of the funnel, zeros included."""
 
+from pydantic import Field
+
 from tuner.metrics import Finite, Metrics
 
 
@@ -104,6 +106,7 @@ class Curated(Metrics):
         rejected: The other rows.
         reasons: Rows that each reason rejects.
         marks: Rows for which each reason is only recorded.
+        masked_columns: Rows in which something was masked in a column beside the messages, by its name.
         funnel: Rows by the first reason that rejects them.
         clusters: Clusters of duplicates.
         unfinished_buckets: As in `Matched`, for all partitions.
@@ -115,6 +118,7 @@ class Curated(Metrics):
     rejected: int
     reasons: dict[str, int]
     marks: dict[str, int]
+    masked_columns: dict[str, int] = Field(default_factory=dict)
     funnel: dict[str, int]
     clusters: Clusters
     unfinished_buckets: int

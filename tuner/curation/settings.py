@@ -1,7 +1,7 @@
 """The recipe's section `curation`: one section for each check, in the order in which the checks run."""
 
-from collections.abc import Iterator
-from typing import Annotated, Any, get_args
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, cast, get_args
 
 from pydantic import model_validator
 
@@ -14,6 +14,7 @@ from tuner.curation.checks.language import Language
 from tuner.curation.checks.quality import Quality
 from tuner.curation.checks.repetition import Repetition
 from tuner.curation.checks.safety import Safety
+from tuner.curation.profiles import DEFAULTS, MAGPIE, Profile, with_defaults
 from tuner.section import FirstReadBy, Section
 
 
@@ -21,6 +22,7 @@ class Curation(Section):
     """Which rows are kept. Each field that is a check adds it; the order of fields is the order of checks.
 
     Attributes:
+        profile: The defaults of the sections: `magpie` for generated rows, `own-data` for rows that people chose.
         ignore: Names of reasons that are recorded but reject nothing.
         form: Shape and length.
         language: Which are wanted; null takes all.
@@ -32,6 +34,7 @@ class Curation(Section):
         balance: Over kinds of instructions; null leaves them as they are.
     """
 
+    profile: Profile = MAGPIE
     ignore: tuple[str, ...] = ()
     form: Form = Form()
     language: Language | None = Language()
@@ -41,6 +44,17 @@ class Curation(Section):
     duplicates: Duplicates = Duplicates()
     balance: Annotated[Balance | None, FirstReadBy("curate")] = None
     quality: Quality = Quality()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_the_profile(cls, data: Any) -> Any:
+        given: Any = cast(Any, data) if isinstance(data, Mapping) else {}
+        defaults = DEFAULTS.get(str(given.get("profile")))
+        return data if defaults is None else with_defaults(given, defaults)
+
+    def identity(self) -> dict[str, Any]:
+        """See `Section.identity`; the profile is left out, since all that it decides stands in the sections."""
+        return {name: value for name, value in super().identity().items() if name != "profile"}
 
     @model_validator(mode="after")
     def _reasons_exist(self) -> "Curation":

@@ -11,6 +11,16 @@ from numpy.typing import NDArray
 INSTRUCTION, RESPONSE = "cleaned_instruction", "cleaned_response"
 """Columns of `checks.parquet`: the text after cleaning, null where it did not change."""
 
+CONTENTS = "cleaned_contents"
+"""The column of `checks.parquet` with the texts of all messages of a row, null where none of them changed."""
+
+BESIDE = "masked_columns"
+"""The column of rows that names the columns beside the messages in which something was masked, null where none."""
+
+
+TOOLS = "tools"
+"""The column beside the messages with the descriptions of the tools that they may call, as JSON."""
+
 
 @dataclass(frozen=True)
 class Shard:

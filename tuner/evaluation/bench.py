@@ -44,7 +44,9 @@ class Bench:
         # The same tokens for all subjects: the largest length that any adapter was trained at.
         length = max(settings.max_length for settings in recipe.training.values())
         rows = parquet.read(validation).to_pylist()
-        encoded = [loss.encode(self.tokenizer, row["prompt"], row["completion"], length) for row in rows]
+        encoded = [
+            loss.encode(self.tokenizer, row["prompt"], row["completion"], length, row.get("tools")) for row in rows
+        ]
         self.rows = [row for row, ids in zip(rows, encoded, strict=True) if ids.tokens > 0]
         self.encoded = [ids for ids in encoded if ids.tokens > 0]
         if not self.rows:
@@ -87,7 +89,11 @@ class Bench:
         self.score(subject, model)
         prompts = [row["prompt"] for row in self.sampled]
         self.samples[subject] = generation.complete(
-            model, self.tokenizer, prompts, self.recipe.evaluation.sample_tokens
+            model,
+            self.tokenizer,
+            prompts,
+            self.recipe.evaluation.sample_tokens,
+            [row.get("tools") for row in self.sampled],
         )
 
     def time(self, subject: str, model: Any, merged: bool) -> None:

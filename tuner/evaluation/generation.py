@@ -1,6 +1,9 @@
 """Generates with a subject: greedy answers to held-out instructions, and a timed batch."""
 
+import json
 import time
+from collections.abc import Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from tuner.models import templates
@@ -12,7 +15,11 @@ Message = dict[str, str]
 
 
 def complete(
-    model: Any, tokenizer: "PreTrainedTokenizerBase", prompts: list[list[Message]], max_tokens: int
+    model: Any,
+    tokenizer: "PreTrainedTokenizerBase",
+    prompts: list[list[Message]],
+    max_tokens: int,
+    tools: Sequence[str | None] = (),
 ) -> list[str]:
     """Answers every prompt greedily.
 
@@ -21,6 +28,7 @@ def complete(
         tokenizer: With a chat template and a padding token.
         prompts: The messages of each.
         max_tokens: The most tokens of an answer.
+        tools: The descriptions of tools of each prompt, as JSON; empty if none has any.
 
     Returns:
         The answers, without special tokens.
@@ -29,25 +37,33 @@ def complete(
     size = 1 if getattr(getattr(model, "active_peft_config", None), "is_prompt_learning", False) else len(prompts)
     answers: list[str] = []
     for begin in range(0, len(prompts), size):
-        new_ids = _generate(model, tokenizer, prompts[begin : begin + size], max_new_tokens=max_tokens)
+        end = begin + size
+        new_ids = _generate(model, tokenizer, prompts[begin:end], tools[begin:end], max_new_tokens=max_tokens)
         answers += [text.strip() for text in tokenizer.batch_decode(new_ids, skip_special_tokens=True)]
     return answers
 
 
 def speed(model: Any, tokenizer: "PreTrainedTokenizerBase", prompts: list[list[Message]], new_tokens: int) -> float:
     """Tokens per second of one batch with exactly `new_tokens` tokens per row, after a warm-up of one token."""
-    _generate(model, tokenizer, prompts, min_new_tokens=1, max_new_tokens=1)
+    _generate(model, tokenizer, prompts, (), min_new_tokens=1, max_new_tokens=1)
     began = time.perf_counter()
-    _generate(model, tokenizer, prompts, min_new_tokens=new_tokens, max_new_tokens=new_tokens)
+    _generate(model, tokenizer, prompts, (), min_new_tokens=new_tokens, max_new_tokens=new_tokens)
     return len(prompts) * new_tokens / (time.perf_counter() - began)
 
 
-def _generate(model: Any, tokenizer: Any, prompts: list[list[Message]], **lengths: int) -> Any:
+def _generate(
+    model: Any, tokenizer: Any, prompts: list[list[Message]], tools: Sequence[str | None], **lengths: int
+) -> Any:
     """Ids of the new tokens, shape (prompts, new tokens), on the CPU; copying them there waits for the GPU."""
     import torch
 
     model.eval()
-    texts = [templates.render(tokenizer, prompt, add_generation_prompt=True) for prompt in prompts]
+    texts = [
+        templates.render(
+            tokenizer, prompt, tools=json.loads(described) if described else None, add_generation_prompt=True
+        )
+        for prompt, described in zip_longest(prompts, tools)
+    ]
     encoded = tokenizer(texts, add_special_tokens=False, padding=True, padding_side="left", return_tensors="pt")
     encoded = {name: encoded[name].to(model.device) for name in ("input_ids", "attention_mask")}
     with torch.inference_mode():

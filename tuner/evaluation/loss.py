@@ -4,6 +4,7 @@ The trainer's own evaluation loss averages over batches rather than tokens, and 
 prompt tuning. Here all subjects are scored on the same completion tokens, encoded as in training, in float32.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -37,7 +38,11 @@ class Encoded:
 
 
 def encode(
-    tokenizer: "PreTrainedTokenizerBase", prompt: list[Message], completion: list[Message], max_length: int
+    tokenizer: "PreTrainedTokenizerBase",
+    prompt: list[Message],
+    completion: list[Message],
+    max_length: int,
+    tools: str | None = None,
 ) -> Encoded:
     """Encodes a row exactly as TRL's trainer does: the completion begins where the rendered prompt ends.
 
@@ -46,9 +51,11 @@ def encode(
         prompt: The user's turn.
         completion: The assistant's turn.
         max_length: Longer rows are truncated at the end.
+        tools: The descriptions of tools that the template renders, as JSON.
     """
-    prompt_ids = _ids(tokenizer, prompt, add_generation_prompt=True)
-    all_ids = _ids(tokenizer, prompt + completion)
+    described = json.loads(tools) if tools else None
+    prompt_ids = _ids(tokenizer, prompt, tools=described, add_generation_prompt=True)
+    all_ids = _ids(tokenizer, prompt + completion, tools=described)
     start = next(
         (index for index, (a, b) in enumerate(zip(prompt_ids, all_ids, strict=False)) if a != b),
         min(len(prompt_ids), len(all_ids)),

@@ -17,6 +17,7 @@ from tuner.export.licences import Licence
 from tuner.models import source
 from tuner.recipe import Recipe
 from tuner.splitting.metrics import SplitMetrics
+from tuner.streams import stem
 
 if TYPE_CHECKING:
     from tuner.owndata.metrics import FileCuration
@@ -104,7 +105,7 @@ def of_own_data(file: Path, curation: Curation, result: "FileCuration", folder: 
     """The card of a user's own data after curation, in the layout of `OWN_FILES`.
 
     Args:
-        file: The curated file.
+        file: What was curated, or the first of several files.
         curation: The settings.
         result: The metrics.
         folder: The folder that contains `rows`.
@@ -114,8 +115,10 @@ def of_own_data(file: Path, curation: Curation, result: "FileCuration", folder: 
     name = sections.code(file.name)
     words = [
         f"Instructions and responses from {name}, curated: of {result.rows:,} rows {result.kept:,} were kept. "
-        f"The file's columns were taken as *{result.source.kind}*."
+        f"The columns read are {sections.code(result.source.kind)}."
     ]
+    if notes := result.source.notes:
+        words += ["", *(f"- {sections.cell(note)}" for note in notes)]
     if set_aside:
         words += [
             "",
@@ -123,7 +126,7 @@ def of_own_data(file: Path, curation: Curation, result: "FileCuration", folder: 
             "",
         ]
         words += sections.table(["reason", "rows"], [[sections.cell(k), f"{v:,}"] for k, v in result.set_aside.items()])
-    title = " ".join(file.stem.split()) or "data"
+    title = " ".join(stem(file).split()) or "data"
     return _text(
         _header(title, licences.OWN, ["instruction-tuning", "curated"], result.kept, measured.languages, OWN_FILES),
         f"{sections.cell(title)}, curated",

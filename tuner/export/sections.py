@@ -45,6 +45,8 @@ def funnel(curated: Curated) -> Lines:
     lines = table(["reason", "rows, by first reason", "rows that it applies to"], rows, numbers=2)
     if marked := [f"`{name}` ({count:,})" for name, count in marks.items() if count]:
         lines += ["", f"Recorded only, without rejecting a row or after masking what was found: {', '.join(marked)}."]
+    if masked := [f"{code(name)} ({count:,})" for name, count in curated.masked_columns.items()]:
+        lines += ["", f"Masked as well, in the columns of text beside the messages, by rows: {', '.join(masked)}."]
     if idle := [f"`{name}`" for name in rows_by_first_reason if not reasons[name] and not marks[name]]:
         lines += ["", f"Applied to no row, or not looked for: {', '.join(idle)}."]
     return lines

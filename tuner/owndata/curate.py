@@ -4,7 +4,7 @@ import resource
 import shutil
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,50 +16,65 @@ from tuner.curation.duplicates.partitions import task_count
 from tuner.curation.examine import examine
 from tuner.curation.match import match
 from tuner.curation.settings import Curation
-from tuner.curation.texts import Shard
+from tuner.curation.texts import BESIDE, TOOLS, Shard
 from tuner.errors import InputError
 from tuner.export import card
 from tuner.folders import atomic_folder, is_vacant
-from tuner.owndata import shards
-from tuner.owndata.kinds import Kind, recognise
+from tuner.owndata import explain, shards
+from tuner.owndata.kinds import chosen, recognise
 from tuner.owndata.metrics import CuratedFile, FileCuration, SourceFile
-from tuner.owndata.opening import Source, open_source
-from tuner.owndata.pieces import Survey
-from tuner.owndata.shards import Shards
+from tuner.owndata.opening import open_sources
+from tuner.owndata.pieces import Survey, united
+from tuner.owndata.shards import Input, Shards
 from tuner.progress import Event, emit
 
 THREADS = 2
 """Shards examined in parallel; each is held in memory."""
 
-_RESULT_COLUMNS = {"verdict", "reasons", "marks", "cluster", "duplicate_of", "similarity"}
-"""Columns that `curate` adds to the rows."""
+_RESULT_COLUMNS = {"verdict", "reasons", "marks", "cluster", "duplicate_of", "similarity", BESIDE, TOOLS}
+"""Columns that `curate` adds to the rows, and that of tools."""
 
 
-def run(file: Path, curation: Curation, to: Path, threads: int = THREADS) -> CuratedFile:
-    """Curates a file of a user's own rows.
+def run(
+    places: Path | Sequence[str | Path],
+    curation: Curation,
+    to: Path,
+    threads: int = THREADS,
+    columns: Mapping[str, str] | None = None,
+) -> CuratedFile:
+    """Curates a user's own rows.
 
     Args:
-        file: Parquet, JSONL, or a JSON array, whose rows are of one of `kinds.KINDS`.
+        places: Files, folders or data sets of the hub, as `opening.open_sources` takes them.
         curation: Which rows to keep.
         to: Gets `rows/` (every row that could be read, with its verdict), `kept/`, `README.md` (the dataset card),
-            `curation.json` (the returned metrics), and `set_aside.jsonl` if rows were set aside.
+            `reasons.md` and `settings.json` (see `explain`), `curation.json` (the returned metrics), and
+            `set_aside.jsonl` if rows were set aside.
         threads: Shards examined in parallel.
+        columns: What the columns hold, as for `kinds.chosen`; by default the rows are of one of `kinds.KINDS`.
 
     Raises:
-        InputError: If the file, the settings or the folder cannot be used.
+        InputError: If a file, the settings or the folder cannot be used.
         StageError: If the counts do not add up.
     """
     if not is_vacant(to):
         raise InputError(f"{to}: is not empty; name another folder with --to, or remove it")
-    source = open_source(file)
-    kind = recognise(source.columns, str(file))
+    sources, unread = open_sources([places] if isinstance(places, Path) else places)
+    inputs = [
+        Input(
+            source, chosen(columns, source.columns, source.name) if columns else recognise(source.columns, source.name)
+        )
+        for source in sources
+    ]
     with atomic_folder(to) as folder:
         clock = _Clock()
-        survey = source.survey()
+        survey = united([(source.survey(), source.columns) for source in sources])
+        file = f"{sources[0].name} and {len(sources) - 1:,} more" if len(sources) > 1 else sources[0].name
         if not survey.rows:
             raise InputError(f"{file}: holds no rows")
-        result = _run(source, kind, survey, curation, folder, threads, clock)
-        (folder / "README.md").write_text(card.of_own_data(file, curation, result, folder), encoding="utf-8")
+        result = _run(inputs, file, unread, survey, curation, folder, threads, clock)
+        (folder / "README.md").write_text(card.of_own_data(Path(file), curation, result, folder), encoding="utf-8")
+        explain.leave(folder, curation)
         clock.lap("card")
         metrics = CuratedFile(
             **dict(result),
@@ -85,16 +100,23 @@ class _Clock:
 
 
 def _run(
-    source: Source, kind: Kind, survey: Survey, curation: Curation, folder: Path, threads: int, clock: _Clock
+    inputs: Sequence[Input],
+    file: str,
+    unread: Sequence[str],
+    survey: Survey,
+    curation: Curation,
+    folder: Path,
+    threads: int,
+    clock: _Clock,
 ) -> FileCuration:
     scratch = folder / "scratch"
-    others, dropped = _other_columns(source, kind, survey, curation, scratch)
+    others, dropped = _other_columns(inputs, survey, curation, scratch)
     clock.lap("survey")
-    reading = Shards(source, kind, survey, others, scratch, folder / "set_aside.jsonl")
+    reading = Shards(inputs, survey, others, scratch, folder / "set_aside.jsonl")
     examined = list(_examined(reading, curation, threads))
     if not examined:
         reason, rows = reading.reasons.most_common(1)[0]
-        raise InputError(f"{source.path}: none of its {survey.rows:,} rows can be curated; of {rows:,}: {reason}")
+        raise InputError(f"{file}: none of its {survey.rows:,} rows can be curated; of {rows:,}: {reason}")
     clock.lap("read and examine")
     matched = []
     number = task_count(reading.rows, curation.duplicates)
@@ -108,13 +130,18 @@ def _run(
     shutil.rmtree(scratch)
     clock.lap("curate")
     about = SourceFile(
-        file=source.path.name,
-        bytes=source.path.stat().st_size,
-        kind=kind.name,
+        file=Path(file).name,
+        files=tuple(Path(source.name).name for source, _ in inputs),
+        unread_files=tuple(unread),
+        bytes=sum(source.bytes for source, _ in inputs),
+        kind=" or ".join(dict.fromkeys(kind.name(source.columns) for source, kind in inputs)),
         rows=survey.rows,
         ids=survey.ids,
         others=tuple(others),
         left=tuple(dropped),
+        unread_keys=dict(reading.unread.most_common()),
+        cut_turns=reading.cut,
+        undesired=reading.undesired,
     )
     return FileCuration(
         **dict(curated), source=about, set_aside=dict(reading.reasons.most_common()), match=tuple(matched)
@@ -123,34 +150,37 @@ def _run(
 
 def _examined(reading: Shards, curation: Curation, threads: int) -> Iterator[Shard]:
     """Reads shard after shard while earlier ones are examined."""
+    texts = [name for name, type_ in reading.others.items() if pa.types.is_string(type_)]
+    texts += [TOOLS] if reading.tools else []
     with ThreadPoolExecutor(threads) as pool:
         running: deque[Future[Shard]] = deque()
         for rows in reading.write():
             emit(Event("read", done=reading.seen, total=reading.survey.rows))
             while len(running) >= threads:
                 yield running.popleft().result()
-            running.append(pool.submit(_examine, rows, curation))
+            running.append(pool.submit(_examine, rows, curation, texts))
         emit(Event("read", done=reading.seen, total=reading.survey.rows))
         while running:
             yield running.popleft().result()
 
 
-def _examine(rows: Path, curation: Curation) -> Shard:
-    examined = examine(rows, curation, rows.parent)
+def _examine(rows: Path, curation: Curation, texts: Sequence[str]) -> Shard:
+    examined = examine(rows, curation, rows.parent, texts)
     emit(Event("examine", figures={"rows": examined.rows, "rows/s": examined.rows_per_second}))
     return Shard(rows, rows.with_name("checks.parquet"), rows.with_name("signatures.parquet"))
 
 
 def _other_columns(
-    source: Source, kind: Kind, survey: Survey, curation: Curation, scratch: Path
+    inputs: Sequence[Input], survey: Survey, curation: Curation, scratch: Path
 ) -> tuple[dict[str, pa.DataType], list[str]]:
     """The other columns that are kept, with their types, and those that are dropped."""
-    used = {*kind.fields, *kind.optional, survey.ids}
+    used = {survey.ids, *(name for source, kind in inputs for name in (*kind.fields, *kind.optional))}
     reserved = used | _reserved_columns(curation, scratch)
     others = {name: type_ for name, type_ in survey.others.items() if name not in reserved}
     if curation.balance is not None and curation.balance.by == "category" and "category" not in others:
-        raise InputError(f"curation.balance.by: {source.path} has no column 'category' of single values")
-    return others, [name for name in source.columns if name not in used and name not in others]
+        raise InputError("curation.balance.by: the rows have no column 'category' of single values")
+    present = dict.fromkeys([*(name for source, _ in inputs for name in source.columns), *sorted(survey.late)])
+    return others, [name for name in present if name not in used and name not in others]
 
 
 def _reserved_columns(curation: Curation, scratch: Path) -> set[str]:

@@ -1,5 +1,9 @@
-"""Reads rows from JSON: one object a line (JSONL), or one array of objects. Anything else is returned as `Unread`."""
+"""Reads rows from JSON: one object a line (JSONL), or one array of objects. Anything else is returned as `Unread`.
 
+A file may be compressed. Its suffix does not decide whether it is an array, but what it begins with.
+"""
+
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +16,10 @@ import orjson
 import pyarrow as pa
 
 from tuner.errors import InputError
+from tuner.owndata.kinds import is_row
 from tuner.owndata.pieces import ID_COLUMNS, Column, Names, Piece, Record, Survey, Unread
+from tuner.owndata.turns import may_hold_turns
+from tuner.streams import opened
 
 PIECE_ROWS, PIECE_BYTES = 5_000, 16 * 2**20
 SAMPLE = 1_000
@@ -41,11 +48,37 @@ class JsonSource:
 
     Attributes:
         path: The file.
-        is_array: Whether it is one array instead of one object a line.
     """
 
     path: Path
-    is_array: bool = False
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        return str(self.path)
+
+    @property
+    def bytes(self) -> int:
+        """Its size."""
+        return self.path.stat().st_size
+
+    @cached_property
+    def is_array(self) -> bool:
+        """Whether it is one document of JSON, an array as a rule, instead of one object a line."""
+        with opened(self.path) as file:
+            if (line := file.readline(LONGEST_LINE)).startswith(_UTF16_BOMS):
+                raise InputError(f"{self.path}: is UTF-16; save it as UTF-8")
+            line = line.removeprefix(_UTF8_BOM).strip()
+            while not line and (more := file.readline(LONGEST_LINE)):
+                line = more.strip()
+            rest = b""
+            while not rest and (more := file.readline(LONGEST_LINE)):
+                rest = more.strip()
+        try:
+            value = loads(line)
+        except ValueError:
+            return line.startswith((b"[", b"{")) and (line.startswith(b"[") or line.endswith((b"[", b"{", b",", b":")))
+        return not rest and (isinstance(value, list) or _array_within(value) is not None)
 
     @property
     def unit(self) -> str:
@@ -63,7 +96,7 @@ class JsonSource:
         lists: Counter[str] = Counter()
         for record in islice((entry.record for entry in self._read() if isinstance(entry.record, dict)), SAMPLE):
             rows.update(record.keys())
-            lists.update(name for name, value in record.items() if isinstance(value, list))
+            lists.update(name for name, value in record.items() if may_hold_turns(value))
         if not rows and (first := next(self._read(), None)) and isinstance(first.record, Unread):
             raise InputError(
                 f"{self.path}: no {self.unit} is a JSON object; {self.unit} {first.number}: {first.record.reason}"
@@ -76,10 +109,12 @@ class JsonSource:
         names = {name: Names() for name in ID_COLUMNS if name in self.columns}
         classes: dict[str, set[str]] = {name: set() for name, column in self.columns.items() if not column.lists}
         values: dict[str, list[Any]] = {name: [] for name in names}
+        late: set[str] = set()
         for entry in self._read():
             rows += 1
             if isinstance(entry.record, Unread):
                 continue
+            late |= entry.record.keys() - self.columns.keys()
             for name, class_ in classes.items():
                 class_.add(_value_class(entry.record.get(name)))
             for name, batch in values.items():
@@ -89,9 +124,8 @@ class JsonSource:
                     batch.clear()
         for name, batch in values.items():
             names[name].add(batch)
-        ids = next((name for name in names if names[name].unique), None)
         types = {name: _type(class_) for name, class_ in classes.items()}
-        return Survey(rows, ids, {name: kind for name, kind in types.items() if kind is not None})
+        return Survey(rows, names, {name: kind for name, kind in types.items() if kind is not None}, frozenset(late))
 
     def pieces(self, fields: Sequence[str], others: Mapping[str, pa.DataType]) -> Iterator[Piece]:
         """Reads the file piece by piece; a record holds all fields of its object.
@@ -115,13 +149,11 @@ class JsonSource:
         return self._elements() if self.is_array else self._lines()
 
     def _lines(self) -> Iterator[Entry]:
-        with self.path.open("rb") as file:
+        with opened(self.path) as file:
             number = 0
             while line := file.readline(LONGEST_LINE):
                 number += 1
                 if number == 1:
-                    if line.startswith(_UTF16_BOMS):
-                        raise InputError(f"{self.path}: is UTF-16; save it as UTF-8")
                     line = line.removeprefix(_UTF8_BOM)
                 if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
                     while (rest := file.readline(LONGEST_LINE)) and not rest.endswith(b"\n"):
@@ -131,27 +163,65 @@ class JsonSource:
                 if line.isspace():
                     continue
                 try:
-                    value = orjson.loads(line)
+                    value = loads(line)
                 except orjson.JSONDecodeError as error:
                     yield Entry(number, _unread(f"not valid JSON: {error.msg} at character {error.pos + 1}", line), 0)
                     continue
                 yield Entry(number, _record(value, line), len(line))
 
     @cached_property
-    def _array(self) -> list[Any]:
-        size = self.path.stat().st_size
-        if size > LARGEST_ARRAY:
-            raise InputError(f"{self.path}: an array of {size:,} bytes is too large to be read whole; save it as JSONL")
+    def _document(self) -> tuple[list[Any], int]:
+        """The rows of the document, and its size in bytes."""
+        with opened(self.path) as file:
+            content = file.read(LARGEST_ARRAY + 1).removeprefix(_UTF8_BOM)
+        if len(content) > LARGEST_ARRAY:
+            raise InputError(
+                f"{self.path}: an array of more than {LARGEST_ARRAY:,} bytes is too large to be read whole; "
+                "save it as JSONL"
+            )
         try:
-            return orjson.loads(self.path.read_bytes().removeprefix(_UTF8_BOM))
+            value = loads(content)
         except orjson.JSONDecodeError as error:
             raise InputError(f"{self.path}: not valid JSON: {error}") from None
+        if isinstance(value, dict):
+            names = _array_within(value)
+            if names is not None and len(names) > 1:
+                raise InputError(f"{self.path}: holds several arrays, {', '.join(names)}; save the one you mean alone")
+            value = value[names[0]] if names else [value]
+        return value if isinstance(value, list) else [value], len(content)
 
     def _elements(self) -> Iterator[Entry]:
-        average = self.path.stat().st_size // max(1, len(self._array))
-        for number, value in enumerate(self._array, 1):
+        values, size = self._document
+        average = size // max(1, len(values))
+        for number, value in enumerate(values, 1):
             record = value if isinstance(value, dict) else _record(value, orjson.dumps(value))
             yield Entry(number, record, average)
+
+
+def loads(content: bytes) -> Any:
+    """JSON as a value. NaN and Infinity, which are no JSON but which Python and Pandas write, are null.
+
+    Raises:
+        orjson.JSONDecodeError: If it is not JSON.
+    """
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        if b"NaN" not in content and b"Infinity" not in content:
+            raise
+        try:
+            return orjson.loads(orjson.dumps(json.loads(content)))
+        except (ValueError, TypeError, RecursionError):
+            pass
+        raise
+
+
+def _array_within(value: Any) -> list[str] | None:
+    """The names of an object's arrays of objects; None if it is a row itself or has none."""
+    if not isinstance(value, dict) or is_row(value):
+        return None
+    names = [name for name, each in value.items() if isinstance(each, list) and each and isinstance(each[0], dict)]
+    return names or None
 
 
 def _record(value: Any, line: bytes) -> Record:

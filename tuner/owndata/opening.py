@@ -1,34 +1,123 @@
-"""Opens a file as a source of rows."""
+"""Opens what a user names (files, folders, data sets of the hub) as sources of rows."""
 
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tuner.errors import InputError
 from tuner.owndata.json_source import JsonSource
-from tuner.owndata.parquet_source import ParquetSource
+from tuner.owndata.table_source import TableSource, of_csv, of_dataset, of_parquet
+from tuner.streams import COMPRESSED, suffixes
 
-Source = JsonSource | ParquetSource
-FORMATS = (".parquet", ".jsonl", ".ndjson", ".json")
+Source = JsonSource | TableSource
+HUB = "hf://"
+FORMATS = (".parquet", ".jsonl", ".ndjson", ".json", ".csv", ".tsv")
+KNOWN = (
+    f"{', '.join(FORMATS)} (all but .parquet also with {', '.join(COMPRESSED)}), a folder of them, or {HUB}owner/name"
+)
+"""What can be given, as errors and `--help` name it."""
+
+_HUB = re.compile(r"(?:datasets/)?(?P<name>[\w.-]+/[\w.-]+)(?:/(?P<config>[^:/]+))?(?::(?P<split>.+))?")
+_SAVED = ("state.json", "dataset_dict.json")
+"""Files by which a folder that `datasets` saved is known."""
+
+
+def open_sources(places: Sequence[str | Path]) -> tuple[list[Source], list[str]]:
+    """The sources of all places, in order, and the names of files in folders that are of no known format.
+
+    Raises:
+        InputError: If there is no such place, it cannot be read, or it holds nothing of a known format.
+    """
+    sources: list[Source] = []
+    unread: list[str] = []
+    for place in places:
+        if str(place).startswith(HUB):
+            sources.append(_of_hub(str(place)))
+        elif (path := Path(place)).is_dir() and any((path / name).is_file() for name in _SAVED):
+            sources.append(_saved(path))
+        elif path.is_dir():
+            files = list(_files(path))
+            known = [file for file in files if _is_known(file)]
+            if not known:
+                raise InputError(f"{path}: holds no file of rows; give one of {KNOWN}")
+            sources += map(open_source, known)
+            unread += [file.relative_to(path).as_posix() for file in files if not _is_known(file)]
+        else:
+            sources.append(open_source(path))
+    return sources, unread
 
 
 def open_source(path: Path) -> Source:
-    """The source for a file, by its suffix. A `.json` is one array, or one object a line as in a `.jsonl`.
+    """The source for a file, by its suffix. A file of JSON is one array, or one object a line, whatever its suffix.
 
     Raises:
         InputError: If there is no such file, it cannot be read, or its suffix is not in `FORMATS`.
     """
     if not path.exists():
-        raise InputError(f"{path}: no such file")
-    if not path.is_file():
-        raise InputError(f"{path}: not a file; give one of {', '.join(FORMATS)}")
-    suffix = path.suffix.lower()
-    if suffix not in FORMATS:
-        raise InputError(f"{path}: unknown suffix; give one of {', '.join(FORMATS)}")
+        raise InputError(f"{path}: no such file; give one of {KNOWN}")
+    if not path.is_file() or not _is_known(path):
+        raise InputError(f"{path}: not a file of rows; give one of {KNOWN}")
     try:
         with path.open("rb") as file:
-            beginning = file.read(4096)
+            file.read(1)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
-    if suffix == ".parquet":
-        return ParquetSource(path)
-    first = beginning.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-    return JsonSource(path, is_array=suffix == ".json" and first == b"[")
+    match suffixes(path)[0]:
+        case ".parquet":
+            return of_parquet(path)
+        case ".csv":
+            return of_csv(path, ",")
+        case ".tsv":
+            return of_csv(path, "\t")
+        case _:
+            return JsonSource(path)
+
+
+def _is_known(path: Path) -> bool:
+    suffix, codec = suffixes(path)
+    return suffix in FORMATS and not (codec and suffix == ".parquet")
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """All files below a folder in order, without hidden ones."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            yield path
+
+
+def _of_hub(place: str) -> TableSource:
+    import datasets
+    from datasets.exceptions import DatasetsError
+
+    parts = _HUB.fullmatch(place.removeprefix(HUB))
+    if parts is None:
+        raise InputError(f"{place}: a data set of the hub is {HUB}owner/name[/config][:split]")
+    datasets.disable_progress_bars()
+    try:
+        found = datasets.load_dataset(parts["name"], parts["config"], split=parts["split"])
+    except (OSError, ValueError, DatasetsError) as error:
+        raise InputError(f"{place}: cannot be read: {' '.join(str(error).split())[:500]}") from None
+    return _source(place, found, f"{place}:")
+
+
+def _saved(folder: Path) -> TableSource:
+    import datasets
+
+    try:
+        found = datasets.load_from_disk(str(folder))
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{folder}: cannot be read: {' '.join(str(error).split())}") from None
+    return _source(folder.name, found, f"{folder}/")
+
+
+def _source(title: str, found: "object", way: str) -> TableSource:
+    import datasets
+
+    if isinstance(found, datasets.DatasetDict):
+        if len(found) > 1:
+            raise InputError(
+                f"{title}: has the splits {', '.join(map(str, found))}; name one: {way}{next(iter(found))}"
+            )
+        found = next(iter(found.values()))
+    assert isinstance(found, datasets.Dataset)
+    return of_dataset(title, found)

@@ -1,6 +1,6 @@
 """Pieces of rows, into which every file format is read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -58,13 +58,43 @@ class Survey:
 
     Attributes:
         rows: How many rows there are, lines that cannot be read included.
-        ids: The column of unique row names, if there is one.
+        names: The values of the columns that may hold unique row names.
         others: The other columns that hold one text, number, truth value or date each, with their types.
+        late: Keys that only rows behind those have from which the columns follow.
     """
 
     rows: int
-    ids: str | None
+    names: Mapping[str, "Names"]
     others: Mapping[str, pa.DataType]
+    late: frozenset[str] = frozenset()
+
+    @property
+    def ids(self) -> str | None:
+        """The column of unique row names, if there is one."""
+        return next((name for name in ID_COLUMNS if name in self.names and self.names[name].unique), None)
+
+
+def united(surveys: Sequence[tuple[Survey, Collection[str]]]) -> Survey:
+    """The facts about the rows of several files, each with its columns.
+
+    A column whose types differ is of numbers or of text; one that somewhere holds lists is no other column.
+    """
+    if len(surveys) == 1:
+        return surveys[0][0]
+    names = {
+        name: Names.united([survey.names[name] for survey, _ in surveys])
+        for name in ID_COLUMNS
+        if all(name in survey.names for survey, _ in surveys)
+    }
+    others: dict[str, pa.DataType] = {}
+    for name in dict.fromkeys(name for survey, _ in surveys for name in survey.others):
+        # A column without a type is one of lists, or of nulls alone.
+        types = {survey.others.get(name) for survey, columns in surveys if name in columns}
+        if None not in types:
+            numeric = all(pa.types.is_integer(each) or pa.types.is_floating(each) for each in types)
+            others[name] = types.pop() if len(types) == 1 else pa.float64() if numeric else pa.string()
+    late = frozenset[str]().union(*(survey.late for survey, _ in surveys))
+    return Survey(sum(survey.rows for survey, _ in surveys), names, others, late)
 
 
 class Names:
@@ -84,6 +114,14 @@ class Names:
             self._hashes.append(values.hash(seed=7).to_numpy())
         else:
             self._hashes.clear()
+
+    @classmethod
+    def united(cls, several: Sequence["Names"]) -> "Names":
+        """Those of several files."""
+        united = cls()
+        united._strings = all(names._strings for names in several)
+        united._hashes = [hashes for names in several for hashes in names._hashes]
+        return united
 
     @property
     def unique(self) -> bool:

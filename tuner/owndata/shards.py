@@ -4,16 +4,19 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from tuner.artifacts import parquet
+from tuner.curation.texts import TOOLS
 from tuner.generation.magpie import MESSAGES
-from tuner.owndata.kinds import Conversation, Kind, UnfitError
+from tuner.owndata.kinds import Conversation, Kind
 from tuner.owndata.opening import Source
-from tuner.owndata.pieces import Piece, Record, Survey, Unread
+from tuner.owndata.pieces import Piece, Survey, Unread
+from tuner.owndata.turns import UnfitError
 
 SHARD_ROWS = 50_000
 SHARD_BYTES = 128 * 2**20
@@ -21,6 +24,9 @@ SHARD_BYTES = 128 * 2**20
 
 FINISHES = ("instruction_finish", "response_finish")
 """Columns of generated rows that say whether a text was cut off; a user's texts are assumed to be complete."""
+
+LABELS = ("label", "kto_tag")
+"""Columns that say of a response whether it is a good example (KTO's); they are kept, and do not decide."""
 
 _SCHEMA = pa.schema(
     [
@@ -35,24 +41,32 @@ _SCHEMA = pa.schema(
 )
 
 
+class Input(NamedTuple):
+    """One source, and the kind of its rows."""
+
+    source: Source
+    kind: Kind
+
+
 @dataclass
 class Shards:
-    """Reads a source once and writes its rows as shards.
+    """Reads all sources once and writes their rows as shards.
 
     Attributes:
-        source: The file.
-        kind: The kind of its rows.
-        survey: The facts about all its rows.
+        inputs: The sources.
+        survey: The facts about all rows.
         others: The other columns that are kept, with their types.
         folder: Gets `<shard>/rows.parquet`.
         set_aside: Gets a line for each row that is set aside; not created if there is none.
         rows: Rows written so far.
         seen: Rows read so far.
         reasons: Rows set aside so far, by the part of their reason before a colon.
+        cut: Turns after the assistant's last one, which were not kept, so far.
+        undesired: Rows so far that a column of `LABELS` says are bad examples.
+        unread: Keys of turns that were not read, such as `messages[].loss_weight`, and in how many rows.
     """
 
-    source: Source
-    kind: Kind
+    inputs: Sequence[Input]
     survey: Survey
     others: Mapping[str, pa.DataType]
     folder: Path
@@ -60,13 +74,16 @@ class Shards:
     rows: int = 0
     seen: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    cut: int = 0
+    undesired: int = 0
+    unread: Counter[str] = field(default_factory=Counter)
 
     def write(self) -> Iterator[Path]:
         """Writes shard after shard and yields the path of each."""
         pending: list[pa.Table] = []
         size = number = 0
-        for piece in self._pieces():
-            table = self._table(piece)
+        for input_, piece in self._pieces():
+            table = self._table(piece, input_)
             self.seen += len(piece.records)
             self.rows += table.num_rows
             pending.append(table)
@@ -77,14 +94,27 @@ class Shards:
         if any(table.num_rows for table in pending):
             yield self._shard(pending, number)
 
-    def _pieces(self) -> Iterator[Piece]:
-        columns = self.source.columns
-        fields = [*self.kind.fields, *self.kind.optional, *FINISHES]
-        named = [self.survey.ids] if self.survey.ids else []
-        wanted = [name for name in dict.fromkeys([*fields, *named]) if name in columns]
-        return self.source.pieces(wanted, self.others)
+    @cached_property
+    def tools(self) -> bool:
+        """Whether rows have a column of the tools that their conversation may call."""
+        return any(
+            name in source.columns or name in self.survey.late
+            for source, kind in self.inputs
+            for name in kind.beside.get("tools", ())
+        )
 
-    def _table(self, piece: Piece) -> pa.Table:
+    def _pieces(self) -> Iterator[tuple[Input, Piece]]:
+        for input_ in self.inputs:
+            fields = [*input_.kind.fields, *input_.kind.optional, *FINISHES]
+            named = [self.survey.ids] if self.survey.ids else []
+            wanted = [name for name in dict.fromkeys([*fields, *named]) if name in input_.source.columns]
+            for piece in input_.source.pieces(wanted, self.others):
+                yield input_, piece
+
+    def _table(self, piece: Piece, input_: Input) -> pa.Table:
+        source, kind = input_
+        # With several files the position in one names no row.
+        place = f"{Path(source.name).name}:{source.unit}" if len(self.inputs) > 1 else source.unit
         readable: list[bool] = []
         conversations: list[Conversation] = []
         names: list[str] = []
@@ -92,17 +122,21 @@ class Shards:
         set_aside: list[dict[str, Any]] = []
         for number, record in zip(piece.numbers, piece.records, strict=True):
             try:
-                conversation = self._read(record)
+                if isinstance(record, Unread):
+                    raise UnfitError(record.reason)
+                conversation = kind.read(record)
             except UnfitError as error:
-                set_aside.append({self.source.unit: number, "reason": str(error)})
+                about = {"file": Path(source.name).name} if len(self.inputs) > 1 else {}
+                set_aside.append({**about, source.unit: number, "reason": str(error)})
                 if isinstance(record, Unread):
                     set_aside[-1]["begins"] = record.excerpt
                 readable.append(False)
                 continue
             readable.append(True)
             conversations.append(conversation)
-            assert isinstance(record, Mapping)
-            names.append(record[self.survey.ids] if self.survey.ids else f"{self.source.unit}-{number:09}")
+            self.cut += conversation.cut
+            self.unread.update(kind.unread_keys(record))
+            names.append(record[self.survey.ids] if self.survey.ids else f"{place}-{number:09}")
             for name, values in finishes.items():
                 values.append(record[name] if record.get(name) in ("length", "skipped") else "stop")
         self._set_aside(set_aside)
@@ -113,14 +147,14 @@ class Shards:
             "messages": _messages(conversations),
             **{name: pa.array(values, pa.string()) for name, values in finishes.items()},
         }
+        if self.tools:
+            columns[TOOLS] = pa.array([each.tools for each in conversations], pa.string())
         mask = pa.array(readable, pa.bool_())
         others = {name: piece.others[name].filter(mask) for name in piece.others.column_names}
+        for name in LABELS:
+            if name in others:
+                self.undesired += sum(str(value).lower() == "false" for value in others[name].to_pylist())
         return pa.table({**columns, **others})
-
-    def _read(self, record: Record) -> Conversation:
-        if isinstance(record, Unread):
-            raise UnfitError(record.reason)
-        return self.kind.read(record)
 
     def _set_aside(self, lines: Sequence[Mapping[str, Any]]) -> None:
         if lines:
@@ -133,7 +167,7 @@ class Shards:
         table = table.append_column("shard", pa.array([number] * table.num_rows, pa.int32()))
         table = table.append_column("index", pa.array(range(table.num_rows), pa.int32()))
         path = self.folder / f"{number:05}" / "rows.parquet"
-        parquet.write(table.select([*_SCHEMA.names, *self.others]), path)
+        parquet.write(table.select([*_SCHEMA.names, *([TOOLS] if self.tools else []), *self.others]), path)
         return path
 
 

@@ -11,8 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from tuner import progress
 from tuner.curation.reasons import REASONS
 from tuner.curation.settings import Curation
+from tuner.owndata import explain
 from tuner.owndata.metrics import CuratedFile
 from tuner.progress import Event
+from tuner.report import nearness
 
 STEPS = {"read": "rows", "examine": "rows", "match": "parts", "curate": "shards"}
 """The steps shown, in order, and the unit of each."""
@@ -85,10 +87,13 @@ def summary(metrics: CuratedFile, curation: Curation, to: Path) -> str:
     lines.append(f"{'kept':{width}}  {metrics.kept:>11,}  {metrics.kept / max(metrics.rows, 1):.1%}")
     if masked := curation.safety.masked(metrics.marks):
         lines += ["", f"masked     {masked}; curation.safety in --set or a recipe says what is masked"]
+    lines += ["", *notes] if (notes := source.notes) else []
     if set_aside := metrics.set_aside:
         reason, most = next(iter(set_aside.items()))
         lines += ["", f"{sum(set_aside.values()):,} more set aside, not curated; of {most:,}: {reason}"]
         lines.append(f"           {to / 'set_aside.jsonl'}")
+    for hint in nearness.hints(metrics.reasons, metrics.rows, curation):
+        lines += ["", f"hint       {hint}"]
     return "\n".join(
         [
             *lines,
@@ -97,5 +102,6 @@ def summary(metrics: CuratedFile, curation: Curation, to: Path) -> str:
             f"kept       {to / 'kept'}",
             f"all rows   {to / 'rows'}",
             f"card       {to / 'README.md'}",
+            f"examples   {to / explain.TAKEN}, three rows of every reason; --explain ROW says all of one",
         ]
     )

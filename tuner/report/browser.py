@@ -11,7 +11,7 @@ from tuner.report.why import details, relation
 from tuner.report.wording import finite, plain
 
 MOST_ROWS = 800
-"""Rows to select; the rows kept in place of duplicates among them are added to these."""
+"""Rows to select; those shown elsewhere on the page and those kept in place of duplicates are added to these."""
 
 MOST_CHARACTERS = 1500
 

@@ -147,9 +147,10 @@ def _relation(row: Row, winner: str) -> str:
 
 
 def _text(row: Row) -> dict[str, str]:
-    return {"id": row["row_id"], "instruction": _beginning(row["instruction"]), "response": _beginning(row["response"])}
+    return {"id": row["row_id"], "instruction": beginning(row["instruction"]), "response": beginning(row["response"])}
 
 
-def _beginning(text: str | None) -> str:
+def beginning(text: str | None) -> str:
+    """The beginning of a text."""
     text = text or ""
     return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS].rstrip()} […]"

@@ -12,7 +12,7 @@ from tuner.curation.metrics import Curated as Counted
 from tuner.evaluation import BASE
 from tuner.evaluation.metrics import Evaluated
 from tuner.evaluation.statistics import FEWEST_ROWS
-from tuner.report import clusters, thresholds
+from tuner.report import clusters, nearness, thresholds
 from tuner.report.curated import Curated, read
 from tuner.report.inputs import Inputs
 from tuner.report.thresholds import Score
@@ -76,6 +76,7 @@ class Contents:
         curated: The curated rows.
         scores: Histograms of the scores that curation measured.
         unscored: For each score without a histogram, a sentence that says why.
+        taken: Three rows of every reason.
         samples: Answers side by side.
         artifacts: The artifacts behind the report, with labels, in the order of the stages.
     """
@@ -96,6 +97,7 @@ class Contents:
     curated: Curated
     scores: tuple[Score, ...]
     unscored: tuple[str, ...]
+    taken: tuple[nearness.Taken, ...]
     samples: tuple[Sample, ...]
     artifacts: tuple[tuple[str, Manifest], ...]
 
@@ -166,6 +168,7 @@ def gather(inputs: Inputs) -> Contents:
         curated=curated,
         scores=scores,
         unscored=unscored,
+        taken=nearness.taken(curated, inputs.recipe.curation),
         samples=_samples(tables.read(inputs.samples)),
         artifacts=_artifacts(inputs, adapters),
     )

@@ -10,10 +10,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tuner.evaluation.statistics import FEWEST_ROWS
 from tuner.metrics import Computed
-from tuner.report import browser, checks, clusters, comparison, figures, palette, variety, wording
+from tuner.report import browser, checks, clusters, comparison, figures, nearness, palette, variety, wording
 from tuner.report.contents import Contents
 from tuner.report.verdict import Verdict
-from tuner.report.wording import ABSENT, count, duration, finite, percent
+from tuner.report.wording import ABSENT, count, duration, finite, percent, plain, rows_of
 
 
 def render(contents: Contents, verdict: Verdict) -> str:
@@ -76,7 +76,11 @@ def _data(contents: Contents) -> dict[str, Any]:
     """The variables of the template's part about the data."""
     curated, counted, curation = contents.curated, contents.curation, contents.recipe.curation
     largest = clusters.select(curated, counted)
-    wanted = {*browser.select(curated), *(row for cluster in largest for row in (cluster.winner, *cluster.losers))}
+    wanted = {
+        *browser.select(curated),
+        *(row for cluster in largest for row in (cluster.winner, *cluster.losers)),
+        *(row for each in contents.taken for row in each.positions),
+    }
     rows = curated.with_winners(wanted)
     meanings = checks.meanings(counted)
     return {
@@ -95,6 +99,16 @@ def _data(contents: Contents) -> dict[str, Any]:
         "meanings": meanings,
         "scores": contents.scores,
         "unscored": contents.unscored,
+        "hints": nearness.hints(counted.reasons, counted.rows, curation),
+        "taken": [
+            {
+                "reason": plain(each.reason),
+                "rows": rows_of(each.rows),
+                "loosened": each.loosened,
+                "examples": each.examples,
+            }
+            for each in contents.taken
+        ],
         "duplicates": clusters.summary(counted),
         "clusters": clusters.as_data(largest, rows),
         "diversity": variety.diversity(counted.diversity),

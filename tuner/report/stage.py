@@ -40,4 +40,4 @@ def _work(work: Work) -> Reported:
     return report(inputs, work.folder)
 
 
-REPORT = Stage("report", 5, Reported, _parts, _work, "Writes the report.")
+REPORT = Stage("report", 6, Reported, _parts, _work, "Writes the report.")

@@ -31,6 +31,11 @@ def details(row: Row) -> list[list[str]]:
     return [[name, text] for name, text in texts if text]
 
 
+def details_of(row: Row, reason: str) -> list[tuple[str, str]]:
+    """The details of a row that belong to one reason, as pairs of a name and a text, which may quote the row."""
+    return [(name, found) for reasons, name, text in _DETAILS if reason in reasons and (found := text(row))]
+
+
 def _reasons_and_marks(row: Row) -> set[str]:
     return {*(row.get("reasons") or []), *(row.get("marks") or [])}
 

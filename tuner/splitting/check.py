@@ -19,6 +19,12 @@ from tuner.curation.columns.text import normalised
 from tuner.splitting.metrics import Overlap
 
 _ROWS = 50_000
+# A letter of a script without blanks (Han, kana, Thai, Lao, Khmer, Myanmar), with the marks and punctuation behind it.
+_ALONE = (
+    r"[\x{20000}-\x{3FFFF}\x{3007}[\p{L}&&[\x{0E00}-\x{0EFF}\x{1000}-\x{109F}\x{1780}-\x{17FF}\x{3005}\x{3006}"
+    r"\x{3041}-\x{30FF}\x{31F0}-\x{31FF}\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}\x{A9E0}-\x{A9FF}\x{AA60}-\x{AA7F}"
+    r"\x{F900}-\x{FAFF}\x{FF66}-\x{FF9F}]]][\p{M}\p{P}\p{S}\p{Cc}\p{Cf}\x{E0000}-\x{E0FFF}]*"
+)
 _U64 = NDArray[np.uint64]
 _I64 = NDArray[np.int64]
 
@@ -95,7 +101,7 @@ def _ngrams(texts: pl.Series, ngram: int) -> tuple[_U64, _I64, _I64]:
 
     The hash of an n-gram is the sum of its words' hashes, each times an odd factor that depends on its position.
     """
-    filled = texts.set(texts == "", None).str.split(" ")
+    filled = _words(texts)
     counts = filled.list.len().fill_null(0).to_numpy().astype(np.int64)
     words = filled.explode().drop_nulls().hash(seed=7).to_numpy()
     begins = np.cumsum(counts) - counts
@@ -116,6 +122,15 @@ def _ngrams(texts: pl.Series, ngram: int) -> tuple[_U64, _I64, _I64]:
     distinct = pl.DataFrame({"owner": owners, "gram": grams}).unique()
     owners = distinct["owner"].to_numpy()
     return distinct["gram"].to_numpy(), owners, np.bincount(owners, minlength=counts.size)
+
+
+def _words(texts: pl.Series) -> pl.Series:
+    """The words of normalised texts: a character that stands alone is one, blanks part others. Null if none."""
+    beyond_ascii = texts.str.len_bytes() != texts.str.len_chars()
+    if beyond_ascii.any():
+        parted = texts.filter(beyond_ascii).str.replace_all(f"({_ALONE})", " $1 ").str.replace_all(" +", " ")
+        texts = texts.scatter(beyond_ascii.arg_true(), parted.str.strip_chars(" "))
+    return texts.set(texts == "", None).str.split(" ")
 
 
 def _near(

@@ -16,10 +16,8 @@ from tuner.curation.columns import ngrams
 from tuner.curation.columns.ngrams import Sets
 from tuner.curation.columns.words import I64, U64, mix, split
 
-# A value is 6 bits of frequency, in half octaves, above 58 bits of hash: among 50 million distinct n-grams 0.004
-# collisions are expected.
+# A value is 6 bits of frequency, in half octaves, above the bits of the hash.
 FREQUENCY_SHIFT = np.uint64(58)
-_DROPPED = np.uint64(6)
 # Frequencies are counted in at most this many buckets (128 MB); a collision only costs time.
 _MOST_BUCKETS = 1 << 25
 
@@ -35,26 +33,26 @@ def sets_of(batches: Iterable[pl.Series], ngram: int) -> tuple[Sets, I64]:
         The distinct sets, and the index of each text's set, shape (texts,).
     """
     joined = ngrams.joined([ngrams.sets_of(split(texts), ngram) for texts in batches])
-    return _distinct(joined.values, joined.offsets)
+    sets, index = _different(joined.values, joined.offsets)
+    buckets = 1 << max(10, min(int(sets.values.size).bit_length() + 1, _MOST_BUCKETS.bit_length() - 1))
+    _rare_first(sets.values, sets.offsets, np.zeros(buckets, np.uint32))
+    return sets, index
 
 
-def _distinct(values: U64, offsets: I64) -> tuple[Sets, I64]:
-    _, first, index = np.unique(_set_hashes(values, offsets), return_index=True, return_inverse=True)
-    # Sets are numbered in order of first occurrence.
+def _different(values: U64, offsets: I64) -> tuple[Sets, I64]:
+    """The sets that differ, in order of first occurrence, in place; and the index of each text's."""
+    _, first, index = np.unique(_hashes(values, offsets), return_index=True, return_inverse=True)
     order = np.argsort(first)
     rank = np.empty_like(order)
     rank[order] = np.arange(order.size)
     first = first[order]
     ends = np.concatenate([[0], np.cumsum(np.diff(offsets)[first])]).astype(np.int64)
     _compact(values, offsets, first, ends)
-    values = values[: ends[-1]]
-    buckets = 1 << max(10, min(int(values.size).bit_length() + 1, _MOST_BUCKETS.bit_length() - 1))
-    _rare_first(values, ends, np.zeros(buckets, np.uint32))
-    return Sets(values, ends), rank[index].astype(np.int64)
+    return Sets(values[: ends[-1]], ends), rank[index].astype(np.int64)
 
 
 @njit(cache=True, nogil=True)
-def _set_hashes(values: U64, offsets: I64) -> U64:
+def _hashes(values: U64, offsets: I64) -> U64:
     hashes = np.empty(offsets.size - 1, np.uint64)
     for text in range(hashes.size):
         digest = mix(np.uint64(offsets[text + 1] - offsets[text]))
@@ -85,6 +83,6 @@ def _rare_first(values: U64, offsets: I64, counts: NDArray[np.uint32]) -> None:
         while frequency >> (octave + 1):
             octave += 1
         half = (frequency >> (octave - 1)) & 1 if octave else 0
-        values[at] = (np.uint64(2 * octave + half) << FREQUENCY_SHIFT) | (values[at] >> _DROPPED)
+        values[at] = (np.uint64(2 * octave + half) << FREQUENCY_SHIFT) | values[at]
     for text in range(offsets.size - 1):
         values[offsets[text] : offsets[text + 1]] = np.sort(values[offsets[text] : offsets[text + 1]])

@@ -31,7 +31,7 @@ def _work(work: Work) -> SplitMetrics:
 
 SPLIT = Stage(
     "split",
-    2,
+    3,
     SplitMetrics,
     _parts,
     _work,

@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 from tuner.splitting.placement import Placement
 from tuner.splitting.sides import SIDES
 
-COLUMNS = ("row_id", "prompt", "completion", "messages")
+COLUMNS = ("row_id", "prompt", "completion", "messages", "tools")
+"""Columns of the rows of a side; the last is there if any conversation may call tools."""
 # Rows in a row group: about 30 MB at 1 kB a row, since every text is stored twice.
 _GROUP = 10_000
 
@@ -24,7 +25,7 @@ def write(kept: Sequence[Path], placement: Placement, folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     schema = pq.read_schema(kept[0])
-    schema = pa.schema([pa.field(name, schema.field(name).type) for name in COLUMNS])
+    schema = pa.schema([pa.field(name, schema.field(name).type) for name in COLUMNS if name in schema.names])
     buffered = [schema.empty_table() for _ in SIDES]
     # The same settings as `tuner.artifacts.parquet.write`.
     writers = [
@@ -32,8 +33,8 @@ def write(kept: Sequence[Path], placement: Placement, folder: Path) -> None:
     ]
     done = 0
     for path in kept:
-        for batch in pq.ParquetFile(path).iter_batches(batch_size=_GROUP, columns=list(COLUMNS)):
-            table = pa.Table.from_batches([batch]).select(COLUMNS).cast(schema)
+        for batch in pq.ParquetFile(path).iter_batches(batch_size=_GROUP, columns=schema.names):
+            table = pa.Table.from_batches([batch]).select(schema.names).cast(schema)
             sides = placement.sides[done : done + table.num_rows]
             done += table.num_rows
             for side, writer in enumerate(writers):

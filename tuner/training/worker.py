@@ -79,11 +79,16 @@ def train(job: Job, messages: TextIO) -> None:
     tokenizer = student.tokenizer_of(job.student, job.generator)
     tokenizer_path = job.checkpoints / "tokenizer"
     tokenizer.save_pretrained(tokenizer_path)
+    rows = rows_of(job.data)
+    if "tools" in rows.column_names and any(rows["tools"]) and "tools" not in str(tokenizer.chat_template):
+        raise InputError(
+            f"training.{job.adapter}: rows call tools, which the chat template of {job.student} cannot show"
+        )
     model = loading.load_model(job.student, precision.training(), job.settings.quantization)
     trainer: Any = AdapterTrainer(
         model=model,
         args=arguments(job),
-        train_dataset=rows_of(job.data),
+        train_dataset=rows,
         processing_class=tokenizer,
         peft_config=job.settings.peft_config(model, str(tokenizer_path)),
     )
@@ -111,12 +116,13 @@ def train(job: Job, messages: TextIO) -> None:
 
 
 def rows_of(path: Path) -> "Dataset":
-    """The training rows in TRL's format: `prompt` and `completion`, both lists of messages."""
+    """The training rows in TRL's format: `prompt` and `completion`, both lists of messages, and `tools` if any."""
     from datasets import Dataset
 
     from tuner.artifacts import parquet
 
-    return Dataset(parquet.read(path).select(["prompt", "completion"]))
+    rows = parquet.read(path)
+    return Dataset(rows.select([name for name in ("prompt", "completion", "tools") if name in rows.column_names]))
 
 
 def arguments(job: Job) -> "SFTConfig":

@@ -7,13 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuner.curation.columns import ngrams
-from tuner.curation.columns.ngrams import sets_of
+from tuner.curation.columns.ngrams import jaccard as similarity
+from tuner.curation.columns.ngrams import sequences_of, sets_of, template_rows, without_templates
 from tuner.curation.columns.words import split
 
 compiled = settings(deadline=None)  # the first call compiles
 
 WORDS = st.lists(st.sampled_from(list("abcd")), max_size=15).map(" ".join)
-BITS = st.sampled_from([32, 64])
+BITS = st.sampled_from([32, 52])
 
 
 def ngrams_of(text, size):
@@ -73,3 +74,56 @@ def test_what_two_runs_share_is_counted_unless_it_is_too_little(one, other, leas
     values = np.array([*one, *other], np.uint64)
     count = len({*one} & {*other})
     assert ngrams.shared(values, 0, len(one), len(one), values.size, least) == (count if count >= least else -1)
+
+
+TEMPLATE = (
+    "read the note below that a guest left at the desk of our hotel and say which of the four teams should act on it"
+)
+NOTES = (
+    "the shower in my room has been cold since yesterday",
+    "could somebody please bring two more pillows upstairs tonight",
+    "your bill lists breakfast although we never ate any",
+    "i lost a green scarf somewhere near the pool",
+    "we would love to stay another night if possible",
+    "the people next door play loud music after midnight",
+    "my key card stopped opening the garage this morning",
+    "is there a vegetarian dish on tonight's menu",
+)
+
+
+def linked(texts, least=8):
+    """The pairs that are similar without their templates."""
+    sets = without_templates(sequences_of(split(pl.Series(texts)), 5, 32), 5, least)
+    pairs = [(one, other) for other in range(len(texts)) for one in range(other)]
+    return {pair for pair in pairs if similarity(sets.values, sets.offsets, *pair, 0.5) >= 0.5}
+
+
+def test_texts_under_one_template_are_compared_by_what_is_their_own():
+    texts = [f"{TEMPLATE} {note}" for note in NOTES]
+    assert jaccard(texts[0], texts[1], 5) > 0.5
+    assert linked(texts) == set()
+    assert linked([*texts, f"{TEMPLATE} {NOTES[0]} evening"]) == {(0, 8)}
+
+
+def test_fewer_texts_than_a_template_takes_are_compared_whole():
+    texts = [f"{TEMPLATE} {note}" for note in NOTES[:7]]
+    assert len(linked(texts)) == 21
+
+
+def test_what_is_nothing_but_the_template_is_compared_whole():
+    assert linked([TEMPLATE] * 9) == {(one, other) for other in range(9) for one in range(other)}
+    variants = [f"{TEMPLATE} {word}" for word in ("soon", "now", "please", "today", "fast", "thanks", "kindly", "once")]
+    assert len(linked(variants)) == 28
+
+
+@compiled
+@given(st.lists(WORDS, max_size=8), st.integers(1, 6))
+def test_without_templates_the_sets_are_those_of_whole_texts(texts, size):
+    words = split(pl.Series(texts, dtype=pl.String))
+    whole, own = sets_of(words, size, 32), without_templates(sequences_of(words, size, 32), size, 9)
+    assert own.values.tolist() == whole.values.tolist()
+    assert own.offsets.tolist() == whole.offsets.tolist()
+
+
+def test_a_template_is_a_thousandth_of_the_rows_within_limits():
+    assert [template_rows(rows) for rows in (10, 8_000, 20_000, 10**6)] == [8, 8, 20, 100]

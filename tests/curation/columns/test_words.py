@@ -6,12 +6,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.curation.columns.words import Words, ascii_characters, folded, phrases, split, trimmed, utf8, word_hash
+from tests.curation.reference import segments
+from tuner.curation.columns.text import normalised
+from tuner.curation.columns.words import (
+    Words,
+    ascii_characters,
+    beginnings,
+    folded,
+    hashes_of,
+    phrases,
+    split,
+    trimmed,
+    utf8,
+)
 
 WHITE = "".join(chr(code) for code in range(0x110000) if chr(code).isspace())
+# Letters of scripts without blanks, their marks and punctuation.
+ALONE = "漢字々〇ひカーไทยก็ລາວកខ\u17d2ခမ\U00020000"
+CLINGING = "\u0e31\u0e47\u17d2\u102d\u3099。、「」・,.(!\U0001f600\u200b\U000e0100"
 # White space, what shares a first byte with it, and anything.
 CHARACTER = st.one_of(
     st.sampled_from(WHITE),
+    st.sampled_from(ALONE + CLINGING),
     st.sampled_from("ab\x00\x1b\x84\u00a1\u1681\u200b\u2010\u2027\u202a\u2030\u205e\u2060\u3001\U0001f600"),
     st.characters(codec="utf-8"),
 )
@@ -23,19 +39,44 @@ def words_of(words: Words, text: int) -> list[int]:
     return words.hashes[words.offsets[text] : words.offsets[text + 1]].tolist()
 
 
+def fnv(word: str) -> int:
+    """The hash of a word, in Python's integers."""
+    value = 0xCBF29CE484222325
+    for byte in word.encode():
+        value = (value ^ byte) * 0x100000001B3 % 2**64
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
+        value = (value ^ (value >> shift)) * factor % 2**64
+    return value
+
+
 @given(TEXTS)
-def test_words_are_those_of_str_split(texts):
+def test_words_are_parted_by_white_space_and_around_characters_that_stand_alone(texts):
     words = split(pl.Series(texts, dtype=pl.String))
-    expected = [(text or "").split() for text in texts]
+    expected = [segments(text or "") for text in texts]
     assert words.counts.tolist() == [len(pieces) for pieces in expected]
     assert words.lengths.tolist() == [len(word) for pieces in expected for word in pieces]
-    assert words.hashes.tolist() == [word_hash(word) for pieces in expected for word in pieces]
+    assert words.hashes.tolist() == [fnv(word) for pieces in expected for word in pieces]
 
 
 @given(st.lists(TEXT, unique=True))
 def test_equal_words_have_equal_hashes_and_others_do_not(texts):
-    distinct = {word for text in texts for word in text.split()}
-    assert len({word_hash(word) for word in distinct}) == len(distinct)
+    distinct = {word for text in texts for word in segments(text)}
+    assert len({*hashes_of(distinct).tolist()}) == len(distinct)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("你好，世界。", ["你", "好,", "世", "界。"]),
+        ("用Python写 hello world 吧", ["用", "python", "写", "hello", "world", "吧"]),
+        ("ภาษาไทย ดีมาก", ["ภ", "า", "ษ", "า", "ไ", "ท", "ย", "ดี", "ม", "า", "ก"]),
+        ("がんばって！", ["が", "ん", "ば", "っ", "て!"]),
+        ("ພາສາລາວ ១២ ខ្មែរ", ["ພ", "າ", "ສ", "າ", "ລ", "າ", "ວ", "១២", "ខ្", "មែ", "រ"]),
+        ("मैं ठीक हूँ, Привет (мир) 안녕하세요", ["मैं", "ठीक", "हूँ,", "привет", "(мир)", "안녕하세요"]),
+    ],
+)
+def test_words_of_scripts_with_and_without_blanks(text, words):
+    assert split(normalised(pl.Series([text]))).hashes.tolist() == [fnv(word) for word in words]
 
 
 def test_every_white_space_character_parts_words_and_no_other_does():
@@ -48,7 +89,7 @@ def test_a_part_of_a_column_has_its_own_words():
     column = pl.Series(["a b", "c", "d e f", "g"])
     for part in (column[1:3], column.filter(pl.Series([False, True, True, False])), column.gather([1, 2])):
         words = split(part)
-        assert [words_of(words, 0), words_of(words, 1)] == [[word_hash("c")], [word_hash(word) for word in "def"]]
+        assert [words_of(words, 0), words_of(words, 1)] == [hashes_of("c").tolist(), hashes_of("def").tolist()]
 
 
 @given(st.lists(st.text(st.sampled_from("ab ")), max_size=6), st.integers(1, 6))
@@ -99,4 +140,13 @@ def test_little_is_no_trouble(texts):
 def test_a_text_of_megabytes():
     words = split(pl.Series(["word é\u3000" * 500_000, "end"]))
     assert words.counts.tolist() == [1_000_000, 1]
-    assert words_of(words, 1) == [word_hash("end")]
+    assert words_of(words, 1) == hashes_of(["end"]).tolist()
+
+
+@given(TEXTS, st.integers(1, 3))
+def test_a_beginning_ends_with_its_last_word(texts, number):
+    column = pl.Series([None, *texts], dtype=pl.String)[1:]
+    begun = beginnings(column, number)
+    assert split(begun).counts.tolist() == np.minimum(split(column).counts, number).tolist()
+    for beginning, text in zip(begun, texts, strict=True):
+        assert (text or "").startswith(beginning) and not beginning[-1:].isspace()

@@ -1,5 +1,6 @@
 """Rows that contain benchmark prompts, and the files of prompts."""
 
+import gzip
 import hashlib
 import json
 import sys
@@ -211,6 +212,28 @@ def test_the_first_field_that_a_file_has_is_read(files):
     assert [prompt.text for prompt in read([str(files / "more.jsonl")])] == ["p"]
 
 
+@pytest.mark.parametrize(
+    "record", [{"problem": "p"}, {"Question": "p"}, {"ctx": "p"}, {"input": "p", "target": "x"}, {"turns": ["p", "q"]}]
+)
+def test_benchmarks_are_read_as_they_are_published(record, tmp_path):
+    line = json.dumps(record)
+    (tmp_path / "x.jsonl").write_text(line, encoding="utf-8")
+    (tmp_path / "x.jsonl.gz").write_bytes(gzip.compress(line.encode()))
+    (tmp_path / "x.json").write_text(f"[\n{line}\n]", encoding="utf-8")
+    (tmp_path / "y.json").write_text(json.dumps({"version": 1, "data": [record]}, indent=1), encoding="utf-8")
+    pl.DataFrame([record]).write_parquet(tmp_path / "x.parquet")
+    for file in sorted(tmp_path.glob("[xy].*")):
+        assert [prompt.text for prompt in read([str(file)])] == ["p"]
+
+
+def test_separated_values_may_hold_line_ends(tmp_path):
+    (tmp_path / "x.csv").write_text('id,Question\n1,"one,\ntwo"\n2,three\n', encoding="utf-8")
+    assert [(prompt.name, prompt.text) for prompt in read([str(tmp_path / "x.csv")])] == [
+        ("x.csv:1", "one,\ntwo"),
+        ("x.csv:2", "three"),
+    ]
+
+
 def test_a_settings_file_is_indexed_and_checked(files):
     benchmarks = decontamination.load(Decontamination(against=(str(files / "lines.txt"),), similarity=0.9))
     findings = decontamination.check(batch((f"{LONG} and more", "x")), benchmarks)
@@ -253,9 +276,15 @@ def test_a_digest_covers_the_content_and_the_name_but_not_the_folder(files):
     ("entry", "message"),
     [
         ("missing.txt", "there is no file"),
-        ("lines.csv", "is none of .txt, .jsonl, .parquet"),
-        ("other.jsonl", "has none of the fields prompt, question, instruction, text; it has answer"),
-        ("other.parquet", "has none of the fields prompt, question, instruction, text; it has n"),
+        ("lines.doc", "is none of .txt, .jsonl, .json"),
+        (
+            "other.jsonl",
+            "has none of the fields prompt, question, problem, instruction, ctx, turns, input, text; it has answer",
+        ),
+        (
+            "other.parquet",
+            "has none of the fields prompt, question, problem, instruction, ctx, turns, input, text; it has n",
+        ),
         ("empty.jsonl", "has none of the fields"),
         ("broken.jsonl", "broken.jsonl:1 is no JSON"),
         ("list.jsonl", "list.jsonl:1 is list, not an object"),
@@ -273,7 +302,7 @@ def test_a_digest_covers_the_content_and_the_name_but_not_the_folder(files):
 def test_a_file_that_cannot_be_read_is_refused_in_one_line(tmp_path, monkeypatch, entry, message):
     monkeypatch.chdir(tmp_path)
     for name, content in {
-        "lines.csv": b"a",
+        "lines.doc": b"a",
         "other.jsonl": b'{"answer": "a"}',
         "empty.jsonl": b"\n",
         "broken.jsonl": b"{",

@@ -1,6 +1,7 @@
 """The language of a row, and rows that are too short or too mixed to judge."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from tuner.curation.checks.language import Language
 from tuner.curation.columns.batch import Batch
-from tuner.curation.detectors.language import check
+from tuner.curation.detectors.language import check, is_english
 from tuner.errors import InputError
 
 ANY = st.text(st.characters(codec="utf-8"))
@@ -167,3 +168,15 @@ def test_a_row_is_judged_alone(rows, rng):
     for name in ("language", "language_confidence"):
         assert shuffled.scores[name].to_list() == [whole.scores[name][i] for i in order]
     assert (shuffled.reasons["wrong_language"] == whole.reasons["wrong_language"][order]).all()
+
+
+def test_with_every_language_taken_the_lists_of_english_are_for_rows_in_latin_letters():
+    rows = batch(
+        [
+            ("What is this?", "A bridge of stone."),
+            ("Что это?", "Каменный мост."),
+            ("Translate: bread", "面包面包面包面包"),
+            ("翻译 please", "它是一座很老的石桥。"),
+        ]
+    )
+    assert is_english(replace(rows, wanted=None)).tolist() == [True, False, True, False]

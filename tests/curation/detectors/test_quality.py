@@ -9,15 +9,20 @@ from tuner.curation.checks.form import Form
 from tuner.curation.checks.quality import Quality
 from tuner.curation.checks.repetition import Repetition
 from tuner.curation.detectors import form, repetition
+from tuner.curation.detectors.language import is_english
 from tuner.curation.detectors.quality import WEIGHTS, check
 
 PARTS = [f"quality_{part}" for part in WEIGHTS]
 
 
 def findings(pairs, minimum=0.5):
-    rows = batch(pairs)
-    reasons = {**form.check(rows, Form()).reasons, **repetition.check(rows, Repetition()).reasons}
-    return check(rows, Quality(minimum=minimum), reasons)
+    return check(batch(pairs, wanted=None), Quality(minimum=minimum), reasons(pairs))
+
+
+def reasons(pairs):
+    """Of English rows, by the first run's count of phrases."""
+    rows = batch(pairs, wanted=None)
+    return {**form.check(rows, Form()).reasons, **repetition.check(rows, Repetition(max_phrase_share=0)).reasons}
 
 
 def scores(instruction, response):
@@ -36,9 +41,9 @@ def test_length(count, part):
 
 
 def test_language():
-    # 1 of 4 words is English, 10 of 17 characters are ASCII.
+    # 1 of 10 words is English, 10 of 17 characters are ASCII.
     found = scores("the", "xx 中中中中中中中 yy")
-    assert found["language"] == pytest.approx(0.5 * 1 / 4 + 0.5 * 10 / 17 + 0.5)
+    assert found["language"] == pytest.approx(0.5 * 1 / 10 + 0.5 * 10 / 17 + 0.5)
     assert scores("the", "the a is")["language"] == 1
 
 
@@ -56,18 +61,12 @@ def test_repetition():
         ("x", "It rises", 0.7),
         ("x", "It rises»", 0.7),
         ("x", "Sure!", 0.1),
-        ("Hello", "It rises.", 0.0),
+        ("?!", "It rises.", 0.0),
         ("x", "There I cannot help.", 0.0),
     ],
 )
 def test_format(instruction, response, part):
     assert scores(instruction, response)["format"] == part
-
-
-def test_a_refusal_that_the_first_run_did_not_know_does_not_change_the_score():
-    rows = batch([("x", "I cannot fulfill that.")])
-    assert form.check(rows, Form()).reasons["refusal"][0]
-    assert scores("x", "I cannot fulfill that.")["format"] == 1
 
 
 @pytest.mark.parametrize("word", ["kill", "Kills", "killing", "murdered", "bombs", "suicide", "hack  into", "weapon."])
@@ -130,12 +129,12 @@ def test_a_row_without_a_text_has_no_score():
 
 
 @given(PAIRS)
-def test_every_row_is_scored_as_the_first_run_scored_it(pairs):
-    found = findings(pairs)
+def test_every_english_row_is_scored_as_the_first_run_scored_it(pairs):
+    found, known, english = findings(pairs), reasons(pairs), is_english(batch(pairs, wanted=None))
     for place, (instruction, response) in enumerate(pairs):
-        if not (instruction.split() and response.split()):
+        if not (english[place] and instruction.split() and response.split()):
             continue
-        parts = reference.quality(instruction, response)
+        parts = reference.quality(instruction, response, [name for name, flags in known.items() if flags[place]])
         assert {name: found.scores[name][place] for name in PARTS} == pytest.approx(
             {f"quality_{part}": value for part, value in parts.items()}
         )

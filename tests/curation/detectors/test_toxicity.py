@@ -27,7 +27,10 @@ INNOCENT = [
     "A cock crowed, a great tit sang, and a blue-footed booby dived.",
     "A chink in the armour let in a chink of light.",
     "Keep the kitchen spic and span. Keep it spic-and-span.",
-    "The dyke keeps the North Sea out of the Netherlands.",
+    "The dyke keeps the North Sea out of the Netherlands. Those old dykes were raised, as were all the dykes inland.",
+    "Are you Dick Tracy? Thank you Dick. Jerry Van Dyke was born in Danville; you Coon Rapids folk know these coons.",
+    "Mrs Paki, Prof. Wanker, the Gook family and Jean Faggot walked up Cockburn Street; Mount Twat is in Orkney.",
+    "You Homo sapiens carry a bundle of faggots.",
     "Faggots and peas is a dish, and faggots of wood were sold by the bundle.",
     "Homo sapiens and homogenised milk, Homer and homonyms.",
     "The pussy willow blooms; her pussy cat sleeps. Pussy Riot played in Moscow.",
@@ -77,6 +80,8 @@ TOXIC = {
         "All wetbacks out.",
         "The ragheads did it.",
         "You faggot.",
+        "you FAGGOT",
+        "a fucking dyke",
         "These fags again.",
         "Dirty jews.",
         "Jews are vermin.",
@@ -175,12 +180,8 @@ def test_terms_are_listed_in_order_and_once():
 
 
 def test_both_texts_are_checked():
-    rows = Batch(
-        *(
-            pl.Series(column)
-            for column in (["Hi", "asshole", "Hi"], ["Hi", "Hi", "asshole"], ["stop"] * 3, ["stop"] * 3)
-        )
-    )
+    stop = pl.Series(["stop"] * 3)
+    rows = Batch(pl.Series(["Hi", "asshole", "Hi"]), pl.Series(["Hi", "Hi", "asshole"]), stop, stop)
     assert check(rows).reasons["toxic"].tolist() == [False, True, True]
 
 

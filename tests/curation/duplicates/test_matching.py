@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import compute
 
-from tests.curation.columns.test_ngrams import jaccard
+from tests.curation.columns.test_ngrams import NOTES, TEMPLATE, jaccard
 from tests.curation.duplicates.test_shingles import loader
 from tuner.artifacts import parquet
 from tuner.curation.checks.duplicates import Duplicates, Near, Semantic
@@ -26,7 +26,9 @@ NEAR = Near(on=("instruction", "both"), ngram=2, similarity=0.5)
 
 WORDS = st.lists(st.sampled_from(list("abc")), min_size=1, max_size=6).map(" ".join)
 ROW = st.tuples(WORDS, WORDS, st.booleans() | st.just(True), st.sampled_from([0.5, 0.75, float("nan")]))
-ROWS = st.lists(ROW, min_size=1, max_size=14)
+# Fewer than share the phrases of a template.
+ROWS = st.lists(ROW, min_size=1, max_size=7)
+FEW = st.lists(ROW, min_size=1, max_size=4)
 
 
 class Data:
@@ -108,6 +110,21 @@ def test_rows_under_the_similarity_are_not_linked(tmp_path):
     other = "explain to me in plain words how a car is driven to work"
     assert 0.3 < jaccard(BREAD, other, 2) < 0.5
     assert Data(tmp_path, [row(BREAD), row(other, "something else")]).edges() == []
+
+
+def test_rows_under_one_template_are_compared_by_what_is_their_own(tmp_path):
+    near = Near(on=("instruction", "both"))
+    rows = [row(f"{TEMPLATE} {note}", f"{note} is noted") for note in NOTES]
+    again = row(f"{TEMPLATE} {NOTES[3]} today", f"{NOTES[3]} was noted")
+    found = Data(tmp_path, [*rows, again], near).edges()
+    assert {(edge["a"], edge["b"]) for edge in found} == {(3, 8)}
+
+
+def test_near_rows_without_blanks_are_linked(tmp_path):
+    one = "请为一家新开的面包店写一句简短而有趣的广告语,要提到新鲜的面包和热咖啡"
+    other = one.replace("有趣", "动人")
+    found = Data(tmp_path, [row(one, "好"), row("请说明怎样在阳台上种番茄", "行"), row(other, "可")], Near()).edges()
+    assert {(edge["a"], edge["b"]) for edge in found} == {(0, 2)}
 
 
 def test_texts_are_compared_in_their_normal_form(tmp_path):
@@ -201,7 +218,7 @@ def test_the_rows_that_stay_have_no_near_duplicates_left(tmp_path_factory, rows)
 
 
 @compiled
-@given(ROWS, ROWS, st.integers(1, 2))
+@given(FEW, FEW.filter(lambda rows: len(rows) < 4), st.integers(1, 2))
 def test_earlier_shards_are_not_compared_again_and_no_pair_is_missed(tmp_path_factory, first, second, of):
     old = Data(tmp_path_factory.mktemp("old"), first)
     both = Data.of(tmp_path_factory.mktemp("both"), [*old.shards, second])

@@ -15,9 +15,10 @@ class Balance(Check):
         at_most: Rows of one kind that are kept, those of earlier rounds first, then the best.
     """
 
-    version: ClassVar = 1
+    version: ClassVar = 2
     does: ClassVar = "at most so many rows of one opening or category"
     choices: ClassVar = {"over_balance": "enough better rows of this kind were kept"}
+    loosened: ClassVar = {"over_balance": ("at_most",)}
 
     by: Literal["opening", "category"] = "opening"
     at_most: int = Field(ge=1)

@@ -23,12 +23,13 @@ class Decontamination(Check):
         similarity: A row whose instruction's Jaccard similarity with a prompt reaches this is dropped.
     """
 
-    version: ClassVar = 1
+    version: ClassVar = 2
     does: ClassVar = "a 13-gram shared with a prompt, 70 % of a prompt's 8-grams, or a near duplicate of one"
     reasons: ClassVar = {
         "benchmark_overlap": "a long run of words is shared with a benchmark's prompt",
         "near_benchmark": "the instruction is a near duplicate of a benchmark's prompt",
     }
+    loosened: ClassVar = {"benchmark_overlap": ("against",), "near_benchmark": ("similarity",)}
     columns: ClassVar = ("benchmark", "benchmark_overlap")
     examples: ClassVar = (
         Example("How many boxes are needed for eighty-eight jars of jam?", _ANSWER, settings=_ASKED),

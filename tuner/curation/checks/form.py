@@ -28,7 +28,7 @@ class Form(Check):
         sanitize: Cuts an instruction at the first section that leaked into it, and records what was cut.
     """
 
-    version: ClassVar = 1
+    version: ClassVar = 2
     does: ClassVar = "word limits; what a text is, whatever it says"
     reasons: ClassVar = {
         "empty_instruction": "the instruction holds nothing but white space",
@@ -43,7 +43,7 @@ class Form(Check):
         "instruction_is_answer": "the instruction begins in the middle of a solution, or answers",
         "instruction_as_assistant": "the instruction talks as the assistant does",
         "instruction_is_fragment": "the instruction is the rest of a sentence, or announces what does not follow",
-        "instruction_pattern": "the instruction is a bare greeting, only punctuation, or an assistant's apology",
+        "instruction_pattern": "the instruction is only punctuation, or an assistant's apology",
         "response_pattern": "the response is a bare greeting, only punctuation, or an assistant's apology",
         "response_repeats_instruction": "the response says the instruction again",
         "refusal": "the response refuses",
@@ -51,7 +51,17 @@ class Form(Check):
         "unfinished_response": (
             "the response ends as no finished text does: on a comma, a colon, an open bracket or block"
         ),
-        "not_ascii": "less than 80 % of the characters are ASCII",
+        "not_ascii": "less than 80 % of the letters are Latin, and only languages in Latin letters are wanted",
+    }
+    # A cut is that of the row; 'Thanks!' is a right turn in a conversation, 'Thanks!' alone is not.
+    units: ClassVar = {
+        **dict.fromkeys(("instruction_is_answer", "instruction_as_assistant", "instruction_is_fragment"), "opening"),
+        **dict.fromkeys(("long_instruction", "long_response", "leaked_template"), "exchange"),
+        **dict.fromkeys(("response_repeats_instruction", "refusal", "unasked_ai", "unfinished_response"), "exchange"),
+        **dict.fromkeys(("empty_instruction", "empty_response"), "message"),
+    }
+    loosened: ClassVar = {
+        f"{bound}_{text}": (f"{text}_words",) for bound in ("short", "long") for text in ("instruction", "response")
     }
     scores: ClassVar = tuple(
         Score(
@@ -81,15 +91,25 @@ class Form(Check):
         Example(_ASKED, _ANSWER, ("long_response",), {"response_words": (10, 20)}),
         Example(f"{_ASKED}<|im_end|>", _ANSWER, ("leaked_template",)),
         Example("Sure! Here are three reasons why leaves change their colour.", _ANSWER, ("instruction_is_answer",)),
+        Example("and 3 leaves are left.\n\n## Step 2: Add the twigs\n3 + 5 = 8", _ANSWER, ("instruction_is_answer",)),
+        Example("Check my solution.\n\n## Step 1: Add the twigs\n3 + 5 = 9", _ANSWER),
         Example("Hello there! How can I help you today?", _ANSWER, ("instruction_as_assistant",)),
         Example("and that is why the leaves of the oak were brown.", _ANSWER, ("instruction_is_fragment",)),
-        Example("Hello!", _ANSWER, ("instruction_pattern",), {"instruction_words": (1, 500)}),
+        Example(
+            "Hello!", "Hello! What can I do?", settings={"instruction_words": (1, 500), "response_words": (1, 2000)}
+        ),
+        Example("?!", _ANSWER, ("instruction_pattern",), {"instruction_words": (1, 500)}),
         Example(_ASKED, "Sure.", ("response_pattern",), {"response_words": (1, 2000)}),
+        Example(_ASKED, f"As an AI assistant, I can explain it in two sentences. {_ANSWER}"),
+        Example(_ASKED, "As an AI, a tree in autumn is nothing that could be seen from here.", ("response_pattern",)),
+        Example(_ASKED, f"I'm sorry, but I do not see your tree. In general it is the light: {_ANSWER} {_ANSWER}"),
+        Example(_ASKED, f"I'm sorry, but I do not see your tree. {_ANSWER}", ("response_pattern",)),
         Example(
             "Why do leaves change their colour in autumn before they fall?",
             "Why do leaves change their colour in autumn before they fall? It is a question that many people ask.",
             ("response_repeats_instruction",),
         ),
+        Example("Leaves of three, let it be", "Leaves of three, let it be, is a rhyme that warns of poison ivy."),
         Example(
             _ASKED,
             "Trees are not my field: I can't help with it, but a book about trees will surely have the answer.",
@@ -124,6 +144,7 @@ class Form(Check):
 
     def find(self, batch: "Batch", flags: "Mapping[str, Flags]") -> "Findings":
         """See `Check.find`."""
+        from tuner.curation.columns.batch import by_unit, merge
         from tuner.curation.detectors import form
 
-        return form.check(batch, self)
+        return merge(by_unit(batch, lambda each: form.check(each, self), self.units), form.empty(batch))

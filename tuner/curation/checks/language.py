@@ -25,6 +25,7 @@ class Language(Check):
     version: ClassVar = 2
     does: ClassVar = "fastText's model of 176 languages on both texts"
     reasons: ClassVar = {"wrong_language": "the row is in none of the wanted languages"}
+    loosened: ClassVar = {"wrong_language": ("wanted",)}
     scores: ClassVar = (
         Score(
             "language_confidence",

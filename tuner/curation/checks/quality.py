@@ -31,10 +31,11 @@ class Quality(Check):
         top_k: At most so many rows of a round are kept, the best.
     """
 
-    version: ClassVar = 1
+    version: ClassVar = 2
     does: ClassVar = "the first run's six weighted parts; `minimum`, and `top_k` or `target`"
     reasons: ClassVar = {"low_quality": "the quality score is lower than allowed"}
     choices: ClassVar = {"below_target": "enough better rows were kept"}
+    loosened: ClassVar = {"low_quality": ("minimum",), "below_target": ("target", "top_k")}
     scores: ClassVar = (
         Score(
             "quality",

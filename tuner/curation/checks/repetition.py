@@ -23,6 +23,33 @@ _PLAIN = (
 )
 _LINES = "\n".join(("- Measure every plank.", "- Bend the planks in steam.", "- Nail them to the frames."))
 
+_ONE_OF_THE = (
+    "The keel is one of the parts that come from one of the oldest oaks, the mast is one of the straightest trunks, "
+    "and the oar is one of the things that a carver makes."
+)
+_WOODS = ("Ash", "Larch", "Pine", "Spruce", "Cedar", "Elm")
+_TABLE = "\n".join(("| Wood | Keel | Oar |", "|---|---|---|", *(f"| {wood} | no | yes |" for wood in _WOODS)))
+_SHANTY = "\n\n".join(
+    f"{verse}\nHaul away, my bonny boys,\nand bring the anchor home."
+    for verse in (
+        "The gulls are calling from the quay,\nthe tide is running low,",
+        "The cook has sold his copper pot\nto buy a pint of ale,",
+        "The mate is dreaming of his bride\nbehind a cottage door,",
+        "Now all the harbour lamps are lit\nand every rope is dry,",
+    )
+)
+_CODE = (
+    "```python\nfor i in range(5):\n    print(i)\nfor i in range(5):\n    print(i * i)\nfor i in range(5):\n"
+    "    print(5 - i)\nfor i in range(5):\n    print(i + 1)\n```\nThe four loops draw the four sides."
+)
+_QUOTED = "\n".join(
+    f'- Verse {verse} has "the boat that sailed at break of day" {where}.'
+    for verse, where in (("one", "at its end"), ("two", "twice"), ("five", "as its title"), ("nine", "in the chorus"))
+)
+_TITLES = "\n".join(
+    f"- 《老船长的故事之{name}》" for name in ("大海", "孤岛", "风暴", "灯塔", "归途", "港湾", "远方", "星空")
+)
+
 
 def _ratio(column: str, title: str, reason: str) -> Score:
     return Score(
@@ -40,19 +67,28 @@ class Repetition(Check):
 
     Attributes:
         max_word_share: The highest share of one content word in the response that passes.
-        max_phrase_repeats: A 3-, 4- or 5-gram that occurs more often than this fails.
+        max_phrase_repeats: A response is weighed if a phrase of three words occurs more often than this.
+        max_phrase_share: The highest share of a long response's prose in such phrases that passes; of n words
+            `1 + 50 / n` times as much. Phrases of function words, code, tables, formulas and digits do not count.
+            0 fails every response that is weighed, as the first run did.
         gopher: Whether the repetition rules of Gopher are applied too.
     """
 
-    version: ClassVar = 1
+    version: ClassVar = 2
     does: ClassVar = (
-        "one content word's share of the response; a phrase of 3 to 5 words; the thirteen limits of Table A1 of "
-        "arXiv 2112.11446"
+        "one content word's share of the response; the share of phrases that recur, and runs of one phrase; the "
+        "thirteen limits of Table A1 of arXiv 2112.11446, wider for short responses"
     )
     reasons: ClassVar = {
         "repeated_word": "one content word makes up more of the response than allowed",
-        "repeated_phrase": "a phrase of 3 to 5 words occurs in the response more often than allowed",
+        "repeated_phrase": "phrases that recur are more of the response than allowed for its length, or one runs on",
         **_GOPHER,
+    }
+    units: ClassVar = dict.fromkeys(reasons, "exchange")
+    loosened: ClassVar = {
+        "repeated_word": ("max_word_share",),
+        "repeated_phrase": ("max_phrase_share",),
+        **dict.fromkeys(_GOPHER, ("gopher",)),
     }
     scores: ClassVar = (
         Score(
@@ -71,6 +107,12 @@ class Repetition(Check):
         Example(_ASKED, _PLAIN),
         Example(_ASKED, f"{_PLAIN}\n\n{_LINES}"),
         Example(_ASKED, "Keel, frames, planks, deck, mast. Keel first, mast last. That is all there is to it."),
+        Example(_ASKED, f"{_PLAIN} {_ONE_OF_THE}"),
+        Example("Which wood is used for what?", _TABLE),
+        Example("Write a shanty with a refrain.", _SHANTY),
+        Example("Print a sail in Python.", _CODE),
+        Example("Which verses name the boat?", _QUOTED),
+        Example("给一个系列想十个书名。", _TITLES),
         Example(
             _ASKED,
             "Boat " * 5 + "is a word that I like to say, and so I do.",
@@ -80,18 +122,22 @@ class Repetition(Check):
         Example(_ASKED, "Lay the keel. " * 4 + "Then bend the frames and nail the planks.", ("repeated_phrase",)),
         Example(
             _ASKED,
-            "\n".join([*_PLAIN.split(". "), *["Nail it, caulk it and paint it well."] * 4]),
+            "\n".join([*_PLAIN.split(". "), *["Nail it, caulk it and paint it well."] * 40]),
             ("repeated_phrase", "repeated_lines", "frequent_ngram", "repeated_ngrams"),
         ),
         Example(
+            _ASKED, f"{_PLAIN}\n" + "".join(f"{n}. Bend the frames.\n" for n in range(1, 13)), ("repeated_phrase",)
+        ),
+        Example(
             _ASKED,
-            _PLAIN + " Bend the frames." * 12,
+            _PLAIN + " Bend the frames." * 80,
             ("repeated_phrase", "frequent_ngram", "repeated_ngrams"),
         ),
     )
 
     max_word_share: float = Field(default=0.3, ge=0, le=1)
     max_phrase_repeats: int = Field(default=3, ge=1)
+    max_phrase_share: float = Field(default=0.3, ge=0, le=1)
     gopher: bool = True
 
     def off(self) -> dict[str, str]:
@@ -100,8 +146,11 @@ class Repetition(Check):
 
     def find(self, batch: "Batch", flags: "Mapping[str, Flags]") -> "Findings":
         """See `Check.find`."""
-        from tuner.curation.columns.batch import merge
+        from tuner.curation.columns.batch import by_unit, merge
         from tuner.curation.detectors import gopher, repetition
 
-        first = repetition.check(batch, self)
-        return merge(first, gopher.check(batch, self)) if self.gopher else first
+        def check(exchanges: "Batch") -> "Findings":
+            first = repetition.check(exchanges, self)
+            return merge(first, gopher.check(exchanges, self)) if self.gopher else first
+
+        return by_unit(batch, check, self.units)

@@ -24,7 +24,7 @@ class Safety(Check):
         harmful_words: The ten words that rejected a row in the project's first run; too coarse to do so by default.
     """
 
-    version: ClassVar = 1
+    version: ClassVar = 2
     does: ClassVar = (
         "slurs, threats and the like, at word boundaries; e-mail, phone, card (Luhn), IBAN (mod 97), keys and tokens, "
         "IP; the first run's ten words, unless an educational context shows"
@@ -36,12 +36,25 @@ class Safety(Check):
             "a word of the first run's list of harmful ones occurs, and none that shows an educational context"
         ),
     }
+    roles: ClassVar = ("system", "user", "assistant", "tool")
+    units: ClassVar = {"toxic": "message", "personal_data": "message"}
+    loosened: ClassVar = {
+        "toxic": ("toxicity",),
+        "personal_data": ("personal_data",),
+        "harmful_word": ("harmful_words",),
+    }
     columns: ClassVar = ("toxic_terms", "personal_data_kinds")
     examples: ClassVar = (
         Example(_ASKED, "Ask at the counter in the morning: she bakes until ten and is there herself until noon."),
         Example(_ASKED, _WRITES.format("user@example.com")),
         Example("Tell me about the history of the bomb.", "It was first built in the desert, in a town made for it."),
+        Example(_ASKED, _WRITES.format("the server of the shop, which has Chrome/120.0.0.0 and asks 8.8.8.8")),
+        Example(
+            "Compute 812-305-1264 and explain it.", "From 812 take 305, which leaves 507; take 1264, and it is -757."
+        ),
         Example(_ASKED, _WRITES.format("maria.rossi@panificiorossi.it"), ("personal_data",)),
+        Example(_ASKED, _WRITES.format("Maria.Rossi@Rossi.Photography"), ("personal_data",)),
+        Example(_ASKED, "You can call the shop at 812-305-1264 in the morning, until ten or so.", ("personal_data",)),
         Example(_ASKED, _WRITES.format("the account DE89 3704 0044 0532 0130 00"), ("personal_data",)),
         Example(_ASKED, "Get out of here, you stupid bitch, and never ask me about the bakery again.", ("toxic",)),
         Example(_ASKED, "In this film a murderer runs the bakery and nobody in the village knows.", ("harmful_word",)),
@@ -60,6 +73,18 @@ class Safety(Check):
     def masking(self) -> tuple[str, ...]:
         """The reasons whose places are masked instead of rejecting the row."""
         return tuple(reason for reason, action in self.actions.items() if action == "redact")
+
+    @property
+    def masking_beside(self) -> tuple[str, ...]:
+        """The reasons whose places are masked in the columns beside the messages.
+
+        Personal data are masked there even if they reject a row of whose messages they are part.
+        """
+        return tuple(
+            reason
+            for reason, action in self.actions.items()
+            if action == "redact" or (reason, action) == ("personal_data", "drop")
+        )
 
     def masked(self, marks: Mapping[str, int]) -> str:
         """What was masked in how many rows, such as `personal data in 12 rows`; empty if nothing was.

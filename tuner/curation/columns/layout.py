@@ -16,13 +16,19 @@ FINAL_CHARACTERS = ".!?\"')"
 _FINAL = np.frombuffer(FINAL_CHARACTERS.encode(), np.uint8)
 _LINE, _BLANK, _TAB, _FENCE, _DOT = (np.uint8(ord(character)) for character in "\n \t`.")
 _COLON, _ROUND, _HYPHEN, _STAR = (np.uint8(ord(character)) for character in ":(-*")
+_STOPS = np.frombuffer(b".!?", np.uint8)
 _OPEN = np.frombuffer(b",;:[{", np.uint8)
+_SEMICOLON = np.uint8(ord(";"))
+_CODE, _ENDS_CODE = np.frombuffer(b"{}[]<>=$_|", np.uint8), np.frombuffer(b"{};)", np.uint8)
+SIGNS = 3
+"""Bytes. A text this short is a sign that was asked for, not a cut one."""
 
 
 def unfinished(texts: pl.Series) -> Flags:
     """Which texts end on a comma, semicolon, colon, open bracket or bare bullet, or inside a fenced block.
 
-    A final `:(` is a smiley, not a bracket; a `*` may end bold text, so a bullet must be alone in its line.
+    A semicolon ends a line of code; a bare fence at the end closes a block that was opened within a line. A final `:(`
+    is a smiley, not a bracket; a `*` may end bold text, so a bullet must be alone in its line.
 
     Returns:
         Shape (texts,).
@@ -64,6 +70,8 @@ def _unfinished(data: Bytes, offsets: I64) -> Flags:
     for text in range(offsets.size - 1):
         begin = offsets[text]
         end = trimmed(data, begin, offsets[text + 1])
+        if end - begin <= SIGNS or _ends_on_fence(data, begin, end):
+            continue
         flags[text] = _ends_open(data, begin, end) or _ends_fenced(data, begin, offsets[text + 1])
     return flags
 
@@ -73,6 +81,8 @@ def _ends_open(data: Bytes, begin: int, end: int) -> bool:
     if end == begin:
         return False
     last = data[end - 1]
+    if last == _SEMICOLON and _is_statement(data, begin, end - 1):
+        return False
     if _one_of(_OPEN, last):
         return True
     if last == _ROUND:
@@ -88,19 +98,52 @@ def _ends_open(data: Bytes, begin: int, end: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
+def _is_statement(data: Bytes, begin: int, end: int) -> bool:
+    """Whether the last line before the semicolon at `end` is of code: by its signs, two capitals first, or a call."""
+    if end > begin and _one_of(_ENDS_CODE, data[end - 1]):
+        return True
+    at = end - 1
+    while at >= begin and data[at] != _LINE:
+        if _one_of(_CODE, data[at]):
+            return True
+        at -= 1
+    if at + 2 < end and 65 <= data[at + 1] <= 90 and 65 <= data[at + 2] <= 90:
+        return True
+    # A statement of plain words, such as `return x;` or `END;`, follows lines of code.
+    while at > begin and (data[at] == _LINE or data[at] == _BLANK or data[at] == _TAB):
+        at -= 1
+    return at > begin and _one_of(_ENDS_CODE, data[at])
+
+
+@njit(cache=True, nogil=True)
+def _ends_on_fence(data: Bytes, begin: int, end: int) -> bool:
+    """Whether the last line is a bare fence, which closes a block wherever that was opened, and has lines before it."""
+    if end - begin < 5 or data[end - 1] != _FENCE or data[end - 2] != _FENCE or data[end - 3] != _FENCE:
+        return False
+    at = end - 4
+    while at >= begin and (data[at] == _BLANK or data[at] == _TAB):
+        at -= 1
+    return at >= begin and data[at] == _LINE
+
+
+@njit(cache=True, nogil=True)
 def _ends_fenced(data: Bytes, begin: int, end: int) -> bool:
-    """Whether an odd number of lines begins with three backticks, after blanks and tabs."""
-    fences = 0
+    """Whether an odd number of lines begins with three backticks, after blanks and tabs.
+
+    If the last of several is bare and what follows it ends a sentence, it has closed a block.
+    """
+    fences, bare = 0, False
     at = begin
     while at < end:
         while at < end and (data[at] == _BLANK or data[at] == _TAB):
             at += 1
         if at + 2 < end and data[at] == _FENCE and data[at + 1] == _FENCE and data[at + 2] == _FENCE:
             fences += 1
+            bare = at + 3 < end and data[at + 3] == _LINE
         while at < end and data[at] != _LINE:
             at += 1
         at += 1
-    return fences % 2 == 1
+    return fences % 2 == 1 and not (fences > 1 and bare and _one_of(_STOPS, data[trimmed(data, begin, end) - 1]))
 
 
 @njit(cache=True, nogil=True)

@@ -1,4 +1,4 @@
-"""The form in which texts are compared, and two lists of function words."""
+"""The form in which texts are compared, and lists of function words."""
 
 import unicodedata
 
@@ -16,6 +16,17 @@ ENGLISH_WORDS = frozenset(
 COMMON_WORDS = frozenset(
     {"the", "a", "an", "is", "are", "was", "were", "to", "of", "and", "in", "for", "on", "with"}
 )
+FUNCTION_WORDS = COMMON_WORDS | ENGLISH_WORDS | frozenset(
+    {"about", "after", "all", "also", "am", "any", "as", "at", "be", "because", "been", "before", "being", "between",
+    "both", "by", "did", "do", "does", "down", "each", "even", "every", "few", "first", "from", "had", "he", "her",
+    "here", "him", "his", "how", "in", "into", "it", "its", "just", "last", "least", "less", "like", "many", "me",
+    "might", "more", "most", "much", "must", "my", "no", "not", "now", "off", "one", "ones", "only", "other", "others",
+    "our", "out", "over", "own", "part", "rest", "same", "she", "so", "some", "still", "such", "than", "that", "their",
+    "them", "there", "these", "they", "this", "those", "through", "time", "too", "two", "under", "until", "up", "us",
+    "very", "way", "we", "well", "what", "when", "where", "which", "while", "who", "whole", "why", "within", "without",
+    "you", "your", "it's", "don", "ll", "re", "ve"}
+)
+"""Words of English that make no phrase, whatever they stand beside of their kind: `one of the`, `as well as`."""
 # fmt: on
 
 

@@ -8,6 +8,7 @@ change between versions, and signatures made of them are stored; NumPy makes phr
 short texts and ends of texts; Polars folds in 22.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,24 +17,30 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
+from tuner.curation.columns.characters import ALONE, KINDS, LOOK, MARK, OTHER, WHITE, Bytes, character
+
 U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]
 I32 = NDArray[np.int32]
 
 _OFFSET, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-# The class of each byte: 0 in a word, 1 white space, 2 the first byte of possible white space. A table, because a
-# mispredicted branch at every byte takes ten times as long.
+# The class of each byte for white space: 0 in a word, 1 white space, 2 the first byte of possible white space. A table,
+# because a mispredicted branch at every byte takes ten times as long.
 _CLASSES = np.zeros(256, np.uint8)
 _CLASSES[[9, 10, 11, 12, 13, 28, 29, 30, 31, 32]] = 1
 _CLASSES[[0xC2, 0xE1, 0xE2, 0xE3]] = 2
+# For words: also the first bytes of characters that may stand alone.
+_BY_BYTE = _CLASSES.copy()
+_BY_BYTE[[0xE0, *range(0xE4, 0xEB), 0xEF, 0xF0]] = LOOK
 _LOWER = np.frombuffer(bytes(range(256)).lower(), np.uint8)
+_NOTHING = bytes(1)
 _S27, _S30, _S31 = np.uint64(27), np.uint64(30), np.uint64(31)
 
 
 @dataclass(frozen=True)
 class Words:
-    """The words of a column of texts, split at white space.
+    """The words of a column of texts.
 
     Attributes:
         hashes: 64-bit hash of each word, all texts one after another, shape (words,).
@@ -52,16 +59,43 @@ class Words:
 
 
 def split(texts: pl.Series) -> Words:
-    """Splits a column of texts at white space as `str.split` does."""
-    data, offsets = utf8(texts)
-    ends = _count(data, offsets)
-    hashes, lengths = _fill(data, offsets, ends)
+    """Splits a column of texts into words: at white space as `str.split` does, and around characters that stand alone.
+
+    A character of a script without blanks is a word (`characters`), together with the marks and the punctuation behind
+    it, as punctuation belongs to the word before it in other scripts.
+    """
+    hashes, lengths, _, ends = _split(*utf8(texts), _BY_BYTE, KINDS, False)
     return Words(hashes, lengths, ends)
 
 
-def word_hash(word: str) -> int:
-    """The hash that `split` gives a word."""
-    return int(split(pl.Series([word])).hashes[0])
+def split_by(texts: pl.Series, by_byte: Bytes, kinds: Bytes) -> tuple[Words, I64]:
+    """Splits a column of texts by tables.
+
+    Args:
+        texts: To split.
+        by_byte: The kind of each first byte of a character, or `LOOK`, shape (256,).
+        kinds: The kind of each character below U+20000; what is `WHITE` parts words.
+
+    Returns:
+        The words, and the byte after each within the column, shape (words,).
+    """
+    hashes, lengths, stops, ends = _split(*utf8(texts), by_byte, kinds, True)
+    return Words(hashes, lengths, ends), stops
+
+
+def beginnings(texts: pl.Series, number: int) -> pl.Series:
+    """The first words of every text, so many of them or fewer, as written."""
+    words, stops = split_by(texts, _BY_BYTE, KINDS)
+    data, begins = utf8(texts)
+    last = words.offsets[:-1] + np.minimum(words.counts, number) - 1
+    ends = np.where(words.counts > 0, np.append(stops, 0)[last], begins[:-1])
+    whole = data.tobytes()
+    return pl.Series(texts.name, [whole[at:end].decode() for at, end in zip(begins, ends, strict=False)], pl.String)
+
+
+def hashes_of(words: Collection[str]) -> U64:
+    """The hashes that `split` gives single words, in the order of the words."""
+    return split(pl.Series(sorted(words))).hashes
 
 
 def phrases(words: Words, size: int) -> tuple[U64, I64]:
@@ -76,12 +110,13 @@ def phrases(words: Words, size: int) -> tuple[U64, I64]:
     return _phrases(words.hashes, words.offsets, offsets, size), offsets
 
 
-def utf8(texts: pl.Series) -> tuple[NDArray[np.uint8], I64]:
+def utf8(texts: pl.Series) -> tuple[Bytes, I64]:
     """The bytes of a column of texts, and where each begins: shapes (bytes,) and (texts + 1,)."""
     array = texts.cast(pl.String).fill_null("").rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
     _, offsets, data = array.buffers()
     begins = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
-    return np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(0, np.uint8), begins
+    # Read-only even if empty: loops are compiled anew for a writable array.
+    return np.frombuffer(data if data is not None and data.size else _NOTHING, np.uint8)[: begins[-1]], begins
 
 
 def ascii_characters(texts: pl.Series) -> I64:
@@ -105,14 +140,14 @@ def mix(value: np.uint64) -> np.uint64:
 
 
 @njit(cache=True, nogil=True)
-def space(data: NDArray[np.uint8], at: int, end: int) -> int:
+def space(data: Bytes, at: int, end: int) -> int:
     """The length in bytes of the white space character (as of `str.isspace`) at `at`, 0 if it is none."""
     class_ = int(_CLASSES[data[at]])
     return class_ if class_ < 2 else _wide_space(data, at, end)
 
 
 @njit(cache=True, nogil=True)
-def _wide_space(data: NDArray[np.uint8], at: int, end: int) -> int:
+def _wide_space(data: Bytes, at: int, end: int) -> int:
     """As `space`, for characters beyond ASCII."""
     byte = data[at]
     if byte == 0xC2 and at + 1 < end and (data[at + 1] == 0x85 or data[at + 1] == 0xA0):
@@ -131,7 +166,7 @@ def _wide_space(data: NDArray[np.uint8], at: int, end: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def trimmed(data: NDArray[np.uint8], begin: int, end: int) -> int:
+def trimmed(data: Bytes, begin: int, end: int) -> int:
     """Where the text from `begin` to `end` ends without the white space at its end, as `str.rstrip` has it."""
     while end > begin:
         last = end - 1
@@ -144,50 +179,79 @@ def trimmed(data: NDArray[np.uint8], begin: int, end: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _count(data: NDArray[np.uint8], offsets: I64) -> I64:
+def _split(data: Bytes, offsets: I64, by_byte: Bytes, kinds: Bytes, located: bool) -> tuple[U64, I32, I64, I64]:
+    """The hash, length in characters and, if wanted, end in bytes of every word; and where each text's words begin."""
     texts = offsets.size - 1
+    # A word ends before a byte that parts words, before a character that may be a word itself, or with its text.
+    most = texts
+    for at in range(offsets[0], offsets[texts]):
+        kind = by_byte[data[at]]
+        most += (kind == WHITE) + 2 * ((kind == LOOK) & (data[at] >= 0xC0))
+    hashes, lengths = np.empty(most, np.uint64), np.empty(most, np.int32)
+    stops = np.empty(most if located else 0, np.int64)
     ends = np.zeros(texts + 1, np.int64)
-    total = 0
-    for text in range(texts):
-        at, end, inside = offsets[text], offsets[text + 1], 0
-        while at < end:
-            white, step = np.int64(_CLASSES[data[at]]), 1
-            if white == 2:
-                white = _wide_space(data, at, end)
-                white, step = min(white, 1), max(white, 1)
-            total += (1 - white) & (1 - inside)
-            inside = 1 - white
-            at += step
-        ends[text + 1] = total
-    return ends
-
-
-@njit(cache=True, nogil=True)
-def _fill(data: NDArray[np.uint8], offsets: I64, ends: I64) -> tuple[U64, I32]:
-    hashes = np.empty(ends[-1], np.uint64)
-    lengths = np.empty(ends[-1], np.int32)
     word = 0
-    for text in range(offsets.size - 1):
+    for text in range(texts):
         at, end = offsets[text], offsets[text + 1]
         value, length = _OFFSET, 0
         while at < end:
             byte = data[at]
-            white, step = np.int64(_CLASSES[byte]), 1
-            if white == 2:
-                white = _wide_space(data, at, end)
-                white, step = min(white, 1), max(white, 1)
-            if not white:
+            kind, step = np.int64(by_byte[byte]), 1
+            if kind == LOOK:
+                kind, width = character(data, at, end, kinds)
+                if kind == ALONE:
+                    if length:
+                        hashes[word], lengths[word] = mix(value), length
+                        if located:
+                            stops[word] = at
+                        word += 1
+                    value, length = _OFFSET, 0
+                    stop = _clung(data, at + width, end, kinds)
+                    for place in range(at, stop):
+                        value = (value ^ np.uint64(data[place])) * _PRIME
+                        length += data[place] & 0xC0 != 0x80
+                    hashes[word], lengths[word] = mix(value), length
+                    if located:
+                        stops[word] = stop
+                    word += 1
+                    value, length, at = _OFFSET, 0, stop
+                    continue
+                if kind == WHITE:
+                    step = width
+                else:  # up to its last byte; each of them alone would be looked up as another character
+                    length += width > 1
+                    for place in range(at, at + width - 1):
+                        value = (value ^ np.uint64(data[place])) * _PRIME
+                    at += width - 1
+                    byte = data[at]
+            if kind != WHITE:
                 value = (value ^ np.uint64(byte)) * _PRIME  # FNV-1a
                 length += byte & 0xC0 != 0x80  # the first byte of a character
             elif length:
                 hashes[word], lengths[word] = mix(value), length
+                if located:
+                    stops[word] = at
                 word += 1
                 value, length = _OFFSET, 0
             at += step
         if length:
             hashes[word], lengths[word] = mix(value), length
+            if located:
+                stops[word] = end
             word += 1
-    return hashes, lengths
+        ends[text + 1] = word
+    return hashes[:word], lengths[:word], stops[:word], ends
+
+
+@njit(cache=True, nogil=True)
+def _clung(data: Bytes, at: int, end: int, kinds: Bytes) -> int:
+    """Where the marks and the punctuation end that begin at `at`."""
+    while at < end:
+        kind, width = character(data, at, end, kinds)
+        if kind != MARK and kind != OTHER:
+            break
+        at += width
+    return at
 
 
 @njit(cache=True, nogil=True)
@@ -205,7 +269,7 @@ def _phrases(hashes: U64, offsets: I64, into: I64, size: int) -> U64:
 
 
 @njit(cache=True, nogil=True)
-def _ascii(data: NDArray[np.uint8], offsets: I64) -> I64:
+def _ascii(data: Bytes, offsets: I64) -> I64:
     counts = np.zeros(offsets.size - 1, np.int64)
     for text in range(offsets.size - 1):
         count = 0
@@ -216,7 +280,7 @@ def _ascii(data: NDArray[np.uint8], offsets: I64) -> I64:
 
 
 @njit(cache=True, nogil=True)
-def _fold(data: NDArray[np.uint8], offsets: I64) -> tuple[NDArray[np.uint8], I64]:
+def _fold(data: Bytes, offsets: I64) -> tuple[Bytes, I64]:
     """The folded bytes, and where each text begins."""
     folded = np.empty(offsets[-1] - offsets[0] + 1, np.uint8)
     begins = np.zeros(offsets.size, np.int64)

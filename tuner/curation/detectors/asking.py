@@ -7,7 +7,7 @@ list: 3, 5. Sort them.' is an instruction. The patterns are Rust's (no look-arou
 import polars as pl
 
 from tuner.curation.columns.patterns import Flags, has, where
-from tuner.curation.detectors.leaks import has_solution
+from tuner.curation.detectors.leaks import asks_behind, has_solution
 
 # Characters at the end of a text that are searched for a request.
 _TAIL = 300
@@ -110,6 +110,12 @@ _NEEDS = (
     "|extract|fill|fix|identify|improve|match|order|paraphrase|proofread|rank|rearrange|rephrase|rewrite|shorten|simplify"
     r"|solve|sort|summari[sz]e|transform|translate)\b"
 )
+# Where an open end is the text to go on with.
+_CONTINUES = (
+    r"(?i)\b(?:continue|complete|finish|fill|expand|extend|predict|(?:begin|start|open)(?:s|ning|ing)?)\b[^.?!\n]{0,60}"
+    r"\b(?:stor(?:y|ies)|sentences?|texts?|phrases?|words?|paragraphs?|lines?|lyrics|poem|code|passage|blanks?|following|this"
+    r"|with)\b|\bnext (?:word|line|sentence|token)\b"
+)
 _ANNOUNCES = r"(?i)\b(?:following|below|as follows|such as|for example|including)\b"
 
 
@@ -121,7 +127,7 @@ def is_answer(instructions: pl.Series) -> Flags:
     """
     material = has(instructions, _MATERIAL) & ~has(instructions, _TROUBLE)
     return (
-        has(instructions, _ANSWER)
+        where(has(instructions, _ANSWER), instructions, lambda texts: ~asks_behind(texts))
         | has_solution(instructions)
         | where(material, instructions, lambda texts: ~(_asks(texts) | has(texts, _FIRST_PERSON)))
         | where(has(instructions, _POINTS), instructions, lambda texts: ~_asks(texts, _PARAGRAPH_REQUESTS))
@@ -154,7 +160,7 @@ def is_fragment(instructions: pl.Series) -> Flags:
     ends = instructions.str.tail(_TAIL)
     return (
         (has(instructions, _CLOSING) & ~has(instructions, _SMILEY))
-        | has(ends, _OPEN_END)
+        | where(has(ends, _OPEN_END), instructions, lambda texts: ~has(texts, _CONTINUES))
         | where(has(instructions, _REST) & has(ends, _SENTENCE_END), instructions, lambda texts: ~_asks(texts))
         | where(has(instructions, _COLON_END), instructions, _announces)
     )

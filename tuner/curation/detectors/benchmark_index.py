@@ -9,6 +9,7 @@ import polars as pl
 
 from tuner.curation.columns import plain_words
 from tuner.curation.columns.batch import Flags
+from tuner.curation.columns.ngrams import sequences_of
 from tuner.curation.columns.text import normalised
 from tuner.curation.columns.words import I64, U64, Words, phrases
 from tuner.curation.detectors.prompts import Prompt
@@ -79,7 +80,8 @@ def index(prompts: Sequence[Prompt], similarity: float) -> Benchmarks:
     table = pl.DataFrame({"name": [prompt.name for prompt in prompts], "normal": normal, "whole": whole})
     table = table.filter(pl.col("whole").is_not_null()).unique("whole", keep="first", maintain_order=True)
     words = plain_words.split(table["normal"])
-    grams, shingles = _sorted(words, GRAM), _sorted(words, SHINGLE)
+    shorter = sequences_of(words, SHINGLE)
+    grams, shingles = _sorted(words, phrases(words, GRAM)), _sorted(words, (shorter.values, shorter.offsets))
     return Benchmarks(
         similarity=similarity,
         names=table["name"].to_list(),
@@ -97,8 +99,8 @@ def _whole(words: Words) -> pl.Series:
     return pl.Series([hashes[begin] if begin < end else None for begin, end in pairwise(offsets)], dtype=pl.UInt64)
 
 
-def _sorted(words: Words, size: int) -> _Phrases:
-    hashes, offsets = phrases(words, size)
+def _sorted(words: Words, of_words: tuple[U64, I64]) -> _Phrases:
+    hashes, offsets = of_words
     owners = np.repeat(np.arange(offsets.size - 1), np.diff(offsets))
     places = words.offsets[owners] + np.arange(hashes.size) - offsets[owners]
     order = np.lexsort((places, hashes))

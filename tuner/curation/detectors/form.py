@@ -1,9 +1,13 @@
-"""Whether both texts are present, complete and of allowed length, and are an instruction and its response.
+r"""Whether both texts are present, complete and of allowed length, and are an instruction and its response.
 
 The bare greetings, apologies, refusals and endings are those of the project's first run, with its mistakes corrected.
 They are matched at word boundaries: 'was an aid' is not 'as an AI', 'Lori can't help' not 'I can't help'. Typographic
 apostrophes count as plain ones. 'As an AI engineer' is no apology. The patterns are Rust's (no look-around) and are
 matched against normalised texts; their boundaries are those of ASCII words.
+
+The phrases are English and apply to English rows only (`language.is_english`). What stands in quotation marks, in
+code or far into a response is not the assistant's own voice; where the instruction orders a text (a letter, a story, an
+excuse), a refusal is only one that names the request or the assistant.
 """
 
 import numpy as np
@@ -15,11 +19,15 @@ from tuner.curation.checks.form import Form
 from tuner.curation.columns import layout, tally
 from tuner.curation.columns.batch import Batch, Findings
 from tuner.curation.columns.patterns import Flags, has, where
+from tuner.curation.columns.scripts import LATIN, letters
 from tuner.curation.columns.words import I64, U64, ascii_characters, mix
 from tuner.curation.detectors import asking, leaks
+from tuner.curation.detectors.language import is_english
 from tuner.curation.detectors.leaks import sanitize as sanitize
 
-MIN_ASCII = 0.8
+MIN_LATIN = 0.8
+HELPFUL_FROM_WORDS = 50
+"""A response this long that goes on after naming a limitation helps nevertheless."""
 REPEATED_FROM_WORDS = 5
 """A shorter instruction may well occur in its response: 'Define entropy.'"""
 REFUSED_WITHIN = 200
@@ -31,23 +39,68 @@ _B = r"(?-u:\b)"
 # An apostrophe, typed or typeset.
 _A = r"['\x{2019}]"
 
-_BARE = r"\A(?:hi|hello|hey|ok|okay|sure|yes|no|thanks|thank you)[ .!]*\z"
+_BARE = r"\A(?:hi|hello|hey|ok|okay|sure|thanks|thank you)[ .!]*\z"
+# An assistant that names itself while it offers or gives what was asked for.
+_OFFER = (
+    rf"as an? (?:ai|(?:large )?language model)(?: (?:(?:large )?language )?(?:model|assistant|chatbot|system))?, ?i"
+    rf"(?: (?:can|could|will|would)|{_A}(?:ll|d))(?: certainly| definitely| gladly| still| also| try to| be happy to)?"
+    r" (?:help|assist|offer|provide|share|give|explain|suggest|recommend|tell|show|create|write|evaluate|guide)"
+)
+# What asks for a word that would otherwise be bare, and for a sign.
+_ASKS_WORD = (
+    rf"{_B}(?:translat\w*|say|saying|word|phrase|label|greet\w*|reply|respond|answer|output|print\w*|complete"
+    rf"|fill|classif\w*|which|mean|means|in english){_B}|\A(?:hi|hello|hey|ok|okay|thanks|thank you)[ .!]*\z"
+)
+_ASKS_SIGN = (
+    rf"{_B}(?:symbols?|characters?|punctuation|operators?|emojis?|emoticons?|signs?|marks?|brackets?|delimiters?"
+    rf"|smileys?|expression|kaomoji|syntax|comma|separator){_B}"
+)
 _CANNOT_ANSWER = rf"\Ai (?:don{_A}t|cannot|can{_A}t) (?:help|assist|answer){_B}"
-_SORRY = rf"{_B}(?:i{_A}m sorry, but i|i apologize, but){_B}"
+_SORRY = (
+    rf"\A\W*(?:unfortunately, )?"
+    rf"(?:(?:i{_A}m|i am) (?:so |very |really |truly )?sorry, but i|i apologi[sz]e, but){_B}"
+)
 _AS_AN_AI = rf"{_B}as an ai(?: (?:(?:large )?language )?(?:model|assistant|chatbot|system))?"
 # 'As an AI, what do you like?' is a question of a user.
 _I_AS_AN_AI = rf"{_AS_AN_AI}(?:[.;:!?)]|\z|,? (?:i|my|it|there|we){_B})"
 _AS_AN_AI_I = rf"{_AS_AN_AI}(?:[,.;:!?)]|\z| (?:i|my){_B})"
-_REFUSAL = (
-    rf"{_B}i(?: (?:can{_A}t|cannot|won{_A}t|will not) (?:help|assist|provide)"
-    rf"|{_A}m (?:not able|unable) to| don{_A}t have (?:access|the ability)){_B}"
+_NOT = rf"(?: (?:can{_A}t|cannot|can not|won{_A}t|will not|am unable to|am not able to)|{_A}m (?:unable|not able) to)"
+# What a response does not say in its own voice, and what is no refusal.
+_QUOTED = (
+    r"(?s:```.*?(?:```|\z))|`[^`]*`|\"[^\"]*(?:\"|\z)|\x{201c}[^\x{201d}]*(?:\x{201d}|\z)"
+    rf"|{_B}i (?:can{_A}t|cannot|can not) help (?:but|it|myself|wondering|thinking|smiling|noticing|feeling){_B}"
+    rf"|{_B}(?:why|where|when|if) i{_NOT} |{_B}{_OFFER}{_B}"
 )
-_REFUSED = (
-    rf"{_B}i(?: (?:can{_A}t|cannot|can not|won{_A}t|will not|am unable to|am not able to)|{_A}m (?:unable|not able) to)"
-    r" (?:fulfill?|comply with|engage in|participate in|answer (?:that|this|your)|discuss (?:that|this)"
-    rf"|(?:create|generate|write) (?:content|explicit|any)){_B}"
-    rf"|{_B}i (?:must|have to) (?:respectfully |politely )?decline{_B}"
+_REFUSAL = (
+    rf"{_B}i{_NOT} (?:help|assist|provide|fulfill?|comply with|engage in|participate in|support|offer you"
+    r"|answer (?:that|this|your)|discuss (?:that|this)"
+    rf"|(?:create|generate|write|produce) (?:content|explicit|any|that|this|an?)|do (?:that|this)|give you"
+    rf"|tell you){_B}|{_B}i (?:must|have to) (?:respectfully |politely )?(?:decline|refuse){_B}"
     rf"|{_B}against my (?:guidelines|programming|policies){_B}"
+)
+_LIMITED = (
+    rf"{_B}i(?:(?:{_A}m| am) (?:not able|unable) to"
+    rf"| (?:don{_A}t|do not) have (?:access|the (?:ability|capability))){_B}"
+)
+_GOES_ON = rf"{_B}(?:however|but i can|instead|that said|nevertheless|in general|here (?:is|are)|you can){_B}"
+# A refusal of a text that the instruction orders.
+_OF_REQUEST = (
+    rf"\A[^.!?]{{0,80}}{_B}i{_NOT} (?:fulfill?|comply with|engage in|create|generate|write|produce|(?:help|assist)"
+    rf"(?: you)? with (?:that|this)(?: request)?[.,;]|provide (?:that|this|content)|do (?:that|this)[.,;])"
+    rf"|\A[^.!?]{{0,80}}{_B}i (?:must|have to) (?:respectfully |politely )?decline (?:to write|to create|this request)"
+    rf"|{_B}against my (?:guidelines|programming|policies){_B}|\A\W*as an ai{_B}"
+)
+_ORDERS_TEXT = (
+    rf"{_B}(?:letters?|e-?mails?|mails?|story|stories|scenes?|examples?|poems?|haikus?|songs?|lyrics|dialog(?:ue)?s?"
+    r"|conversations?|speech|monologues?|excuses?|tweets?|posts?|messages?|texts?|notes?|repl(?:y|ies)|reviews?"
+    r"|reports?|diary|journal|paragraphs?|scripts?|essays?|novels?|fiction|jokes?|apolog(?:y|ies)|complaints?|refusals?"
+    r"|declin(?:e|es|ing)|refus(?:e|es|ing)|turn(?:ing)? down|role-?play\w*|pretend|imagine|persona|character"
+    rf"|translat\w*|paraphrase|rephrase|rewrite|statement|sentences?){_B}"
+)
+# An assistant with tools that says which of them it has answers the question.
+_OWN_TOOLS = (
+    rf"{_B}external tasks?{_B}|{_B}my (?:current )?(?:functions?|capabilit(?:y|ies)){_B}"
+    rf"|{_B}functions? (?:provided|available|for that|to){_B}|{_B}no function{_B}|{_B}functions? i have{_B}"
 )
 _AI = "(?:ai|artificial intelligence|(?:large )?language model|virtual assistant|chatbot)"
 _KIND = "(?: (?:language )?(?:model|assistant|chatbot|bot|system|program))?"
@@ -59,8 +112,30 @@ _UNASKED = (
 )
 _ASKED = (
     rf"{_B}(?:ai|ais|artificial intelligence|(?:model|assistant|chatbot|bot|robot|llm|gpt)s?|chatgpt|claude|siri|alexa"
-    rf"|you are|you{_A}re|are you|your name){_B}"
+    rf"|you are|you{_A}re|are you|your name|yourself|(?:made|created|built|developed|trained|designed|programmed) you"
+    rf"|do you (?:have|like|feel|think|know|want|sleep|eat|dream)){_B}"
 )
+# Requests that cannot be met without the text itself.
+_AGAIN = (
+    rf"{_B}(?:repeat|correct|translate|continue|rewrite|proofread|edit|fix|copy|complete|quote|echo|paraphrase|rephrase"
+    r"|recite|reformat|transcribe|punctuate|capitali[sz]e|format|finish|type|say|write out)(?: (?:and|or) \w+)?"
+    r"(?::| (?:this|these|the following|the (?:sentence|text|word|phrase|paragraph|story|code|quote|poem"
+    r"|function|passage|line|dialogue|conversation)|what i|after me"
+    r"|my (?:sentence|text|message|question|prompt|words)|it|exactly|back)"
+    rf"{_B}| [\"'\x{{201c}}`])"
+)
+# Languages that are not written in Latin letters, and words for moving between languages or scripts.
+_FOREIGN = (
+    rf"{_B}(?:translat\w*|translit\w*|languages?|multilingual|bilingual|alphabets?|scripts?|unicode|romani[sz]\w*"
+    r"|arabic|armenian|bengali|bulgarian|burmese|cantonese|chinese|farsi|georgian|greek|gujarati|hebrew|hindi|japanese"
+    r"|kanji|hiragana|katakana|kannada|kazakh|khmer|korean|hangul|lao|macedonian|malayalam|mandarin|marathi|mongolian"
+    r"|nepali|oriya|odia|pashto|persian|punjabi|russian|cyrillic|sanskrit|serbian|sinhala|tamil|telugu|thai|tibetan"
+    rf"|ukrainian|urdu|uyghur|yiddish|amharic|belarusian|tatar){_B}"
+)
+# What follows a sentence that is said again; a phrase that is explained goes on: 'In a nutshell means ...'.
+_ENDS_SENTENCE = r"\A\s*(?:[.:;?!\x{2026}\x{3002}\x{ff01}\x{ff1f}\x{ff1a}]|\z)"
+# Of Python's white space, these are none to Rust.
+_NO_SPACE = r"[^\s\x1c-\x1f]"
 _NO_LETTERS = r"\A[^0-9A-Za-z_ ]+\z"
 
 
@@ -80,24 +155,30 @@ def check(batch: Batch, form: Form) -> Findings:
     least, longest = form.response_words
     is_conversation = leaks.is_conversation(batch.normal_instruction)
     turns = leaks.has_turns(batch.instruction) | leaks.has_turns(batch.response)
+    about = leaks.is_about_templates(batch.normal_instruction)
+    english = is_english(batch)
+    heads = _own_voice(batch.normal_response)
+    tools = where(has(heads, "function|external|capabilit"), heads, lambda some: has(some, _OWN_TOOLS))
     whole = {
         "short_instruction": asked < fewest,
         "long_instruction": asked > most,
         "short_response": answered < least,
         "long_response": answered > longest,
-        "leaked_template": leaks.has_tokens(batch.instruction)
-        | leaks.has_tokens(batch.response)
+        "leaked_template": leaks.has_tokens(batch.instruction, about)
+        | leaks.has_tokens(batch.response, about)
         | (turns & ~is_conversation),
         "instruction_is_answer": asking.is_answer(batch.instruction),
-        "instruction_as_assistant": asking.is_assistant(batch.instruction, batch.normal_instruction),
+        "instruction_as_assistant": english & asking.is_assistant(batch.instruction, batch.normal_instruction),
         "instruction_is_fragment": asking.is_fragment(batch.instruction),
-        "instruction_pattern": _has_pattern(batch.normal_instruction, _I_AS_AN_AI),
-        "response_pattern": _has_pattern(batch.normal_response, _AS_AN_AI_I),
-        "response_repeats_instruction": repeats(batch),
-        "refusal": refuses(batch.normal_response) | has(batch.normal_response.str.head(REFUSED_WITHIN), _REFUSED),
-        "unasked_ai": has(batch.normal_response, _UNASKED) & ~has(batch.normal_instruction, _ASKED),
+        "instruction_pattern": _has_pattern(batch.normal_instruction, batch.normal_instruction, _I_AS_AN_AI, english),
+        "response_pattern": _response_pattern(batch, heads, english) & ~tools,
+        "response_repeats_instruction": where(
+            repeats(batch), batch.normal_instruction, lambda texts: ~has(texts, _AGAIN)
+        ),
+        "refusal": english & _refuses(batch, heads) & ~tools,
+        "unasked_ai": english & _names_itself(batch) & ~tools,
         "unfinished_response": layout.unfinished(batch.response),
-        "not_ascii": ascii_ratio(batch) < MIN_ASCII,
+        "not_ascii": _is_foreign(batch),
     }
     reasons = {
         "empty_instruction": asked == 0,
@@ -110,9 +191,86 @@ def check(batch: Batch, form: Form) -> Findings:
     return Findings(reasons, {name: pl.Series(counts) for name, counts in scores.items()})
 
 
-def refuses(normal_responses: pl.Series) -> Flags:
-    """Which responses contain a refusal in the words of the first run, shape (texts,)."""
-    return has(normal_responses, _REFUSAL)
+def empty(batch: Batch) -> Findings:
+    """Finds rows with a turn of white space only, or without a turn.
+
+    Returns:
+        The reasons `empty_instruction` and `empty_response`.
+    """
+    messages = batch.messages
+    blank = ~has(messages.texts, _NO_SPACE)
+    reasons = {
+        name: messages.any(said & blank) | ~messages.any(said)
+        for name, said in (
+            ("empty_instruction", messages.by("user")),
+            ("empty_response", messages.by("assistant")),
+        )
+    }
+    return Findings(reasons)
+
+
+def _own_voice(normal_responses: pl.Series) -> pl.Series:
+    """The beginnings of responses without what is quoted, code or an idiom."""
+    heads = normal_responses.str.head(REFUSED_WITHIN)
+    marked = has(heads, _QUOTED)
+    return heads.zip_with(pl.Series(~marked), heads.str.replace_all(_QUOTED, " ")) if marked.any() else heads
+
+
+def _refuses(batch: Batch, heads: pl.Series) -> Flags:
+    """Which responses refuse at their beginning, shape (rows,)."""
+    refusing = has(heads, _REFUSAL) | where(has(heads, _LIMITED), batch.normal_response, lambda texts: ~_helps(texts))
+    if refusing.any():
+        ordered = where(refusing, batch.normal_instruction, lambda texts: has(texts, _ORDERS_TEXT))
+        refusing &= ~ordered | has(heads, _OF_REQUEST)
+    return refusing
+
+
+def _helps(normal_responses: pl.Series) -> Flags:
+    """Which responses that name a limitation are long enough to be an answer, and go on with one."""
+    long = (normal_responses.str.count_matches(" ") >= HELPFUL_FROM_WORDS - 1).to_numpy()
+    return where(long, normal_responses, lambda texts: has(texts, _GOES_ON))
+
+
+def _names_itself(batch: Batch) -> Flags:
+    """Which responses name themselves an AI, outside quotation marks, although nothing was asked about it."""
+
+    def outside_quotes(texts: pl.Series) -> Flags:
+        return has(texts.str.replace_all(_QUOTED, " "), _UNASKED)
+
+    named = where(has(batch.normal_response, _UNASKED), batch.normal_response, outside_quotes)
+    return where(named, batch.normal_instruction, lambda texts: ~has(texts, _ASKED))
+
+
+def _response_pattern(batch: Batch, heads: pl.Series, english: Flags) -> Flags:
+    """Which responses are a bare greeting or sign that nothing asks for, or begin with the apology of an assistant.
+
+    An apology that goes on with an answer is none.
+    """
+    pattern = (english & has(batch.normal_response, _BARE)) | _has_pattern(
+        batch.normal_response, heads, _AS_AN_AI_I, english
+    )
+    if pattern.any():
+        bare = where(pattern, batch.normal_response, lambda texts: has(texts, f"{_BARE}|{_NO_LETTERS}"))
+        pattern &= ~where(bare, batch.normal_instruction, lambda texts: has(texts, f"{_ASKS_WORD}|{_ASKS_SIGN}"))
+        # An apology may be what was ordered.
+        sorry = where(pattern, heads, lambda texts: has(texts, _SORRY) & ~has(texts, rf"{_B}ai{_B}"))
+        ordered = where(sorry, batch.normal_instruction, lambda texts: has(texts, _ORDERS_TEXT))
+        pattern &= ~ordered | has(heads, _OF_REQUEST)
+        pattern &= bare | where(pattern, batch.normal_response, lambda texts: ~_helps(texts))
+    return pattern
+
+
+def _is_foreign(batch: Batch) -> Flags:
+    """Which rows are in other letters than those of the wanted languages, shape (rows,).
+
+    Only where all of these are written in Latin letters, and not where the instruction speaks of another language.
+    """
+    if batch.wanted is None or not LATIN.issuperset(batch.wanted):
+        return np.zeros(len(batch), np.bool_)
+    (asked, others_asked), (answered, others_answered) = letters(batch.instruction), letters(batch.response)
+    latin, other = asked + answered, others_asked + others_answered
+    foreign = latin < MIN_LATIN * (latin + other)
+    return where(foreign, batch.normal_instruction, lambda texts: ~has(texts, _FOREIGN))
 
 
 def ascii_ratio(batch: Batch) -> NDArray[np.float64]:
@@ -124,23 +282,24 @@ def ascii_ratio(batch: Batch) -> NDArray[np.float64]:
 def repeats(batch: Batch) -> Flags:
     """Which responses repeat the instruction, shape (rows,).
 
-    That is one that begins with the whole instruction, except for its final marks; or one that contains the first five
+    That is one whose first sentence is the whole instruction; or one that contains the first five
     words and the last five of the instruction, if at least half of its words are in 5-grams of the instruction. (A
     response that corrects a text repeats the text, but hardly the request around it.)
     """
     long = batch.instruction_words.counts >= REPEATED_FROM_WORDS
-    asked = pl.col("asked").str.strip_chars_end(" .,:;!?")
+    asked = pl.col("asked").str.strip_chars_end(" .,:;!?\u3002\uff01\uff1f\uff1a")
     answer = pl.col("answer")
-    begins = (asked != "") & answer.str.starts_with(asked) & ~answer.str.strip_prefix(asked).str.contains(r"\A\w")
+    again = answer.str.strip_prefix(asked).str.contains(_ENDS_SENTENCE)
+    begins = (asked != "") & answer.str.starts_with(asked) & again
     texts = pl.DataFrame({"asked": batch.normal_instruction, "answer": batch.normal_response})
     asks, answers = batch.instruction_words, batch.response_words
-    again = _repeats(asks.hashes, asks.offsets, answers.hashes, answers.offsets)
-    return again | (texts.select(begins).to_series().to_numpy() & long)
+    holds = _repeats(asks.hashes, asks.offsets, answers.hashes, answers.offsets)
+    return holds | (texts.select(begins).to_series().to_numpy() & long)
 
 
-def _has_pattern(texts: pl.Series, as_an_ai: str) -> Flags:
-    """Which normalised texts are a greeting, a word of agreement or punctuation, or an assistant's apology."""
-    flags = has(texts, f"{_BARE}|{_CANNOT_ANSWER}") | has(texts, f"{_SORRY}|{as_an_ai}")
+def _has_pattern(texts: pl.Series, heads: pl.Series, as_an_ai: str, english: Flags) -> Flags:
+    """Which normalised texts are only punctuation, or an assistant's apology."""
+    flags = english & has(heads, f"{_CANNOT_ANSWER}|{_SORRY}|{as_an_ai}")
     # In Python, since the Unicode versions of Rust and Python differ in what is a letter.
     return flags | where(has(texts, _NO_LETTERS), texts, _is_marks)
 

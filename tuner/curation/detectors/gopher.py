@@ -4,9 +4,11 @@ The thirteen measures and limits are those of table A1 of Rae et al., Scaling La
 Insights from Training Gopher (arXiv 2112.11446), section A.1.1. What the table leaves open is defined here, and not
 always as in datatrove's `GopherRepetitionFilter`, the usual implementation:
 
-- Responses of fewer than 50 words, Gopher's minimum for a document, are not checked: in these a phrase that occurs
-  twice already exceeds its limit.
-- Words are pieces between white space of the normalised text, where datatrove splits off punctuation and respects case.
+- The limits were made for pages of thousands of words. Of a response of n words `1 + 400 / n` times as much may be
+  repeats: a sentence said again is a tenth of 100 words, a refrain a third of a song. Of lines and paragraphs at most 3
+  times as much.
+- Responses of fewer than 50 words, Gopher's minimum for a document, are not checked.
+- Words of phrases are those of the response's prose (`prose`): without marks, digits, code, tables and formulas.
 - A share is of the characters in the words, the lines or the paragraphs; white space between them is not counted.
   datatrove counts it in the whole, and in some of the measures.
 - A character counts once, as in the paper, even if a phrase overlaps itself. datatrove multiplies the most
@@ -28,6 +30,7 @@ from tuner.curation.checks.repetition import Repetition
 from tuner.curation.columns import tally
 from tuner.curation.columns.batch import Batch, Findings
 from tuner.curation.columns.words import I32, I64, U64, Words, mix, space, trimmed, utf8
+from tuner.curation.detectors import prose
 
 LINES, LINE_CHARACTERS = 0.30, 0.20
 """Highest share of duplicate lines, and of paragraphs, and of the characters in them."""
@@ -37,6 +40,9 @@ REPEATED_PHRASES = (0.15, 0.14, 0.13, 0.12, 0.11, 0.10)
 """Highest share of characters in phrases of 5 to 10 words that occurred before."""
 
 FROM_WORDS = 50
+SHORT_WORDS = 400
+WIDEST = 3
+"""The limits on lines and paragraphs are at most so much wider: nine tenths of the lines, three fifths of the text."""
 FROM_LINES = 4
 
 # By words of the phrase, from two.
@@ -61,12 +67,17 @@ def check(batch: Batch, repetition: Repetition) -> Findings:
         `gopher_lines`, `gopher_top_ngram` and `gopher_repeated_ngrams`: the largest ratio of
         measured to allowed over the group's measures; above 1 a response fails. Null where it was not checked.
     """
-    looked_at = (batch.response_words.counts >= FROM_WORDS) & repetition.gopher
-    top, repeated = phrases(batch.response_words, looked_at)
+    words, told = batch.response_words.counts, batch.cached(prose.of_responses)
+    looked_at = (words >= FROM_WORDS) & repetition.gopher
+    top, repeated = phrases(told, looked_at & (told.counts >= FROM_WORDS))
     groups = (
-        ("repeated_lines", "gopher_lines", lines(batch.response, looked_at)),
-        ("frequent_ngram", "gopher_top_ngram", top),
-        ("repeated_ngrams", "gopher_repeated_ngrams", repeated),
+        (
+            "repeated_lines",
+            "gopher_lines",
+            lines(batch.response, looked_at) / np.minimum(WIDEST, 1 + SHORT_WORDS / np.maximum(words, 1)),
+        ),
+        ("frequent_ngram", "gopher_top_ngram", top / (1 + SHORT_WORDS / np.maximum(told.counts, 1))),
+        ("repeated_ngrams", "gopher_repeated_ngrams", repeated / (1 + SHORT_WORDS / np.maximum(told.counts, 1))),
     )
     return Findings(
         reasons={reason: batch.whole & (ratios > 1) for reason, _, ratios in groups},
@@ -82,7 +93,7 @@ def lines(texts: pl.Series, looked_at: Flags) -> Ratios:
         looked_at: Which of them to measure, shape (texts,).
 
     Returns:
-        The largest ratio of measured to allowed, 0 for the others, shape (texts,).
+        The largest ratio of measured to the limit of a long text, 0 for the others, shape (texts,).
     """
     return _lines(*utf8(texts), looked_at)
 
@@ -95,8 +106,8 @@ def phrases(words: Words, looked_at: Flags) -> tuple[Ratios, Ratios]:
         looked_at: Which of them to measure, shape (texts,).
 
     Returns:
-        For the most frequent phrases, and for the repeated ones, the largest ratio of measured to allowed, 0 for the
-        other texts, shape (texts,) each.
+        For the most frequent phrases, and for the repeated ones, the largest ratio of measured to the limit of a long
+        text, 0 for the other texts, shape (texts,) each.
     """
     return _phrases(words.hashes, words.lengths, words.offsets, looked_at, _LIMITS)
 

@@ -22,7 +22,8 @@ import numpy as np
 import polars as pl
 
 from tuner.curation.checks.language import Language
-from tuner.curation.columns.batch import Batch, Findings
+from tuner.curation.columns.batch import Batch, Findings, Flags
+from tuner.curation.columns.scripts import letters
 from tuner.curation.columns.words import utf8
 from tuner.errors import InputError
 
@@ -30,6 +31,9 @@ CHARACTERS = 100
 """Characters of prose used of each text."""
 MIN_LETTERS = 20
 """Bytes of letters below which a row is not judged: 20 letters of English, 10 of Russian, 7 of Chinese."""
+
+CERTAIN = 0.5
+"""The probability from which a row counts as being in a language, for lists that are made for one."""
 
 _FENCED = r"```.*?(?:```|\z)"
 _LETTER = np.array([byte >= 0x80 or chr(byte).isalpha() for byte in range(256)])
@@ -54,8 +58,8 @@ def check(batch: Batch, language: Language) -> Findings:
         if code not in _languages():
             raise InputError(f"curation.language.wanted: the detector knows no language {code!r}")
     sure, wanted = pl.col("language_confidence") >= language.min_confidence, pl.col("language").is_in(language.wanted)
-    instruction, response = _prose(batch.normal_instruction), _prose(batch.normal_response)
-    detected = _detected(instruction + " " + response)
+    instruction, response = batch.cached(_beginnings)
+    detected = batch.cached(_of_rows)
     rows = np.flatnonzero(detected.select((sure & ~wanted).fill_null(False)).to_series())
     for texts in (instruction, response):
         alone = _detected(texts.gather(rows))
@@ -63,6 +67,33 @@ def check(batch: Batch, language: Language) -> Findings:
     wrong = np.zeros(len(batch), np.bool_)
     wrong[rows] = True
     return Findings({"wrong_language": wrong}, detected.to_dict())
+
+
+def is_english(batch: Batch) -> Flags:
+    """Which rows the lists of English words and phrases are for, shape (rows,).
+
+    Rows whose language is uncertain count as English where that is wanted. Where all languages are taken, none is
+    detected, and rows in Latin letters count: the lists hardly occur in its other languages.
+    """
+    if batch.wanted is None:
+        return batch.cached(_is_latin)
+    detected = batch.cached(_of_rows)
+    sure = (detected["language_confidence"] >= CERTAIN).fill_null(False).to_numpy()
+    return np.where(sure, (detected["language"] == "en").fill_null(False).to_numpy(), "en" in batch.wanted)
+
+
+def _is_latin(batch: Batch) -> Flags:
+    latin, other = letters(batch.normal_instruction + batch.normal_response)
+    return latin >= other
+
+
+def _beginnings(batch: Batch) -> tuple[pl.Series, pl.Series]:
+    return _prose(batch.normal_instruction), _prose(batch.normal_response)
+
+
+def _of_rows(batch: Batch) -> pl.DataFrame:
+    instruction, response = batch.cached(_beginnings)
+    return _detected(instruction + " " + response)
 
 
 def _detected(texts: pl.Series) -> pl.DataFrame:

@@ -5,6 +5,8 @@ The patterns are Rust's (no look-around), match texts as written, and respect ca
 configuration, `User: ...` is a turn.
 """
 
+import re
+
 import numpy as np
 import polars as pl
 
@@ -33,29 +35,109 @@ _NAMED = (r"[\w)\"'][?!]", r"(?:assistant|user|model|system)(?m:\r?$)"), (r"[a-z
 # Each of these contains one of these plain strings, which are found fast.
 _NAMES = "Human|HUMAN|Assistant|ASSISTANT|User|USER|assistant|[?!](?:user|model|system)"
 # An instruction about a conversation may contain turns.
-_CONVERSATION = r"\b(?:conversations?|dialogs?|dialogues?|transcripts?|role-?play\w*|chat (?:log|history))\b"
+_CONVERSATION = (
+    r"\b(?:conversations?|dialogs?|dialogues?|transcripts?|role-?play\w*|chat (?:log|history)|screenplays?"
+    r"|cast(?: list)?|credits|(?:movie|film|tv|stage|radio|comedy|play) scripts?|interviews?|skits?|debates?"
+    r"|talks? between|sketch(?:es)?|speakers?|chats? between)\b"
+)
 
+# Where tokens are what a text is about. A token at the very beginning or end of a text is a leak all the same.
+_ABOUT_TEMPLATES = (
+    r"\b(?:chat ?ml|templates?|prompt formats?|(?:special|control|stop|end) tokens?|tokeni[sz]er\w*|delimiters?"
+    r"|(?:open|chat|language|instruct\w*) models?|llama|mistral|mixtral|vicuna|alpaca|gemma|qwen|llms?|fine-?tun\w*)\b"
+    r"|[`\"'](?:<\||\[/?inst|</s>|<start_of|### )"
+)
+# Code of a line or a block, and a short quotation, whose tokens are shown rather than leaked.
+_SHOWN = (
+    r"(?s:```.*?```)|`[^`\n]*`"
+    r"|[\"'\x{201c}\x{2018}](?:<[^>\n]{1,45}>|\[/?[A-Z_]+\]|[A-Z][a-z]+:)[\"'\x{201d}\x{2019}]"
+)
+# A title or a name behind the marker of a turn, as in lists of games or of a cast: two capitalised words at least, and
+# what follows a title.
+_TITLE = (
+    r"(?m:^[ \t]*\*{0,2}(?:Human|Assistant|User)\*{0,2}: (?:[A-Z][\w'\x{2019}-]*)"
+    r"(?: (?:(?:of|the|and|in) )*[A-Z0-9][\w'\x{2019}-]*)+"
+    r"(?:[ \t]*\r?$|,| (?:is|was|has|by|\(|-|\x{2013}|\x{2014})))"
+)
+# Before an answer in an instruction: it is to be judged, or changed.
+_JUDGED = (
+    r"(?i)\b(?:my|student['\x{2019}]?s?|his|her|their|this|suggested|proposed|candidate|generated|sample"
+    r"|example|below|above) (?:\w+ )?(?:answers?|solutions?|attempts?|working|proof|responses?|reasoning)\b"
+    r"|\b(?:my|this|student['\x{2019}]?s?) work\b|\bcritique\b|\b(?:give|want|need|provide|for) (?:\w+ )?feedback\b"
+    r"|(?:\A|[.!?:\n]\s*|\bto |\bplease )grade (?:this|it|the|my|each|his|her|their)\b"
+    r"|\b(?:check|verify|evaluate|assess|judge|review|mark|rate|score|summari[sz]e|improve|shorten|translate) (?:\w+ )?"
+    r"(?:the |this |my )?(?:\w+ )?(?:answers?|solutions?|work|steps|guides?|tutorials?|recipes?|manuals?)\b"
+    r"|\b(?:is|whether) (?:this|that|the|my) (?:\w+ )?(?:answer|solution|recipe|proof)\b"
+)
+# Before a line that begins with `Answer:`, which may also be an example of a task.
+_GIVEN = (
+    rf"{_JUDGED}|\b(?:his|her|their|suggested|proposed|candidate|sample|example|below|above) (?:\w+ )?work\b"
+    r"|\b(?:grade|grading|feedback|in this task|teacher)\b|\bexamples?(?: \w+)?\s*:|\b(?:an|one|worked) example\b"
+)
+# Behind it.
+_ASKS_BEHIND = (
+    r"(?i)\b(?:is|are|was|were|did|does|do) (?:this|that|it|they|my|the|his|her|i|he|she|you)\b[^.?!\n]{0,60}\?"
+    r"|\b(?:where|what|which|why|how)\b[^.?!\n]{0,60}\?\s*\z"
+    r"|(?:\A|[.!?\n])\s*(?:please )?(?:grade|check|critique|review|correct|mark|rate|score|rewrite|improve|explain|now)"
+    r" (?:this|my|the|it|why|where|what|solve|do|answer|for|in)\b[^\n]{0,120}\z"
+)
+# Found fast.
+_ANY_STEP = "Step [0-9]"
+_STEP = r"(?m:^[ \t]*#{1,6} ?\*{0,2}Step [0-9])"
 _FIRST_STEP = r"(?m:^[ \t]*#{1,6} ?\*{0,2}Step 1\b)"
+# A solution from a later step on.
+_LATER_STEP, _ONE = r"(?:\A|\n[ \t]*\r?\n)\s*\*{0,2}Step (?:[2-9]|1[0-9])\*{0,2} ?:", r"\bStep 1\b"
 _ANSWER = (
     r"(?m:^[ \t]*(?:#{1,6} ?)?\*{0,2}(?:(?:Correct|Final|Model|Sample|Suggested) )?"
     r"(?:Answer|ANSWER|Solution|SOLUTION)s?(?:\*{2}:|:\*{0,2}))"
 )
 # `Step 1:` after an empty line, unless the text before announces it.
+_BEHIND = 300
+"""Characters at the end of an instruction that are searched for a question about an answer before."""
 _PLAIN_STEPS = r"[^:\s]", r"[ \t]*\r?\n[ \t]*\r?\n\s*\*{0,2}Step 1\*{0,2} ?:"
 
+# Python's spelling of the same.
+_SHOWN_OR_TITLE = re.compile(re.sub(r"\\x\{([0-9a-f]{4})\}", r"\\u\1", f"{_SHOWN}|{_TITLE}"))
 
-def has_tokens(texts: pl.Series) -> Flags:
-    """Which texts contain a token or heading of a template, shape (texts,).
+
+def has_tokens(texts: pl.Series, about: Flags) -> Flags:
+    """Which texts contain a token or heading of a template that is not shown as code or quoted, shape (texts,).
 
     `</s>` is one too, unless there is an `<s>`, which makes both HTML.
+
+    Args:
+        texts: As they were written, shape (texts,).
+        about: Which rows are about templates, so that only a token at an end of a text is a leak, shape (texts,).
     """
+    found = _any_token(texts)
+    if found.any():
+        bare = _bare(texts.filter(found))
+        at_end = has(bare, rf"\A\s*(?:{_TOKENS})|(?:{_TOKENS}|</s>)\s*\z")
+        found[found] = _any_token(bare) & (~about[found] | at_end)
+    return found
+
+
+def _any_token(texts: pl.Series) -> Flags:
     return has(texts, _TOKENS) | has(texts, _HEADINGS) | (has(texts, "</s>") & ~has(texts, "<s>"))
+
+
+def _bare(texts: pl.Series) -> pl.Series:
+    """Texts with what is shown or a title struck out by underscores, which take as many bytes."""
+    return pl.Series(
+        texts.name, [_SHOWN_OR_TITLE.sub(lambda shown: "_" * len(shown[0].encode()), text) for text in texts], pl.String
+    )
+
+
+def is_about_templates(normal_instructions: pl.Series) -> Flags:
+    """Which instructions are about models' templates, shape (texts,)."""
+    return has(normal_instructions, _ABOUT_TEMPLATES)
 
 
 def has_turns(texts: pl.Series) -> Flags:
     """Which texts contain the marker of a turn, shape (texts,)."""
     named = "|".join("".join(pair) for pair in _NAMED)
-    return where(has(texts, _NAMES), texts, lambda some: has(some, f"{_TURN}|{named}"))
+    found = where(has(texts, _NAMES), texts, lambda some: has(some, f"{_TURN}|{named}"))
+    return where(found, texts, lambda some: has(_bare(some), f"{_TURN}|{named}"))
 
 
 def has_solution(instructions: pl.Series) -> Flags:
@@ -65,7 +147,41 @@ def has_solution(instructions: pl.Series) -> Flags:
     """
     answer = f"\n{_ANSWER}"
     answered = (instructions.str.count_matches(answer) == 1).to_numpy() & has(instructions, answer + r"\s*[^\s*]")
-    return answered | has(instructions, f"{_FIRST_STEP}|{''.join(_PLAIN_STEPS)}")
+    steps = where(has(instructions, _ANY_STEP), instructions, _has_steps)
+    return where(steps, instructions, lambda texts: ~_is_judged(texts)) | where(
+        answered, instructions, lambda texts: ~_is_given(texts)
+    )
+
+
+def _has_steps(texts: pl.Series) -> Flags:
+    later = where(has(texts, _LATER_STEP), texts, lambda some: ~has(some, _ONE))
+    return later | has(texts, f"{_STEP}|{''.join(_PLAIN_STEPS)}")
+
+
+def _is_judged(texts: pl.Series) -> Flags:
+    """Which texts hold steps that are to be judged or changed."""
+    before, behind = _parted(texts, f"{_STEP}|(?:{_PLAIN_STEPS[1]})|{_LATER_STEP}")
+    return has(before, _JUDGED) | asks_behind(behind)
+
+
+def _is_given(texts: pl.Series) -> Flags:
+    """Which texts hold an answer that belongs to the task: it is to be judged, or an example."""
+    before, behind = _parted(texts, _ANSWER)
+    return has(before, _GIVEN) | asks_behind(behind)
+
+
+def _parted(texts: pl.Series, leak: str) -> tuple[pl.Series, pl.Series]:
+    """What stands before a leak, and the rest."""
+    # Bytes, since `find` counts these.
+    at, data = pl.col("text").str.find(leak).fill_null(0), pl.col("text").cast(pl.Binary).bin
+    parts = pl.DataFrame({"text": texts}).select(before=data.slice(0, at), behind=data.slice(at)).cast(pl.String)
+    return parts["before"], parts["behind"]
+
+
+def asks_behind(texts: pl.Series) -> Flags:
+    """Which texts end with a question about the answer that they hold, shape (texts,); a step may end with one too."""
+    last = texts.str.extract(r"(?s)(?:.*\n[ \t]*\r?\n|\A)(.*)\z")
+    return has(texts.str.tail(_BEHIND), _ASKS_BEHIND) & ~(has(texts, _STEP) & has(last, r"\bStep [0-9]"))
 
 
 def is_conversation(normal_instructions: pl.Series) -> Flags:
@@ -78,7 +194,8 @@ def sanitize(instructions: pl.Series) -> tuple[pl.Series, pl.Series]:
 
     A section begins at a template's token or heading, at a turn unless the instruction is about a conversation, at
     `## Step 1`, at `Step 1:` after an empty line, or at a line that begins with `Answer:` or `Solution:`. An
-    instruction that begins with one is left as it is, since its own reason says more than that it is empty.
+    instruction that begins with one is left as it is, since its own reason says more than that it is empty. An answer
+    that is to be judged or followed is no leak, nor is a token in code marks.
 
     Source: `instruction_post_process` of the code published with Xu et al., Magpie (arXiv 2406.08464). It also
     removes headings such as 'Task:' and the text after the first question mark, which is not done here.
@@ -106,17 +223,23 @@ def sanitize(instructions: pl.Series) -> tuple[pl.Series, pl.Series]:
 def _shortened(texts: pl.Series) -> pl.Series:
     """The text before the first leaked section, null if there is no section or no text before it."""
     is_talk = pl.lit(pl.Series(is_conversation(normalised(texts))))
-    text = pl.col("text")
+    is_about = pl.lit(pl.Series(is_about_templates(normalised(texts))))
+    is_given, is_judged = pl.lit(pl.Series(_is_given(texts))), pl.lit(pl.Series(_is_judged(texts)))
+    original, text = pl.col("text"), pl.col("bare")
     named = [text.str.extract(_before(*pair)).str.len_bytes() for pair in _NAMED]
     at = pl.min_horizontal(
-        text.str.find(_TOKENS),
-        text.str.find(f"{_HEADINGS}|{_FIRST_STEP}|{_ANSWER}"),
-        text.str.extract(_before(*_PLAIN_STEPS)).str.len_bytes(),
-        pl.when(~text.str.contains("<s>", literal=True)).then(text.str.find("</s>", literal=True)),
+        pl.when(~is_about).then(pl.min_horizontal(text.str.find(_TOKENS), text.str.find(_HEADINGS))),
+        pl.when(is_about).then(text.str.find(rf"(?:{_TOKENS})\s*\z")),
+        pl.when(~is_given).then(text.str.find(_ANSWER)),
+        pl.when(~is_judged).then(
+            pl.min_horizontal(text.str.find(_FIRST_STEP), text.str.extract(_before(*_PLAIN_STEPS)).str.len_bytes())
+        ),
+        pl.when(~is_about & ~text.str.contains("<s>", literal=True)).then(text.str.find("</s>", literal=True)),
         pl.when(~is_talk).then(pl.min_horizontal(text.str.find(_TURN), *named)),
     )
-    kept = text.cast(pl.Binary).bin.slice(0, at).cast(pl.String).str.strip_chars_end()
-    return texts.to_frame("text").select(pl.when(at.is_not_null() & (kept != "")).then(kept)).to_series()
+    kept = original.cast(pl.Binary).bin.slice(0, at).cast(pl.String).str.strip_chars_end()
+    frame = pl.DataFrame({"text": texts, "bare": _bare(texts)})
+    return frame.select(pl.when(at.is_not_null() & (kept != "")).then(kept)).to_series()
 
 
 def _before(kept: str, leaked: str) -> str:

@@ -38,16 +38,15 @@ def find(texts: pl.Series) -> pl.DataFrame:
 
 
 def check(batch: Batch) -> Findings:
-    """Looks for personal data in both texts.
+    """Looks for personal data in every message.
 
     Returns:
         The reason `personal_data`, and the score `personal_data_kinds`: the kinds found, joined by `, ` in
         order of occurrence, null if there are none.
     """
     kinds: dict[int, list[str]] = {}
-    for texts in (batch.instruction, batch.response):
-        for row, places in _found(texts):
-            kinds.setdefault(row, []).extend(kind for _, _, kind in places)
+    for message, places in _found(batch.messages.texts):
+        kinds.setdefault(int(batch.messages.rows[message]), []).extend(kind for _, _, kind in places)
     flags = np.zeros(len(batch), np.bool_)
     flags[list(kinds)] = True
     return Findings(

@@ -5,20 +5,20 @@ exact places in one text. A check digit or a registry decides where there is one
 (ISO/IEC 7812-1), mod 97 and the length of the country for IBANs (ISO 13616), the numbering plans of libphonenumber
 for telephones, the registries of special addresses (RFC 6890) for IPs.
 
-Not personal data, since they belong to nobody: addresses at the domains reserved for examples (RFC 2606); IP
-addresses that are private, loopback, link-local, reserved, multicast or for documentation; toll-free numbers, which
-are hotlines. Dotted quads of four numbers below 20 are taken for versions or sections (1.2.3.4).
+Not personal data, since they belong to nobody or to the public: what `mail_addresses`, `keys` and `phones` say; IP
+addresses that are private, loopback, link-local, reserved, multicast or for documentation (RFC 1918, 5737, 3849, 9637),
+networks (`88.198.0.0`) and the public resolvers of names; card numbers that payment services publish for tests. Dotted
+quads of four numbers below 20, behind a word such as `version`, a product (`Chrome/120.0.0.0`) or `OID`, and with the
+ending of a file, are versions, sections or identifiers of objects.
 """
 
 import ipaddress
-import math
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from tuner.curation.columns.spans import Span
-from tuner.curation.detectors import phones
+from tuner.curation.detectors import keys, mail_addresses, phones
 
 
 @dataclass(frozen=True)
@@ -40,36 +40,42 @@ class Kind:
     exacter: str | None = None
 
 
-# Top-level domains of three letters and more in which people have mailboxes. Any two letters pass as a country;
-# anything else, such as file names (icon@2x.png) and attributes in code (a@b.transpose), is rejected.
+_CARD = re.compile(
+    r"(?<![\w.,+#/=<-])(?<![0-9] )(?:"
+    r"(?:4[0-9]{3}|5[1-5][0-9]{2}|2[2-7][0-9]{2}|6(?:011|4[4-9][0-9]|5[0-9]{2}|2[0-9]{2})|35(?:2[89]|[3-8][0-9]))"
+    r"([ \xa0-]?)[0-9]{4}\1[0-9]{4}\1[0-9]{4}(?!\1[0-9]{4}(?![0-9]))"
+    r"|3[47][0-9]{2}([ \xa0-]?)[0-9]{6}\2[0-9]{5}"
+    r"|3(?:0[0-5]|[689][0-9])[0-9]([ \xa0-]?)[0-9]{6}\3[0-9]{4}"
+    r")(?!\w|[.,][0-9]|\s?[=^/+]|\s?\*\s?[0-9]|\s-\s)",
+    re.ASCII,
+)
+# Published for tests by Stripe, PayPal, Adyen, Braintree and Worldpay.
 # fmt: off
-_DOMAINS = frozenset({
-    "com", "org", "net", "edu", "gov", "mil", "int", "info", "biz", "name", "pro", "aero", "coop", "museum", "jobs",
-    "mobi", "travel", "tel", "cat", "asia", "post", "xxx", "app", "dev", "xyz", "online", "site", "tech", "store",
-    "shop", "club", "cloud", "blog", "news", "email", "live", "world", "life", "today", "agency", "company",
-    "solutions", "digital", "design", "studio", "media", "art", "space", "fun", "page", "link", "work", "group",
-    "team", "global", "network", "software", "systems", "center", "community", "academy", "school", "university",
-    "education", "health", "care", "clinic", "finance", "bank", "money", "capital", "ventures", "consulting",
-    "services", "support", "international", "london", "berlin", "paris", "tokyo", "nyc", "eus", "bayern", "hamburg",
-    "koeln", "wien", "swiss", "africa", "lat", "icu", "top", "win", "vip", "one", "ltd", "llc", "inc", "gmbh", "law",
-    "legal", "engineering", "energy", "eco", "earth", "green", "house", "homes", "family", "love", "me", "mail",
+_TEST_CARDS = frozenset({
+    "4111111111111111", "4242424242424242", "4012888888881881", "4000056655665556", "4000000000000002",
+    "4000000000000077", "4000000000009995", "4000000000000069", "4000000000000127", "4000000000003220",
+    "4000002500003155", "4000002760003184", "4000008260003178", "4000000000003055", "4000000000009235",
+    "4000000000000101", "4000000000000341", "4005519200000004", "4009348888881881", "4012000033330026",
+    "4012000077777777", "4217651111111119", "4500600000000061", "4444333322221111", "4917610000000000",
+    "4462030000000000", "4988438843884305", "4166676667666746", "4646464646464644", "4000620000000007",
+    "4000060000000006", "4293189100000008", "4571000000000001", "4212345678901237", "4999999999999996",
+    "5555555555554444", "5105105105105100", "5200828282828210", "5454545454545454", "2223003122003222",
+    "2222400070000005", "2223000048400011", "2223520443560010", "5100060000000002", "5500000000000004",
+    "5555341244441115", "5577000055770004", "5136333333333335", "5585558555855583", "5555444433331111",
+    "6011111111111117", "6011000990139424", "6011981111111113", "6011601160116611", "6445644564456445",
+    "6200000000000005", "6243030000000001", "3530111333300000", "3566002020360505", "3569990010095841",
+    "378282246310005", "371449635398431", "378734493671000", "370000000000002", "374251018720018",
+    "340000000000009", "343434343434343",
+    "30569309025904", "38520000023237", "36227206271667", "36006666333344", "36148900647913", "30000000000004",
 })
 # fmt: on
-_EMAIL = re.compile(
-    r"(?<![\w.+%-])\w(?:[\w.+%'-]{0,62}[\w+-])?@((?:[\w-]{1,63}\.)+)(xn--[\w-]{2,59}|\w{2,63})(?![\w(])"
-)
-_EXAMPLE_DOMAIN = re.compile(r"(?:\A|\.)example\.(?:com|net|org)\Z", re.IGNORECASE)
-
-_CARD = re.compile(
-    r"(?<![\w.,+-])(?<![0-9] )(?:"
-    r"(?:4[0-9]{3}|5[1-5][0-9]{2}|2[2-7][0-9]{2}|6(?:011|4[4-9][0-9]|5[0-9]{2}|2[0-9]{2})|35(?:2[89]|[3-8][0-9]))"
-    r"([ -]?)[0-9]{4}\1[0-9]{4}\1[0-9]{4}(?!\1[0-9]{4}(?![0-9]))"
-    r"|3[47][0-9]{2}([ -]?)[0-9]{6}\2[0-9]{5}"
-    r"|3(?:0[0-5]|[689][0-9])[0-9]([ -]?)[0-9]{6}\3[0-9]{4}"
-    r")(?![\w]|[.,][0-9])"
+_OTHER_NUMBER = re.compile(
+    r"(?i:orders?|tracking|invoice|serial|shipment|parcel|imei|isbn|ean|barcode|ticket|reference|ref|transaction|user|message"
+    r"|session|tweet|id|hash|seed|timestamp|订单|编号|单号)(?:\s?(?:number|no|id|code))?(?:\sis)?[\s.:#=号是\uff1a]{0,3}\Z"
+    r"|[0-9)]\s?[*/+=^\u00d7\u00f7-]\s\Z|\b(?i:plus|minus|times)\s\Z|(?i:comput|calculat|add|subtract|multipl|divid)\w*\s\Z"
 )
 
-_IBAN = re.compile(r"(?<![\w])[A-Z]{2}[0-9]{2}(?:[ -]?[A-Z0-9]){11,30}")
+_IBAN = re.compile(r"(?<![A-Za-z0-9_])[A-Z]{2}[0-9]{2}(?:[ \u00a0-]?[A-Z0-9]){11,30}")
 # The SWIFT registry of IBAN formats.
 # fmt: off
 _IBAN_LENGTHS = {
@@ -85,61 +91,52 @@ _IBAN_LENGTHS = {
 }
 # fmt: on
 
-# Prefixes as their issuers publish them. The groups `guess_*` below are tested for entropy too.
-_TOKENS = (
-    r"(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}"  # AWS
-    r"|gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{22,255}"
-    r"|glpat-[A-Za-z0-9_-]{20,}"
-    r"|xox[abeoprs]-[A-Za-z0-9-]{10,}"  # Slack
-    r"|hooks\.slack\.com/services/T[A-Za-z0-9]+/B[A-Za-z0-9]+/[A-Za-z0-9]{16,}"
-    r"|AIza[0-9A-Za-z_-]{35}|ya29\.[0-9A-Za-z_-]{20,}"  # Google
-    r"|[rs]k_(?:live|test)_[A-Za-z0-9]{16,}"  # Stripe
-    r"|hf_[A-Za-z0-9]{30,40}|npm_[A-Za-z0-9]{36}|pypi-AgE[A-Za-z0-9_-]{50,}"
-    r"|SG\.[A-Za-z0-9_-]{20,24}\.[A-Za-z0-9_-]{40,46}"  # SendGrid
-    r"|eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{10,}"  # JSON web token (RFC 7519)
-)
-_PEM = r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
-_SECRET_NAME = r"(?:api[_-]?key|secret|token|passw(?:or)?d|access[_-]?key|private[_-]?key|credentials?)"
-_KEY = re.compile(
-    rf"{_PEM}[\s\S]*?(?:-----END (?:[A-Z0-9]+ ){{0,3}}PRIVATE KEY(?: BLOCK)?-----|\Z)"
-    rf"|(?<![\w-])(?:{_TOKENS})(?![\w-])"
-    r"|(?<![\w-])(?P<guess_1>sk-[A-Za-z0-9_-]{20,})"  # OpenAI, Anthropic and many after them
-    r"|(?i:(?<![\w-])bearer)\s{1,4}(?P<guess_2>[A-Za-z0-9._~+/-]{20,}=*)"
-    rf"|(?i:{_SECRET_NAME}[\w-]{{0,20}}[\"']?\s{{0,4}}(?:=|:|=>|:=)\s{{0,4}}[\"'`])(?P<guess_3>[A-Za-z0-9_+/=.!@#$%^&*~-]{{16,256}})[\"'`]"
-    r"|(?<![A-Za-z0-9_])[A-Z0-9_]{0,40}(?:KEY|TOKEN|SECRET|PASSWORD)[A-Z0-9_]{0,40}=(?P<guess_4>[A-Za-z0-9_+/=.-]{16,256})(?![\w(\[])"
-)
-_PLACEHOLDER = re.compile(
-    r"your|example|placeholder|change|insert|xxxx|\*\*|1234567|abcdef|dummy|sample|redacted", re.IGNORECASE
-)
-_MIN_ENTROPY, _MIN_ENTROPY_HEX = 3.5, 3.0
-"""Bits per character from which a value beside a word like `token` is a secret: the generic rule of gitleaks, and for
-hexadecimal digits, which have 4 bits at most, the limit of detect-secrets."""
-_HEX = re.compile(r"[0-9a-fA-F-]+")
-
-_IPV4 = re.compile(
-    r"(?<![\w.-])(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?![\w-]|\.(?:[0-9]|in-addr))"
-)
-_IPV6 = re.compile(r"(?<![\w:.])[23][0-9A-Fa-f]{3}(?::[0-9A-Fa-f]{0,4}){3,7}(?![\w:])")
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_FILE = r"\.(?:tar|t?gz|zip|jar|exe|whl|deb|rpm|dll|so|msi|pkg|dmg|apk|nupkg)\b"
+_IPV4 = re.compile(rf"(?<![\w.-])(?:{_OCTET}\.){{3}}{_OCTET}(?![\w-]|\.[0-9]|\.in-addr|{_FILE})", re.ASCII)
+_IPV6 = re.compile(r"(?<![\w:.])[23][0-9A-Fa-f]{3}(?::[0-9A-Fa-f]{0,4}){3,7}(?![\w:])", re.ASCII)
 _VERSION_BEFORE = re.compile(
-    r"(?:version|ver\.?|release|build|firmware|section|chapter|clause|rfc|[=<>]=)\s*:?\s*\Z|\bv\.?\s?\Z", re.IGNORECASE
+    r"(?:(?:versi[oóã]n?e?s?|(?<![^\W_])(?:v|ver|release|build|firmware|driver|patch|update|section|sec|chapter|clause|article|paragraph"
+    r"|table|figure|fig|step|exercise|rfc|oid|object identifier|верси[яию])|版本|バージョン|버전)[\w-]*"
+    r"|§|(?<![=!])[=<>~]=(?!=)|\^|(?<![\w.])[a-z][\w-]*/)"
+    r"[\s.:=\"'`*<>(_]{0,4}"
+    r"(?:v?(?:[0-9]+\.){3}[0-9]+\s?(?:,|;|->|→|\u2013|-|(?:to|and|or|bis|und|auf)\b)\s?(?:v|and )?)*\Z",
+    re.IGNORECASE,
 )
+_UPGRADED = re.compile(
+    r"\b(?:upgrad|updat|patch|roll|bump|downgrad|backport)\w*\s(?:(?:(?!\b(?:ips?|address\w*|records?|hosts?|dns|servers?"
+    r"|route\w*|gateways?)\b)[^\n])*[\s(])?(?:to|from)\s[\"'`]?\Z"
+    r"|\b(?:upgrade|bump|roll)\s\Z|\b(?:v8|node(?:\.js)?|kernel|linux|chrom(?:e|ium)|openssl|android)\s(?:is\s)?(?:at\s|to\s)?\Z"
+    r"|(?<![0-9.])-?[0-9]*\.[0-9]+[\s,]\Z",  # decimals, as in the path of a drawing
+    re.IGNORECASE,
+)
+_VERSION_AFTER = re.compile(r"\s?\(?(?:release|update|patch|build|beta|firmware|driver|version)\b", re.IGNORECASE)
 _SMALL = 20
-
-
-def _emails(text: str) -> Iterator[Span]:
-    for match in _EMAIL.finditer(text):
-        domain, top = match.groups()
-        known = len(top) == 2 or top.startswith("xn--") or not top.isascii() or top.lower() in _DOMAINS
-        if not known or (top.isascii() and not top.islower() and not top.isupper()):
-            continue
-        shell = match.group().startswith("git@") and text[match.end() : match.end() + 1] == ":"
-        if not shell and not _EXAMPLE_DOMAIN.search(domain + top):
-            yield match.span()
+_DOCUMENTED = tuple(ipaddress.ip_network(network) for network in ("2001:db8::/32", "3fff::/20"))
+_OBJECTS = ("2.5.29.", "1.3.101.")
+"""The beginnings of identifiers of objects (ISO/IEC 8824) of four numbers, one of them large: certificates' parts."""
+# Of Google, Cloudflare, Quad9, OpenDNS, Level 3, Yandex, AdGuard, CleanBrowsing, Control D, 114DNS, AliDNS, DNSPod,
+# Baidu, Verisign, Comodo, DNS.WATCH.
+# fmt: off
+_RESOLVERS = frozenset(map(ipaddress.ip_address, (
+    "8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "1.1.1.2", "1.0.0.2", "1.1.1.3", "1.0.0.3", "9.9.9.9", "9.9.9.10",
+    "9.9.9.11", "149.112.112.112", "149.112.112.10", "149.112.112.11", "208.67.222.222", "208.67.220.220",
+    "208.67.222.123", "208.67.220.123", "4.2.2.1", "4.2.2.2", "4.2.2.3", "4.2.2.4", "4.2.2.5", "4.2.2.6",
+    "77.88.8.8", "77.88.8.1", "77.88.8.88", "77.88.8.7", "94.140.14.14", "94.140.15.15", "94.140.14.15", "94.140.15.16",
+    "185.228.168.9", "185.228.169.9", "185.228.168.168", "76.76.2.0", "76.76.10.0", "76.76.19.19", "114.114.114.114",
+    "114.114.115.115", "223.5.5.5", "223.6.6.6", "119.29.29.29", "180.76.76.76", "64.6.64.6", "64.6.65.6",
+    "8.26.56.26", "8.20.247.20", "84.200.69.80", "84.200.70.40", "2001:4860:4860::8888", "2001:4860:4860::8844",
+    "2606:4700:4700::1111", "2606:4700:4700::1001", "2620:fe::fe", "2620:fe::9", "2620:119:35::35", "2620:119:53::53",
+    "2400:3200::1", "2400:3200:baba::1", "2a10:50c0::ad1:ff", "2a10:50c0::ad2:ff",
+)))
+# fmt: on
 
 
 def _cards(text: str) -> Iterator[Span]:
     for match in _CARD.finditer(text):
-        if _luhn(re.sub(r"[ -]", "", match.group())):
+        digits = re.sub(r"[^0-9]", "", match.group())
+        other = _OTHER_NUMBER.search(text[max(0, match.start() - 30) : match.start()])
+        if _luhn(digits) and digits not in _TEST_CARDS and len(set(digits)) > 2 and not other:
             yield match.span()
 
 
@@ -161,25 +158,6 @@ def _ibans(text: str) -> Iterator[Span]:
             yield begin, end
 
 
-def _keys(text: str) -> Iterator[Span]:
-    for match in _KEY.finditer(text):
-        if match.lastgroup is None:
-            yield match.span()
-        elif _is_secret(match.group(match.lastgroup)):
-            yield match.span(match.lastgroup)
-
-
-def _is_secret(value: str) -> bool:
-    mixed = any(map(str.isdigit, value)) and any(map(str.isalpha, value))
-    enough = _MIN_ENTROPY_HEX if _HEX.fullmatch(value) else _MIN_ENTROPY
-    return mixed and _PLACEHOLDER.search(value) is None and entropy(value) >= enough
-
-
-def entropy(value: str) -> float:
-    """Shannon entropy of a text's characters, bits per character."""
-    return -sum(count / len(value) * math.log2(count / len(value)) for count in Counter(value).values())
-
-
 def _addresses(text: str) -> Iterator[Span]:
     spans = [match.span() for match in _IPV4.finditer(text) if _is_ipv4(text, match)]
     spans += [match.span() for match in _IPV6.finditer(text) if _is_public(match.group())]
@@ -187,9 +165,12 @@ def _addresses(text: str) -> Iterator[Span]:
 
 
 def _is_ipv4(text: str, match: re.Match[str]) -> bool:
-    small = all(int(part) < _SMALL for part in match.group().split("."))
-    before = text[max(0, match.start() - 20) : match.start()]
-    return not small and _VERSION_BEFORE.search(before) is None and _is_public(match.group())
+    address = match.group()
+    small = all(int(part) < _SMALL for part in address.split("."))
+    before = text[max(0, match.start() - 50) : match.start()]
+    other = small or address.endswith(".0") or address.startswith(_OBJECTS)
+    version = _VERSION_BEFORE.search(before) or _UPGRADED.search(before) or _VERSION_AFTER.match(text, match.end())
+    return not other and not version and _is_public(address)
 
 
 def _is_public(address: str) -> bool:
@@ -197,21 +178,15 @@ def _is_public(address: str) -> bool:
         parsed = ipaddress.ip_address(address)
     except ValueError:  # too many groups, or two gaps
         return False
-    return parsed.is_global and not parsed.is_multicast
+    documented = any(parsed in network for network in _DOCUMENTED)
+    return parsed.is_global and not parsed.is_multicast and not documented and parsed not in _RESOLVERS
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind(
-        "key",
-        "[KEY]",
-        rf"{_PEM}|(?:{_TOKENS})|sk-[A-Za-z0-9_-]{{20}}|(?i-u:bearer)\s+[A-Za-z0-9._~+/-]{{20}}"
-        rf"|(?i-u:{_SECRET_NAME}[0-9a-z_-]{{0,20}}[\"']?\s*(?:=|:|=>|:=)\s*[\"'`])[A-Za-z0-9_+/=.!@#$%^&*~-]{{16}}"
-        r"|(?:KEY|TOKEN|SECRET|PASSWORD)[A-Z0-9_]*=[A-Za-z0-9_+/=.-]{16}",
-        _keys,
-    ),
-    Kind("email", "[EMAIL]", r"[^\s@]@[^\s@]+\.[^\s@]{2}", _emails),
-    Kind("iban", "[IBAN]", r"[A-Z]{2}[0-9]{2}(?:[ -]?[A-Z0-9]){11}", _ibans),
-    Kind("card", "[CARD]", r"[2-6][0-9]{3}[ -]?[0-9]{4}(?:[ -]?[0-9]){6}", _cards),
+    Kind("key", "[KEY]", keys.LIKELY, keys.places, keys.EXACTER),
+    Kind("email", "[EMAIL]", mail_addresses.LIKELY, mail_addresses.places),
+    Kind("iban", "[IBAN]", r"[A-Z]{2}[0-9]{2}(?:[ \x{a0}-]?[A-Z0-9]){11}", _ibans),
+    Kind("card", "[CARD]", r"[2-6][0-9]{3}[ \x{a0}-]?[0-9]{4}(?:[ \x{a0}-]?[0-9]){6}", _cards),
     Kind("ip", "[IP]", r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[23][0-9A-Fa-f]{3}(?::[0-9A-Fa-f]{0,4}){3}", _addresses),
     Kind("phone", "[PHONE]", phones.DIGITS, phones.places, phones.LIKELY),
 )

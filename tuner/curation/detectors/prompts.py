@@ -1,5 +1,7 @@
 """Reads the benchmark prompts of the files that a recipe names, and the digests of those files."""
 
+import csv
+import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,12 +11,14 @@ from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tuner import hashing
+from tuner import hashing, streams
 from tuner.errors import InputError
 
-FIELDS = ("prompt", "question", "instruction", "text")
-"""Fields that may hold the prompt of a record; the first that a file has is read."""
-SUFFIXES = (".txt", ".jsonl", ".parquet")
+FIELDS = ("prompt", "question", "problem", "instruction", "ctx", "turns", "input", "text")
+"""Fields that may hold the prompt of a record, in any case; the first that a file has is read. Of a list, such as the
+turns of MT-Bench, the first text is."""
+SUFFIXES = (".txt", ".jsonl", ".json", ".csv", ".tsv", ".parquet")
+"""All but the last also compressed, with a suffix of `streams.COMPRESSED` behind."""
 
 _KEY = "curation.decontamination.against"
 
@@ -78,8 +82,10 @@ def read(against: Sequence[str]) -> list[Prompt]:
 
 def _located(entry: str) -> Path:
     path = _in_package(entry.removeprefix("package:")) if entry.startswith("package:") else Path(entry).expanduser()
-    if path.suffix not in SUFFIXES:
-        raise InputError(f"{_KEY}: {entry!r} is none of {', '.join(SUFFIXES)}")
+    suffix, codec = streams.suffixes(path)
+    if suffix not in SUFFIXES or (codec and suffix == ".parquet"):
+        compressed = ", ".join(streams.COMPRESSED)
+        raise InputError(f"{_KEY}: {entry!r} is none of {', '.join(SUFFIXES)} (texts also with {compressed})")
     if not path.is_file():
         raise InputError(f"{_KEY}: there is no file {entry!r}")
     return path
@@ -101,17 +107,17 @@ def _in_package(place: str) -> Path:
 
 def _field(path: Path) -> str:
     """The field that holds the prompts; the empty string for a file of lines."""
-    match path.suffix:
-        case ".jsonl":
-            _, record = next(_records(path), (0, {}))
-            names: Sequence[str] = list(record)
-        case ".parquet":
-            names = _columns(path)
-        case _:
+    match streams.suffixes(path)[0]:
+        case ".txt":
             return ""
+        case ".parquet":
+            names: Sequence[str] = _columns(path)
+        case _:
+            _, record = next(_records(path), (0, {}))
+            names = list(record)
     for field in FIELDS:
-        if field in names:
-            return field
+        if (name := next((name for name in names if name.lower() == field), None)) is not None:
+            return name
     raise InputError(
         f"{_KEY}: {path} has none of the fields {', '.join(FIELDS)}; it has {', '.join(names) or 'nothing'}"
     )
@@ -119,10 +125,9 @@ def _field(path: Path) -> str:
 
 def _texts(path: Path) -> Iterator[tuple[int, str]]:
     field = _field(path)
-    match path.suffix:
-        case ".jsonl":
-            for number, record in _records(path):
-                yield number, _text(record.get(field), path, number, field)
+    match streams.suffixes(path)[0]:
+        case ".txt":
+            yield from _lines(path)
         case ".parquet":
             import pyarrow.parquet
 
@@ -130,32 +135,59 @@ def _texts(path: Path) -> Iterator[tuple[int, str]]:
             for number, value in enumerate(column.to_pylist(), 1):
                 yield number, "" if value is None else _text(value, path, number, field)
         case _:
-            yield from _lines(path)
+            for number, record in _records(path):
+                yield number, _text(record.get(field), path, number, field)
 
 
 def _text(value: Any, path: Path, number: int, field: str) -> str:
+    if isinstance(value, list) and value:
+        value = value[0]
     if not isinstance(value, str):
         raise InputError(f"{_KEY}: {path}:{number}: {field} is {type(value).__name__}, not text")
     return value
 
 
 def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in _lines(path):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise InputError(f"{_KEY}: {path}:{number} is no JSON: {error}") from error
+    suffix = streams.suffixes(path)[0]
+    if suffix in (".csv", ".tsv"):
+        lines = (line for _, line in _lines(path))
+        yield from enumerate(csv.DictReader(lines, delimiter="," if suffix == ".csv" else "\t"), 1)
+        return
+    for number, record in _array(path) if suffix == ".json" else _objects(path):
         if not isinstance(record, dict):
             raise InputError(f"{_KEY}: {path}:{number} is {type(record).__name__}, not an object")
         yield number, record
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    with path.open(encoding="utf-8-sig") as file:
+def _array(path: Path) -> Iterator[tuple[int, Any]]:
+    """The elements of an array, or of the one that an object holds; or one object a line."""
+    text = "".join(line for _, line in _lines(path))
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        yield from _objects(path)
+        return
+    if isinstance(value, dict):
+        value = next(
+            (each for each in value.values() if isinstance(each, list) and each and isinstance(each[0], dict)), [value]
+        )
+    yield from enumerate(value if isinstance(value, list) else [value], 1)
+
+
+def _objects(path: Path) -> Iterator[tuple[int, Any]]:
+    for number, line in _lines(path):
+        if not line.strip():
+            continue
         try:
-            yield from enumerate(file, 1)
+            yield number, json.loads(line)
+        except json.JSONDecodeError as error:
+            raise InputError(f"{_KEY}: {path}:{number} is no JSON: {error}") from error
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    with streams.opened(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig", newline=None) as lines:
+        try:
+            yield from enumerate(lines, 1)
         except UnicodeDecodeError as error:
             raise InputError(f"{_KEY}: {path} is not UTF-8: {error}") from error
 

@@ -3,7 +3,8 @@
     0.15 length + 0.10 language + 0.20 repetition + 0.15 format + 0.15 toxicity + 0.25 content
 
 Formulas, weights and word lists are those of the project's first run, so that scores can be compared. Words are matched
-at word boundaries. A row that a rule rejects gets a low value for that part, so the score also orders rejected rows.
+at word boundaries. They are English: in other languages the language part is 1. A row that a rule rejects gets a low
+value for that part, so the score also orders rejected rows.
 """
 
 from collections.abc import Mapping
@@ -16,11 +17,12 @@ from numpy.typing import NDArray
 from tuner.curation.checks.quality import Quality
 from tuner.curation.columns import layout, tally
 from tuner.curation.columns.batch import Batch, Findings
-from tuner.curation.columns.patterns import Flags, has, where
+from tuner.curation.columns.patterns import Flags, has
 from tuner.curation.columns.text import ENGLISH_WORDS
-from tuner.curation.columns.words import I64, U64, Words, split, word_hash
-from tuner.curation.detectors.form import ascii_ratio, refuses
+from tuner.curation.columns.words import I64, U64, Words, hashes_of, split
+from tuner.curation.detectors.form import ascii_ratio
 from tuner.curation.detectors.harmful import is_harmful
+from tuner.curation.detectors.language import is_english
 
 Shares = NDArray[np.float64]
 
@@ -47,7 +49,9 @@ def check(batch: Batch, quality: Quality, reasons: Mapping[str, Flags]) -> Findi
     """
     parts = {
         "length": np.maximum(0.5, 1 - np.abs(batch.response_words.counts - IDEAL_WORDS) / 500),
-        "language": np.minimum(1.0, 0.5 * english_ratio(batch) + 0.5 * ascii_ratio(batch) + 0.5),
+        "language": np.where(
+            is_english(batch), np.minimum(1.0, 0.5 * english_ratio(batch) + 0.5 * ascii_ratio(batch) + 0.5), 1.0
+        ),
         "repetition": np.where(reasons["repeated_word"], 0.3, np.where(reasons["repeated_phrase"], 0.2, 1.0)),
         "format": _format(batch, reasons),
         "toxicity": np.where(batch.cached(is_harmful), 0.0, 1.0),
@@ -72,11 +76,10 @@ def english_ratio(batch: Batch) -> Shares:
 def _format(batch: Batch, reasons: Mapping[str, Flags]) -> Shares:
     """1; 0.7 without a final mark; 0.1 for a low-quality pattern in the response; 0 for one in the instruction.
 
-    A refusal in the words of the first run gives 0 too.
+    A refusal gives 0 too. Final marks are those of English, so a text in another language needs none.
     """
-    refusal = where(reasons["refusal"], batch.normal_response, refuses)
-    ending = np.where(layout.closed(batch.response), 1.0, 0.7)
-    answer = np.where(reasons["response_pattern"], 0.1, np.where(refusal, 0.0, ending))
+    ending = np.where(layout.closed(batch.response) | ~is_english(batch), 1.0, 0.7)
+    answer = np.where(reasons["response_pattern"], 0.1, np.where(reasons["refusal"], 0.0, ending))
     return np.where(reasons["instruction_pattern"], 0.0, answer)
 
 
@@ -94,8 +97,7 @@ def _content(batch: Batch) -> Shares:
 
 
 def _english(words: Words) -> I64:
-    hashes = np.array([word_hash(word) for word in sorted(ENGLISH_WORDS)], np.uint64)
-    return _number_among(words.hashes, words.offsets, hashes)
+    return _number_among(words.hashes, words.offsets, hashes_of(ENGLISH_WORDS))
 
 
 @njit(cache=True, nogil=True)

@@ -14,11 +14,13 @@ _VILE = (
     "|lying|worthless|pathetic|disgusting|useless|miserable|nasty|whiny|ignorant|greedy|sick|silly|cheap|skinny|old)"
 )
 _ADDRESSED = rf"(?:you(?:'re| are| were)(?: (?:all|just|really|truly|nothing but|such|a|an|{_VILE}))*|you(?: {_VILE})*)"
+# With a capital letter these are names (Dick Van Dyke, Coon Rapids).
+_NAMES = "(?-i:dykes?|coons?|chinks?|dicks?|DYKES?|COONS?|CHINKS?|DICKS?)"
 _NOUN = (
-    "(?:b[i1!*]tch(?:es)?|bastards?|pricks?|scumbags?|wh[o0*]res?|sl[u*]ts?|skanks?|retards?|retarded|fags?|dykes?"
-    "|coons?|chinks?|puss(?:y|ies)|dicks?|trann(?:y|ies)|homos?)"
+    "(?:b[i1!*]tch(?:es)?|bastards?|pricks?|scumbags?|wh[o0*]res?|sl[u*]ts?|skanks?|retards?|retarded|fags?"
+    f"|puss(?:y|ies)|trann(?:y|ies)|homos?|{_NAMES})"
 )
-_SLURRED = "(?:bitch(?:es)?|whores?|sluts?|skanks?|retards?|fags?|dykes?|coons?|chinks?|trann(?:y|ies)|homos?)"
+_SLURRED = f"(?:bitch(?:es)?|whores?|sluts?|skanks?|retards?|fags?|trann(?:y|ies)|homos?|{_NAMES})"
 _GROUP = (
     "(?:jews?|muslims?|arabs?|blacks?|black people|whites?|white people|asians?|mexicans?|immigrants?|refugees|gays?"
     "|gay people|lesbians?|homosexuals|trans people|transgenders|christians?|hindus?|women|gypsies|roma|africans)"
@@ -42,8 +44,9 @@ TERMS: dict[str, tuple[str, ...]] = {
         r"wetbacks?",
         r"(?:rag|towel|diaper)[- ]?heads?",
         r"zipperheads?",
-        r"gooks?",
-        r"pakis?",
+        r"(?-i:gooks?|GOOKS?)",
+        r"pakis",
+        r"(?-i:paki)",
         r"jigg?aboos?",
         r"porch monkeys?",
         r"jungle bunn(?:y|ies)",
@@ -53,11 +56,12 @@ TERMS: dict[str, tuple[str, ...]] = {
         r"shitskins?",
         r"goat ?fuckers?",
         r"curry ?munchers?",
-        r"f[a@]gg[o0]ts?",
+        r"f[a@]gg[o0]ts",
+        r"(?-i:f[a@]gg[o0]t|F[A@]GG[O0]T)",
         r"shemales?",
         r"race traitors?",
         rf"(?:dirty|filthy|fucking|stupid|damn) (?:{_SLURRED}|jews?|muslims?|arabs?|blacks|mexicans?|gypsies)",
-        rf"(?:these|those|all the|bunch of) (?:{_VILE} )*(?:fags|dykes|coons|chinks|trannies|retards)",
+        rf"(?:these|those|all the|bunch of) (?:{_VILE} )*(?:fags|trannies|retards)",
         r"jew(?:ish)? (?:rats?|pigs?|scum|vermin|parasites?)",
         rf"{_GROUP} (?:are|is) (?:all |just |nothing but )*{_VERMIN}",
     ),
@@ -142,9 +146,9 @@ TERMS: dict[str, tuple[str, ...]] = {
         r"libtards?",
         r"(?:shit|dip ?shit)(?:s|head|heads|stain|stains|bag|bags|face|faces)",
         r"dipshit",
-        r"c[u*]nts?",
-        r"twats?",
-        r"wankers?",
+        r"(?-i:c[u*]nts?|C[U*]NTS?)",
+        r"(?-i:twats?|TWATS?)",
+        r"(?-i:wankers?|WANKERS?)",
         r"dick[- ]?(?:head|heads|wad|wads|face|faces)",
         r"douche[- ]?(?:bag|canoe)s?",
         r"dumb[- ]?ass(?:es)?",
@@ -163,6 +167,9 @@ TERMS: dict[str, tuple[str, ...]] = {
 INNOCENT: tuple[str, ...] = (
     r"spics?(?: and |-and-| & | ?'?n'? ?)span",
     r"operation wetback",
+    r"(?:\w+ )?homo (?:sapiens|erectus|habilis|ludens|faber|oeconomicus|neanderthal\w*)",
+    r"(?:big|huge) cocks? crow(?:s|ed|ing)?",
+    r"(?:bundles?|bunch|loads?|armfuls?) of faggots",
     r"faggots? (?:of|and peas|with peas|in (?:onion )?gravy|with (?:onion )?gravy)",
     r"pork faggots?",
     r"(?:\w+ )?pussy[- ](?:cats?|willows?|riot|foot|footing)",

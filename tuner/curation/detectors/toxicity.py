@@ -25,16 +25,15 @@ _AROUND = 100
 
 
 def check(batch: Batch) -> Findings:
-    """Looks for toxic words in both texts.
+    """Looks for toxic words in every message.
 
     Returns:
         The reason `toxic`, and the score `toxic_terms`: the terms found as `category: words`,
         joined by `; ` in order of occurrence, null if there are none.
     """
     terms_by_row: dict[int, list[str]] = {}
-    for texts in (batch.instruction, batch.response):
-        for row, terms in _found(texts):
-            terms_by_row.setdefault(row, []).extend(terms)
+    for message, terms in _found(batch.messages.texts):
+        terms_by_row.setdefault(int(batch.messages.rows[message]), []).extend(terms)
     flags = np.zeros(len(batch), np.bool_)
     flags[list(terms_by_row)] = True
     return Findings({"toxic": flags}, {"toxic_terms": joined("toxic_terms", len(batch), terms_by_row, "; ")})

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tuner.curation.checks.duplicates import Duplicates, Near, Text
 from tuner.curation.columns.forest import find, unite
-from tuner.curation.columns.ngrams import Numbers, Sets, jaccard
+from tuner.curation.columns.ngrams import Numbers, Sets, jaccard, sequences_of, template_rows, without_templates
 from tuner.curation.columns.words import I64
 from tuner.curation.duplicates import embedding, shingles, signatures
 from tuner.curation.duplicates.exact import unique_rows
@@ -61,7 +61,8 @@ def match(
     """Finds the near duplicates that share a band of one partition, or the semantic ones.
 
     Rows that fail a check are left out, and so are all but one of the rows with one key, whose texts are the same.
-    Whether two rows end in one cluster does not depend on the order of the rows. Pairs within the earlier shards are
+    Whether two rows end in one cluster does not depend on the order of the rows. Phrases that very many
+    candidates share are a template's and not compared (`ngrams.without_templates`). Pairs within the earlier shards are
     not compared, since that was done when the last of those was new.
 
     Memory: the bands of the partition and some 40 bytes for each row, about 100 bytes and the set of phrases (four
@@ -103,14 +104,16 @@ def _near(
     # `members` follow the ranking of rows, their sets of phrases the positions.
     members = {on: np.unique(np.concatenate([rows for rows, _ in buckets[on]])) for on in near.on}
     wanted: dict[Text, I64] = {on: np.sort(positions[members[on]]) for on in near.on}
-    sets = shingles.gather(texts, sizes, wanted, near.ngram)
+    sequences = shingles.gather(texts, sizes, wanted, near.ngram, sequences_of)
+    template = template_rows(positions.size)
     edges, comparisons, unfinished = [], 0, 0
     for on in near.on:
         member_positions = positions[members[on]]
         set_numbers = np.searchsorted(wanted[on], member_positions)
         numbered = [(np.searchsorted(members[on], rows), begins) for rows, begins in buckets.pop(on)]
         new = int(np.searchsorted(members[on], fresh))
-        a, b, similar, compared, left = _link_buckets(numbered, sets.pop(on), set_numbers, near.similarity, new)
+        sets = without_templates(sequences.pop(on), near.ngram, template)
+        a, b, similar, compared, left = _link_buckets(numbered, sets, set_numbers, near.similarity, new)
         edges.append(_edges(member_positions, a, b, on, similar))
         comparisons, unfinished = comparisons + compared, unfinished + left
     candidates = np.unique(np.concatenate(list(members.values()))).size

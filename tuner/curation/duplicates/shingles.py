@@ -6,7 +6,7 @@ wherever the pair is compared.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import polars as pl
@@ -27,10 +27,14 @@ Texts = Callable[[int, I64], pl.DataFrame]
 
 _BITS = 32
 _ROWS_AT_ONCE = 2048
+# Shards read at once, each of which is held in memory.
+_THREADS = 2
 _PAIRS_AT_ONCE = 100_000
 
 
-def gather(texts: Texts, sizes: Sequence[int], wanted: Mapping[Text, I64], ngram: int) -> dict[Text, Sets]:
+def gather(
+    texts: Texts, sizes: Sequence[int], wanted: Mapping[Text, I64], ngram: int, make: Callable[..., Sets] = sets_of
+) -> dict[Text, Sets]:
     """Reads rows shard by shard and keeps only their sets of phrases.
 
     Args:
@@ -38,19 +42,19 @@ def gather(texts: Texts, sizes: Sequence[int], wanted: Mapping[Text, I64], ngram
         sizes: Rows of each shard.
         wanted: The sorted positions of the rows, by what is compared. A position counts rows over all shards.
         ngram: Words in a phrase.
+        make: Makes the sets, or sequences, of words.
 
     Returns:
         The sets in the order of the positions, by what is compared.
     """
-    sets: dict[Text, list[Sets]] = {on: [] for on in wanted}
     all_positions = np.unique(np.concatenate(list(wanted.values()))) if wanted else np.empty(0, np.int64)
     begins = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     bounds = np.searchsorted(all_positions, begins)
-    for shard, (first, last) in enumerate(pairwise(bounds)):
-        if first == last:
-            continue
-        positions = all_positions[first:last]
-        frame = texts(shard, positions - begins[shard])
+
+    def of_shard(shard: int) -> dict[Text, list[Sets]]:
+        sets: dict[Text, list[Sets]] = {on: [] for on in wanted}
+        positions = all_positions[bounds[shard] : bounds[shard + 1]]
+        frame = texts(shard, positions - begins[shard]) if positions.size else pl.DataFrame()
         for begin in range(0, positions.size, _ROWS_AT_ONCE):
             block = positions[begin : begin + _ROWS_AT_ONCE]
             rows = frame.slice(begin, _ROWS_AT_ONCE)
@@ -59,8 +63,13 @@ def gather(texts: Texts, sizes: Sequence[int], wanted: Mapping[Text, I64], ngram
                 low, high = np.searchsorted(wanted[on], [block[0], block[-1] + 1])
                 chosen = np.searchsorted(block, wanted[on][low:high])
                 compared = signatures.compared(on, instruction, response)
-                pieces.append(sets_of(_chosen(compared, chosen), ngram, _BITS))
-    return {on: joined(pieces, _BITS) for on, pieces in sets.items()}
+                pieces.append(make(_chosen(compared, chosen), ngram, _BITS))
+        return sets
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        shards = list(pool.map(of_shard, range(len(sizes))))
+    # Each list of pieces is emptied as it is joined, so that memory never holds all twice.
+    return {on: joined([piece for shard in shards for piece in shard.pop(on)], _BITS) for on in wanted}
 
 
 def similarity(a: I64, b: I64, sizes: Sequence[int], texts: Texts, near: Near) -> F64:
