@@ -16,6 +16,7 @@ $(VENV)/.ready: pyproject.toml $(LOCK)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement $(LOCK)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	$(BIN)/tuner models fetch
+	$(BIN)/python -m tuner.owndata.compiling
 	touch $@
 
 run: setup
@@ -46,9 +47,9 @@ bench: setup
 bench-shards: setup
 	$(BIN)/python -m benchmarks.shards $(or $(SHARDS),2000)
 
-# Other tools are measured beside ours; what they need stays out of our environment.
+# Other tools are measured beside ours; what they need stays out of our environment. SETS is a folder of data sets.
 bench-curation: .venv-bench/.ready
-	.venv-bench/bin/python -m benchmarks.curation --rows $(or $(ROWS),1000000)
+	.venv-bench/bin/python -m benchmarks.curation --rows $(or $(ROWS),1000000) $(if $(SETS),--sets $(SETS))
 
 .venv-bench/.ready: pyproject.toml $(LOCK) benchmarks/requirements-curation.txt
 	$(PYTHON) -m venv .venv-bench
