@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from benchmarks.curation import chats, others, planted, quality, sample, scale, speed, truth
+from benchmarks.curation import chats, drawn, others, planted, quality, real, sample, scale, speed, truth
 from benchmarks.curation.figures import Figure, summary, table
 
 SCRATCH = Path("build/bench-curation")
@@ -25,14 +25,17 @@ def main() -> None:
     parser.add_argument(
         "--rows", type=int, default=scale.ROWS, help="rows of the largest run; the goals are for 1,000,000"
     )
+    parser.add_argument("--sets", type=Path, help="a folder of data sets that people chose, to measure what is kept")
     os.environ.setdefault("TQDM_DISABLE", "1")  # bars that libraries draw while they load a model
-    rows = max(1_000, parser.parse_args().rows)
+    given = parser.parse_args()
+    rows = max(1_000, given.rows)
     clock = time.perf_counter()
     print(f"load average before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     shutil.rmtree(SCRATCH, ignore_errors=True)
     sentences = chats.sentences()
     found = [
         *_shown("How right: precision and recall against planted truth", _quality(sentences, rows)),
+        *_shown("How right: real rows and drawn ones", real.measure(given.sets) if given.sets else drawn.measure()),
         *_shown("How fast: two threads over shards", _speed(sentences, rows)),
         *_shown("How far: one file as `tuner curate` takes it", scale.measure(sentences, rows, SCRATCH / "scale")),
     ]

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - lines in many scripts
 """Personal data made up by rule, and what looks like them and is none. All seeded; none is known to be anybody's.
 
 Numbers that have check digits get right ones; telephone numbers are valid by their country's plan (libphonenumber's
@@ -99,13 +100,37 @@ PLANTS: dict[str, Callable[[random.Random], str]] = {
 """Makes personal data of each kind."""
 
 LINES = {
-    "email": ("Please write to {} before Friday.", "Contact: {}", "You can reach her ({}) at any time."),
-    "phone": ("Call me at {} after six.", "Tel.: {}", "The number is {}.", "{} is where I can be reached."),
-    "card": ("Charge {} please.", "My card number is {}, it expires soon.", "Card: {}"),
-    "iban": ("Transfer it to {} by Monday.", "IBAN: {}", "The account {} was closed."),
-    "key": ("Use {} and restart.", "I found {} in the logs.", "Export it: {}"),
-    "ip": ("The request came from {} at noon.", "ssh root@{}", "Ping {} first.", "Block [{}]."),
-}
+    "email": (
+        "Please write to {} before Friday.", "Contact: {}", "You can reach her ({}) at any time.", "Mail <{}>.",
+        "Her address is {}(home).", '{{"name": "Kim", "email": "{}"}}', "[write](mailto:{})", "Bitte an {}.",
+        "Escríbeme: {}!", "请联系{}谢谢", "请发邮件到{}，我会尽快回复。", "メールは{}までお願いします。",
+        "Почта:{},пишите", "อีเมลของผมคือ{}ครับ", "البريد الإلكتروني: {}", "이메일은 {}입니다.",
+    ),
+    "phone": (
+        "Call me at {} after six.", "Tel.: {}", "The number is {}.", "{} is where I can be reached.", "Fax {}",
+        '{{"name": "Kim", "phone": "{}"}}', "Text or WhatsApp me: {}", "Sie erreichen mich unter {}.", "Llámame al {}.",
+        "Appelez-moi au {} demain.", "我的电话是{}，请打给我。", "電話番号は{}です。", "Позвоните мне: {}",
+        "โทร {} นะครับ", "اتصل بي على {}", "연락처는 {}입니다.", "Ligue para {} por favor.", "Zadzwoń pod {} wieczorem.",
+    ),
+    "card": (
+        "Charge {} please.", "My card number is {}, it expires soon.", "Card: {}", "Visa {} 04/27", '"card": "{}"',
+        "Meine Kreditkarte {} wurde gesperrt.", "Ma carte bancaire: {}", "我的卡号是{}。", "カード番号は{}です。",
+        "Номер карты {}.",
+    ),
+    "iban": (
+        "Transfer it to {} by Monday.", "IBAN: {}", "The account {} was closed.", "Bitte auf {} überweisen.",
+        "Le virement sur {} est parti.", "请汇款到{}。", '"iban": "{}"', "Переведите на {}.",
+    ),
+    "key": (
+        "Use {} and restart.", "I found {} in the logs.", "Export it: {}", "我的密钥是 {} 。", "Ключ: {}", "# {}",
+        "Der Schlüssel ist {}.",
+    ),
+    "ip": (
+        "The request came from {} at noon.", "ssh root@{}", "Ping {} first.", "Block [{}].", "服务器地址是{}。",
+        '{} - - [10/Oct/2020:13:55:36 +0000] "GET / HTTP/1.1" 200', "Accepted password for kim from {} port 51234 ssh2",
+        "Der Server {} antwortet nicht.", "Подключитесь к {}.", '"client": "{}"',
+    ),
+}  # fmt: skip
 """What it stands in, by kind."""
 
 _NOBODYS = (

@@ -176,9 +176,10 @@ def _with_line(row: Row, line: str, value: str, truth: dict[str, Any], rng: rand
     """Puts a line with a value in it between two sentences of the response, and notes where the value stands."""
     ends = [0, *(at + 1 for at, mark in enumerate(row.response) if mark == " " and row.response[at - 1] in ".!?")]
     at = rng.choice(ends)
-    truth["start"] = at + line.index("{}")
+    line = line.format(value)
+    truth["start"] = at + line.index(value)
     truth["end"] = truth["start"] + len(value)
-    return Row(row.instruction, f"{row.response[:at]}{line.format(value)} {row.response[at:]}")
+    return Row(row.instruction, f"{row.response[:at]}{line} {row.response[at:]}")
 
 
 _makers: list[Maker] = []

@@ -31,13 +31,14 @@ SPREAD = Shares(exact=0, near=0.4, paraphrase=0, personal=0, decoy=0, toxic=0, i
 LINES = Shares(exact=0, near=0, paraphrase=0, personal=0.3, decoy=0.3, toxic=0.1, innocent=0.1, leak=0.1)
 PARAPHRASES = Shares(exact=0, near=0, paraphrase=0.05, personal=0, decoy=0, toxic=0, innocent=0, leak=0)
 
-_ALONE = tuple(REASONS)[: tuple(REASONS).index("duplicate")]
+ALONE = tuple(REASONS)[: tuple(REASONS).index("duplicate")]
+"""The reasons that are said of a row alone."""
 
 
 def settings(near: Near | None = None, semantic: Semantic | None = None, prompts: Path | None = None) -> Curation:
     """Curation that rejects duplicates and records everything else."""
     return Curation(
-        ignore=_ALONE,
+        ignore=ALONE,
         duplicates=Duplicates(near=near or Near(), semantic=semantic),
         safety=Safety(toxicity="mark", personal_data="mark"),
         decontamination=Decontamination(against=(str(prompts),) if prompts else ()),

@@ -7,7 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.curation import changes, chats, lines, planted, quality, sample, scale, speed, truth
+from benchmarks.curation import (
+    changes,
+    chats,
+    drawn,
+    hits,
+    lines,
+    planted,
+    quality,
+    real,
+    sample,
+    scale,
+    solutions,
+    speed,
+    truth,
+)
 from benchmarks.curation.figures import Figure, summary, table
 from benchmarks.curation.planted import Plan, Shares
 from benchmarks.curation.rows import Row, Rows
@@ -209,3 +223,57 @@ def test_a_table_says_which_goals_are_met():
     shown = table("Figures", figures)
     assert "NOT MET" in shown and "goal: 5 or more" in shown and "goal: 2 or less" in shown
     assert summary(figures) == "\n1 of 2 goals met; not: memory"
+
+
+ANSWER = "Count the loaves first. There are 4 on the shelf. Then add 3 rolls. That makes 7."
+
+
+def test_solutions_are_steps_of_answers_and_copies_of_blocks():
+    rows = solutions.made([(f"How many {n}?", ANSWER.replace("4", str(n))) for n in range(300)], 400, 100)
+    assert len(rows) == 400
+    assert rows["instruction"].str.contains("Step [2-9]").all()
+    assert solutions.copies(rows)[-100:].all() and not solutions.copies(rows)[:-100].any()
+    assert rows[:4]["instruction"].str.contains("How many").to_list() == [True, False, False, False]
+
+
+def test_a_solution_is_cut_at_a_number_of_words():
+    rows = solutions.made([("How many?", ANSWER * 30)] * 4, 4, 0)
+    assert {len(text.split()) for text in rows["instruction"]} == {solutions.WORDS}
+
+
+def test_loops_are_planted_behind_the_text():
+    looped = real.planted([ANSWER] * 10)
+    assert all(text.startswith(ANSWER) for text in looped)
+    assert not real.loops([ANSWER]).any()
+    assert real.loops(looped).any()
+
+
+def test_labelled_texts_have_known_labels():
+    texts = drawn.read()
+    assert {text["kind"] for text in texts} == set(drawn.OTHER)
+    assert {label for text in texts for label in text["labels"]} <= {*drawn.BAD, "good", "gibberish", "other"}
+    assert all(text["labels"] and ("good" not in text["labels"] or len(text["labels"]) == 1) for text in texts)
+
+
+def test_the_text_beside_a_drawn_one_is_good():
+    whole = [{"kind": kind, "text": text, "finish": "stop", "labels": ["good"]} for kind, text in drawn.OTHER.items()]
+    assert not drawn.rejected(whole).any()
+    assert drawn.rejected([{**text, "finish": "length"} for text in whole]).all()
+    assert not drawn.rejected([{**text, "finish": "length"} for text in whole], with_finish=False).any()
+
+
+def test_hits_are_labelled_by_their_hash(tmp_path: Path):
+    row = '{"messages": [{"content": "Ask lena@stein.de or 88.198.24.108."}], "n": 1}'
+    (tmp_path / "set.jsonl").write_text(f"{row}\n\n{row}\n")
+    found = hits.hits(hits.read(tmp_path))
+    assert found[0] == ("email", "set.jsonl", 1, "Ask ", "lena@stein.de", " or 88.198.24.108.")
+    assert [hit[:3] for hit in found] == [(kind, "set.jsonl", row) for row in (1, 2) for kind in ("email", "ip")]
+    assert found[0].hash == found[2].hash != found[1].hash
+    labels = hits.labels(f"{found[0].hash} +\n{found[1].hash}\t-\temail\nabc ?\n")
+    figures = {figure.name: figure for figure in hits.precision(found, labels)}
+    assert (figures["email, precision"].value, figures["ip, precision"].value) == (1, 0)
+    assert hits.precision(found, {})[0].note == "0 read, 2 unread"
+
+
+def test_what_is_planted_is_found():
+    assert all(figure.met for figure in hits.recall(SENTENCES, planted=600))
