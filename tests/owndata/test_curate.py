@@ -19,8 +19,9 @@ from pyarrow import parquet
 
 from tuner.curation.settings import Curation
 from tuner.errors import InputError
-from tuner.owndata import shards
+from tuner.owndata import json_source, shards
 from tuner.owndata.curate import run
+from tuner.owndata.pieces import Names
 from tuner.owndata.view import summary
 from tuner.progress import listening
 from tuner.settings import settings as places
@@ -134,6 +135,22 @@ def test_a_conversation_keeps_its_turns_and_its_name(tmp_path):
     assert kept["one"]["completion"] == [{"role": "assistant", "content": answered(2)}]
     rows = {row["row_id"]: row for row in table(tmp_path / "out").to_dicts()}
     assert rows["one"]["instruction"] == f"{asked(1)}\n\n{asked(2)}"
+
+
+def test_the_column_of_names_is_looked_for_once(tmp_path, monkeypatch):
+    """It takes a sort of all names, which for every row would make a large file take hours."""
+    asked_for = []
+
+    class Counted(Names):
+        @property
+        def unique(self):
+            asked_for.append(1)
+            return super().unique
+
+    monkeypatch.setattr(json_source, "Names", Counted)
+    rows = [{"id": f"name-{number}", **exchange(number)} for number in range(30)]
+    metrics = run(lines(tmp_path / "rows.jsonl", rows), Curation(), tmp_path / "out")
+    assert (metrics.source.ids, len(asked_for)) == ("id", 1)
 
 
 def test_other_columns_are_kept_unless_curation_has_a_column_of_that_name(tmp_path):

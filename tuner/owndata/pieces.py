@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,9 +69,9 @@ class Survey:
     others: Mapping[str, pa.DataType]
     late: frozenset[str] = frozenset()
 
-    @property
+    @cached_property
     def ids(self) -> str | None:
-        """The column of unique row names, if there is one."""
+        """The column of unique row names, if there is one; found once, since all names are sorted for it."""
         return next((name for name in ID_COLUMNS if name in self.names and self.names[name].unique), None)
 
 
