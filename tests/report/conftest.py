@@ -212,7 +212,7 @@ def make(
         clusters=2,
         clustered_rows=5,
         largest_cluster=3,
-        check=Overlap(exact_overlap=0, near_overlap=0, similarity=0.5, ngram=5, pairs_compared=31),
+        check=Overlap(exact_overlap=0, near_overlap=0, similarity=0.5, ngram=5, template_ngrams=0, pairs_compared=31),
     )
     return Inputs(
         recipe=recipe,

@@ -94,7 +94,9 @@ def test_the_bar_of_the_most_frequent_opening_has_length_one():
 
 
 def split(exact=0, near=0, **counts):
-    check = Overlap(exact_overlap=exact, near_overlap=near, similarity=0.5, ngram=5, pairs_compared=1234)
+    check = Overlap(
+        exact_overlap=exact, near_overlap=near, similarity=0.5, ngram=5, template_ngrams=0, pairs_compared=1234
+    )
     return hollow(SplitMetrics, check=check, **counts)
 
 

@@ -1,5 +1,6 @@
 """Kept rows for the tests of the split, and a naive reference for when two texts are near."""
 
+from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
@@ -42,21 +43,31 @@ def write(rows: list, path: Path) -> Path:
     return path
 
 
-def ngrams(text, size):
+def ngrams(text, size, templates=frozenset()):
+    """The text's own n-grams: more than half of whose words are in none of a template; all if none is."""
     words = normalise(text).split()
     if len(words) < size:
         return {tuple(words)} if words else set()
-    return {tuple(words[at : at + size]) for at in range(len(words) - size + 1)}
+    every = [tuple(words[at : at + size]) for at in range(len(words) - size + 1)]
+    shared = {at + step for at, ngram in enumerate(every) if ngram in templates for step in range(size)}
+    own = {ngram for at, ngram in enumerate(every) if 2 * len(shared & set(range(at, at + size))) < size}
+    return own or set(every)
 
 
-def jaccard(left, right, size=5):
-    """The Jaccard similarity of two texts' sets of word n-grams; two empty texts are equal."""
+def templates(texts, size=5, least=8):
+    """The n-grams that at least so many different texts have, and how many have each."""
+    counts = Counter(ngram for text in {normalise(text) for text in texts} for ngram in ngrams(text, size))
+    return {ngram: count for ngram, count in counts.items() if count >= least}
+
+
+def jaccard(left, right, size=5, templates=frozenset()):
+    """The Jaccard similarity of two texts' sets of own word n-grams; two empty texts are equal."""
     if normalise(left) == normalise(right):
         return 1.0
-    left, right = ngrams(left, size), ngrams(right, size)
+    left, right = ngrams(left, size, templates), ngrams(right, size, templates)
     union = len(left | right)
     return len(left & right) / union if union else 0.0
 
 
-def near_pairs(left, right, similarity=0.5, size=5):
-    return {(a, b) for a in left for b in right if jaccard(a, b, size) >= similarity}
+def near_pairs(left, right, similarity=0.5, size=5, templates=frozenset()):
+    return {(a, b) for a in left for b in right if jaccard(a, b, size, templates) >= similarity}

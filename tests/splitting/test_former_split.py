@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.splitting.rows import jaccard, near_pairs, row, rows, write
+from tests.splitting.rows import jaccard, near_pairs, row, rows, templates, write
 from tests.splitting.test_join import templated
-from tests.splitting.test_split_stage import ENOUGH, ids, instructions, split_rows
+from tests.splitting.test_split_stage import ENOUGH, ids, instructions, letters, split_rows, tickets
 from tuner.artifacts import parquet
 from tuner.curation.columns.text import normalise
 from tuner.errors import StageError
@@ -17,8 +17,13 @@ from tuner.splitting.rows import Former
 from tuner.splitting.sides import hashes, side
 
 
-def former(train, validation, folder):
-    return Former(write(train, folder / "former-t.parquet"), write(validation, folder / "former-v.parquet"))
+def former(train, validation, folder, templates=None):
+    sides = (write(rows, folder / f"former-{name}.parquet") for name, rows in (("t", train), ("v", validation)))
+    return Former(*sides, templates)
+
+
+def phrases(folder):
+    return parquet.read(folder / "templates.parquet")
 
 
 def variants(number):
@@ -107,6 +112,49 @@ def test_a_former_split_that_leaks_is_refused(tmp_path):
     assert "one" in ids(split_rows([*ENOUGH, row("one", one)], tmp_path, before)[1])
 
 
+def test_templates_are_those_of_the_first_split(tmp_path):
+    old = rows(tickets(20), "old")
+    first, train, validation = split_rows(old, tmp_path / "one")
+    before = former(train, validation, tmp_path, tmp_path / "one" / "templates.parquet")
+    # Among so many rows 21 would have to share a phrase, and the old ones would be near by their task.
+    kept = [*old, *rows((f"say{i} why{i} so{i} and{i} not{i}" for i in range(21_000)), "new")]
+    metrics, *after = split_rows(kept, tmp_path / "two", before)
+    assert (metrics.former_rows, metrics.left_out, metrics.largest_cluster) == (20, 0, 1)
+    assert metrics.check.template_ngrams == first.check.template_ngrams > 0
+    assert [ids(train) <= ids(after[0]), ids(validation) <= ids(after[1])] == [True, True]
+    assert phrases(tmp_path / "two") == phrases(tmp_path / "one")
+
+
+def test_no_phrase_becomes_a_templates_as_rows_are_added(tmp_path):
+    # Near by what they end with, were the beginnings of templates; seven have each, and eight would have to.
+    beginnings = ["Count the words of this letter without its greeting:", "Who may have sent us these lines, and why?"]
+    ends = letters(7)
+    old = rows([f"{beginning} {end}" for beginning in beginnings for end in ends], "old")
+    first, train, validation = split_rows([*old, *ENOUGH], tmp_path / "one")
+    assert any((f"old-{i}" in ids(train)) != (f"old-{i + 7}" in ids(train)) for i in range(7))
+    before = former(train, validation, tmp_path, tmp_path / "one" / "templates.parquet")
+    new = rows([f"{beginning} {end}" for beginning in beginnings for end in letters(20, seed=1)], "new")
+    metrics, *after = split_rows([*old, *ENOUGH, *new], tmp_path / "two", before)
+    assert metrics.former_rows == len(old) + len(ENOUGH)
+    assert metrics.check.template_ngrams == first.check.template_ngrams
+    assert [ids(train) <= ids(after[0]), ids(validation) <= ids(after[1])] == [True, True]
+
+
+def test_a_template_that_only_new_rows_have_leaks_nothing(tmp_path):
+    _, train, validation = split_rows(ENOUGH, tmp_path / "one")
+    before = former(train, validation, tmp_path, tmp_path / "one" / "templates.parquet")
+    new = rows(tickets(200), "new")
+    metrics, *after = split_rows([*ENOUGH, *new], tmp_path / "two", before)
+    assert (metrics.largest_cluster, metrics.check.near_overlap, metrics.check.template_ngrams) == (200, 0, 0)
+    assert ids(new) <= ids(after[0]) or ids(new) <= ids(after[1])
+    # Nor in the round after, whose former split is this one.
+    before = former(*after, tmp_path, tmp_path / "two" / "templates.parquet")
+    metrics, *last = split_rows([*ENOUGH, *new, *rows(tickets(50, seed=1), "newer")], tmp_path / "three", before)
+    assert (metrics.former_rows, metrics.check.near_overlap) == (240, 0)
+    assert ids(after[0]) <= ids(last[0])
+    assert phrases(tmp_path / "three").num_rows == 0
+
+
 def test_a_former_split_with_a_row_on_both_sides_is_refused(tmp_path):
     before = former(ENOUGH[:2], ENOUGH[1:], tmp_path)
     with pytest.raises(StageError, match="1 rows on both sides, such as enough-1"):
@@ -134,7 +182,7 @@ def test_adding_rows_moves_none_and_leaks_nothing(seed, more, similarity, ngram,
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _, train, validation = split_rows(first, folder / "one", **settings)
-        before = former(train, validation, folder)
+        before = former(train, validation, folder, folder / "one" / "templates.parquet")
         metrics, *after = split_rows(second, folder / "two", before, **settings)
         left_out = parquet.read(folder / "two" / "left_out.parquet").to_pylist()
     assert ids(train) & ids(second) <= ids(after[0])
@@ -142,9 +190,11 @@ def test_adding_rows_moves_none_and_leaks_nothing(seed, more, similarity, ngram,
     assert ids(after[0]) | ids(after[1]) | ids(left_out) == ids(second)
     assert len(after[0]) + len(after[1]) + len(left_out) == len(second)
     # Nor do they leak with former rows that are not kept.
-    assert not near_pairs(instructions([*after[0], *train]), instructions([*after[1], *validation]), similarity, ngram)
+    sides = (instructions([*rows, *old]) for rows, old in zip(after, (train, validation), strict=True))
+    shared = templates(instructions(first), ngram)
+    assert not near_pairs(*sides, similarity, ngram, shared)
     assert ids(left_out) <= ids(new)
     by_id = {row["row_id"]: row["prompt"][0]["content"] for row in [*first, *second]}
     for excluded in left_out:
-        assert jaccard(by_id[excluded["row_id"]], by_id[excluded["near"]], ngram) >= similarity
+        assert jaccard(by_id[excluded["row_id"]], by_id[excluded["near"]], ngram, shared) >= similarity
     assert metrics.former_rows == len(ids(first) & ids(second))

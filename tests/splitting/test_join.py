@@ -10,28 +10,33 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.splitting.rows import jaccard
+from tests.splitting.rows import jaccard, templates
+from tuner.curation.columns import ngrams
 from tuner.curation.columns.text import normalise
 from tuner.splitting import join
 from tuner.splitting.join import components
 from tuner.splitting.neighbours import first_near
-from tuner.splitting.shingles import sets_of
+from tuner.splitting.shingles import sequences_of, sets_of
+
+NO_TEMPLATES = np.empty(0, np.uint64)
 
 
 def clusters(texts, similarity=0.5, ngram=5, pieces=1):
     normal = [normalise(text) for text in texts]
     size = -(-len(normal) // pieces) or 1
     columns = [pl.Series(normal[at : at + size], dtype=pl.String) for at in range(0, len(normal), size)]
-    sets, set_index = sets_of(columns, ngram)
-    labels = components(sets, similarity)[set_index]
+    sequences, index = sequences_of(columns, ngram)
+    sets = sets_of(sequences, ngram, ngrams.templates(sequences, 8)[0])
+    labels = components(sets, similarity)[index]
     return {frozenset(np.flatnonzero(labels == label).tolist()) for label in np.unique(labels)}
 
 
 def reference(texts, similarity=0.5, ngram=5):
     """The same clusters, by comparing every pair."""
     groups = [{index} for index in range(len(texts))]
+    shared = templates(texts, ngram)
     for left, right in itertools.combinations(range(len(texts)), 2):
-        if jaccard(texts[left], texts[right], ngram) >= similarity:
+        if jaccard(texts[left], texts[right], ngram, shared) >= similarity:
             one = next(group for group in groups if left in group)
             two = next(group for group in groups if right in group)
             if one is not two:
@@ -112,7 +117,8 @@ def test_a_long_text_and_empty_ones():
     ],
 )
 def test_100_000_variants_of_a_template_take_less_than_quadratic_time(template, number):
-    sets, _ = sets_of([pl.Series([template.format(index) for index in range(100_000)])], 5)
+    sequences, _ = sequences_of([pl.Series([template.format(index) for index in range(100_000)])], 5)
+    sets = sets_of(sequences, 5, NO_TEMPLATES)
     components(sets, 0.5)
     begin = time.process_time()
     assert np.unique(components(sets, 0.5)).size == number
@@ -124,7 +130,8 @@ def test_100_000_variants_of_a_template_take_less_than_quadratic_time(template, 
 @given(st.integers(0, 10**6), SIMILARITIES, st.integers(1, 4))
 def test_the_first_near_text_is_found(seed, similarity, ngram):
     texts = [*templated(30, seed), ""]
-    sets, set_index = sets_of([pl.Series([normalise(text) for text in texts])], ngram)
+    sequences, set_index = sequences_of([pl.Series([normalise(text) for text in texts])], ngram)
+    sets = sets_of(sequences, ngram, NO_TEMPLATES)
     others = list(dict.fromkeys(set_index[::2].tolist()))
     text_of = {int(number): text for number, text in zip(set_index, texts, strict=True)}
     positions = first_near(sets, np.arange(len(sets)), np.array(others), similarity)

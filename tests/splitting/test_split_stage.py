@@ -1,6 +1,7 @@
 """Sides depend on the instructions alone; equal or near rows are on one side; leaks are found."""
 
 import hashlib
+import random
 import tempfile
 from pathlib import Path
 
@@ -10,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.hollow import hollow
-from tests.splitting.rows import MESSAGES, near_pairs, row, rows, write
+from tests.splitting.rows import MESSAGES, near_pairs, row, rows, templates, write
 from tests.splitting.test_join import templated
 from tuner.artifacts import parquet
 from tuner.curation.columns.text import normalise
 from tuner.curation.metrics import Curated
 from tuner.errors import StageError
 from tuner.splitting import placement, writing
+from tuner.splitting import templates as phrases_of_templates
 from tuner.splitting.settings import Split
 from tuner.splitting.sides import side
 from tuner.splitting.split import split
@@ -53,8 +55,17 @@ def test_every_kept_row_is_on_exactly_one_side(tmp_path):
         "clusters": 0,
         "clustered_rows": 0,
         "largest_cluster": 1,
-        "check": {"exact_overlap": 0, "near_overlap": 0, "similarity": 0.5, "ngram": 5, "pairs_compared": 0},
+        "check": {
+            "exact_overlap": 0,
+            "near_overlap": 0,
+            "similarity": 0.5,
+            "ngram": 5,
+            "template_ngrams": 0,
+            "pairs_compared": 0,
+        },
     }
+    assert parquet.read(tmp_path / "templates.parquet").schema.names == ["phrase", "instructions"]
+    assert parquet.read(tmp_path / "templates.parquet").num_rows == 0
 
 
 def test_rows_are_written_unchanged_and_in_order(tmp_path):
@@ -123,7 +134,8 @@ def test_no_equal_or_near_rows_are_on_both_sides(some, seed, share, similarity):
     assert not {normalise(text) for text in instructions(train)} & {
         normalise(text) for text in instructions(validation)
     }
-    assert not near_pairs(instructions(train), instructions(validation), similarity, 2)
+    shared = templates(instructions(kept), 2)
+    assert not near_pairs(instructions(train), instructions(validation), similarity, 2, shared)
 
 
 @settings(max_examples=20)
@@ -151,6 +163,70 @@ def test_conversations_are_compared_by_the_first_user_turn(tmp_path):
     assert metrics.clusters == 40
 
 
+def letters(number, seed=0):
+    """Different texts of made-up words, none near to another."""
+    rng = random.Random(seed)
+    return [" ".join(f"word{rng.randrange(5000)}" for _ in range(rng.randint(12, 20))) for _ in range(number)]
+
+
+TICKET = (
+    "You are the first to read what people write to a library that lends tools. Read the message and answer with the "
+    "name of the one desk that should get it, which is repairs, payments, opening hours or lost tools, in one word and "
+    "without a full stop, and with nothing else at all. This is the message:"
+)
+
+
+def tickets(number, seed=0):
+    """Texts under one task description, near to one another as a whole, but not in what is asked."""
+    return [f"{TICKET} {letter}" for letter in letters(number, seed)]
+
+
+def test_tickets_under_one_task_are_split(tmp_path):
+    kept = rows(tickets(200), "ticket")
+    assert len(near_pairs(instructions(kept[:20]), instructions(kept[20:40]))) == 400
+    metrics, train, validation = split_rows(kept, tmp_path, validation=0.1)
+    assert (metrics.clusters, metrics.largest_cluster, metrics.check.near_overlap) == (0, 1, 0)
+    held_out = {row["row_id"] for row in kept if side(row["instruction"], 0.1) == "validation"}
+    assert ids(validation) == held_out
+    assert len(train) == 200 - len(held_out)
+    phrases = parquet.read(tmp_path / "templates.parquet").to_pylist()
+    words = normalise(TICKET).split()
+    assert {row["phrase"]: row["instructions"] for row in phrases} == {
+        " ".join(words[at : at + 5]): 200 for at in range(len(words) - 4)
+    }
+    assert metrics.check.template_ngrams == len(phrases)
+
+
+def test_equal_and_near_tickets_stay_together(tmp_path):
+    texts = tickets(200)
+    kept = [*rows(texts, "ticket"), *rows(map(str.upper, texts), "equal")]
+    kept += rows([text.replace(" word", " thank you word", 1) for text in texts], "near")
+    metrics, _, validation = split_rows(kept, tmp_path)
+    assert metrics.clusters == 200
+    assert metrics.largest_cluster == 3
+    held_out = {row_id.split("-")[1] for row_id in ids(validation)}
+    assert ids(validation) == {f"{name}-{number}" for name in ("ticket", "equal", "near") for number in held_out}
+
+
+def test_phrases_of_templates_are_those_that_many_instructions_hold(tmp_path):
+    texts = [f"为我们的城市写一首诗\N{FULLWIDTH COMMA}说说{letter} ok" for letter in map(chr, range(0x4E00, 0x4E28))]
+    texts += [f"Say in GERMAN how  you liked {letter}" for letter in letters(7)]
+    split_rows(rows(texts), tmp_path, shards=3)
+    # A mark of punctuation belongs to the character before it.
+    words = ["为", "我", "们", "的", "城", "市", "写", "一", "首", "诗,", "说", "说"]
+    assert parquet.read(tmp_path / "templates.parquet").to_pylist() == [
+        {"phrase": phrase, "instructions": 40} for phrase in sorted("".join(words[at : at + 5]) for at in range(8))
+    ]
+
+
+def test_miscounted_templates_are_found(tmp_path, monkeypatch):
+    counted = phrases_of_templates.counted
+    monkeypatch.setattr(phrases_of_templates, "counted", lambda *arguments: counted(*arguments)[1:])
+    with pytest.raises(StageError, match="1 phrases of templates were miscounted; the split was discarded"):
+        split_rows(rows(tickets(200)), tmp_path)
+    assert not (tmp_path / "train.parquet").exists()
+
+
 def test_rows_without_a_prompt_are_one_cluster(tmp_path):
     kept = [*ENOUGH, *({**row(f"empty{i}", ""), "prompt": []} for i in range(3)), row("blank", " \n")]
     metrics, train, validation = split_rows(kept, tmp_path)
@@ -163,8 +239,10 @@ def test_bytes_do_not_depend_on_sharding(tmp_path, monkeypatch):
     files = []
     for shards in (1, 3, 40):
         folder = tmp_path / str(shards)
-        split_rows(ENOUGH, folder, shards=shards)
-        files.append([(folder / f"{name}.parquet").read_bytes() for name in ("train", "validation", "left_out")])
+        split_rows([*ENOUGH, *rows(tickets(20))], folder, shards=shards)
+        files.append(
+            [(folder / f"{name}.parquet").read_bytes() for name in ("train", "validation", "left_out", "templates")]
+        )
     assert files[0] == files[1] == files[2]
 
 

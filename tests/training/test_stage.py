@@ -18,7 +18,14 @@ from tuner.training import process
 from tuner.training.stage import TRAIN
 from tuner.training.train import leak, train
 
-CHECK = {"exact_overlap": 0, "near_overlap": 0, "similarity": 0.5, "ngram": 5, "pairs_compared": 12}
+CHECK = {
+    "exact_overlap": 0,
+    "near_overlap": 0,
+    "similarity": 0.5,
+    "ngram": 5,
+    "template_ngrams": 0,
+    "pairs_compared": 12,
+}
 
 
 def split_metrics(**check: Any) -> SplitMetrics:

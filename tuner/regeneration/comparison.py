@@ -56,8 +56,9 @@ def _compared(store: Store, sides: Contest, folder: Path) -> Compared:
     if students[0] != students[1]:
         line = f"the champion is an adapter of another student, {students[0]}; the challenger is one of {students[1]}"
         return Compared(outcome="another_student", verdict=line, challenger=challenger)
-    validation = store.fetch(require_artifact(store, sides.wanted.one("split")), "validation.parquet")
-    overlap = _overlap(store, sides, champion, validation)
+    split = require_artifact(store, sides.wanted.one("split"))
+    validation = store.fetch(split, "validation.parquet")
+    overlap = _overlap(store, sides, champion, split)
     if overlap.example:
         held_out, trained_on = overlap.example
         line = (
@@ -73,16 +74,18 @@ def _title(identity: Mapping[str, str]) -> str:
     return " ".join(f"{key} {value[:40]}" for key, value in identity.items())
 
 
-def _overlap(store: Store, sides: Contest, champion: Manifest, validation: Path) -> Overlap:
-    """The overlap of the held-out rows with the champion's training rows."""
+def _overlap(store: Store, sides: Contest, champion: Manifest, split: Manifest) -> Overlap:
+    """The overlap of the held-out rows of a split with the champion's training rows."""
+    from tuner.splitting import templates
     from tuner.splitting.check import check
 
     fingerprint = str(champion.inputs["data"])
     data = store.find("split", fingerprint)
     if data is None:
         raise StageError(f"the split {fingerprint[:12]}... that the champion was trained on is no longer in the store")
-    split = sides.recipe.split
-    return check(store.fetch(data, "train.parquet"), validation, split.similarity, split.ngram)
+    settings = sides.recipe.split
+    validation, phrases = (store.fetch(split, name) for name in ("validation.parquet", templates.FILE))
+    return check(store.fetch(data, "train.parquet"), validation, settings.similarity, settings.ngram, phrases)
 
 
 def _measured(

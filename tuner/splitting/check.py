@@ -4,9 +4,15 @@ Independent of the code that made the split, except for text normalisation. Equa
 ones are found through an inverted index of the training rows over the n-grams of the validation rows, with the postings
 of an n-gram sorted by row size (after Li et al. 2008, "Efficient merging and filtering algorithms for approximate
 string searches"): each validation row is compared with every training row that could reach the similarity.
+
+Phrases of templates weigh nothing: of a text only those n-grams are compared of whose words more than half are in no
+such phrase; all if none is. So the check shows that no validation row is near a training row in what it says beyond
+these phrases. Their words are read from the split's file and hashed here. If the split counted them, `miscounted` shows
+that they are just those which very many different instructions of both sides share. If it took them over from a former
+split, they were shown to be so there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +33,13 @@ _ALONE = (
 )
 _U64 = NDArray[np.uint64]
 _I64 = NDArray[np.int64]
+_Flags = NDArray[np.bool_]
+_NONE = np.empty(0, np.uint64)
+# N-grams are counted in parts by their upper bits, so that memory never holds all twice.
+_PARTS = np.arange(1, 16, dtype=np.uint64) << np.uint64(60)
 
 
-def check(train: Path, validation: Path, similarity: float, ngram: int) -> Overlap:
+def check(train: Path, validation: Path, similarity: float, ngram: int, templates: Path | None = None) -> Overlap:
     """Counts the validation rows that equal, or are near, a training row.
 
     Args:
@@ -37,9 +47,11 @@ def check(train: Path, validation: Path, similarity: float, ngram: int) -> Overl
         validation: Likewise.
         similarity: The Jaccard similarity of word n-gram sets from which two rows are near.
         ngram: Words in an n-gram; a shorter text is one n-gram, an empty one has none.
+        templates: A Parquet file with `phrase`, normalised words that weigh nothing; None for no such phrase.
     """
+    phrases = _phrases(templates, ngram) if templates else _NONE
     held_out = pl.concat(_read(validation))
-    grams, owners, sizes = _ngrams(held_out["text"], ngram)
+    grams, owners, sizes = _ngrams(held_out["text"], ngram, phrases)
     vocabulary, ids = np.unique(grams, return_inverse=True)
     texts = set(held_out["text"])
     equal: dict[str, str] = {}
@@ -49,7 +61,7 @@ def check(train: Path, validation: Path, similarity: float, ngram: int) -> Overl
         for row_id, text in batch.iter_rows():
             if text in texts:
                 equal.setdefault(text, row_id)
-        batch_grams, batch_owners, batch_sizes = _ngrams(batch["text"], ngram)
+        batch_grams, batch_owners, batch_sizes = _ngrams(batch["text"], ngram, phrases)
         # Sorted keys are looked up several times as fast.
         order = np.argsort(batch_grams)
         batch_grams, batch_owners = batch_grams[order], batch_owners[order]
@@ -78,9 +90,42 @@ def check(train: Path, validation: Path, similarity: float, ngram: int) -> Overl
         near_overlap=int((near >= 0).sum()),
         similarity=similarity,
         ngram=ngram,
+        template_ngrams=phrases.size,
         pairs_compared=compared,
         example=example,
     )
+
+
+def miscounted(rows: Sequence[Path], templates: Path, ngram: int, least: int) -> int:
+    """Counts the phrases of templates anew.
+
+    Args:
+        rows: Parquet files with `row_id` and `prompt`.
+        templates: A Parquet file with `phrase`.
+        ngram: Words in an n-gram.
+        least: How many different texts of the rows hold an n-gram that is a template's.
+
+    Returns:
+        How many n-grams are a template's only by the file or only by this count; 0 if the file is right.
+    """
+    seen, grams = pl.Series([], dtype=pl.UInt64), [np.split(_NONE, np.searchsorted(_NONE, _PARTS))]
+    for batch in (batch for path in rows for batch in _read(path)):
+        hashes = _parted(batch["text"]).hash(seed=11)
+        new = hashes.is_first_distinct() & ~hashes.is_in(seen.implode())
+        seen = pl.concat([seen, hashes.filter(new)])
+        some = np.sort(_ngrams(batch["text"].filter(new), ngram, _NONE)[0])
+        grams.append(np.split(some, np.searchsorted(some, _PARTS)))
+    counted = [_NONE]
+    for part in zip(*grams, strict=True):
+        distinct, times = np.unique(np.concatenate(part), return_counts=True)
+        counted.append(distinct[times >= least])
+    return np.setxor1d(np.concatenate(counted), _phrases(templates, ngram), assume_unique=True).size
+
+
+def _phrases(templates: Path, ngram: int) -> _U64:
+    """The n-grams of the phrases in a file, sorted."""
+    texts = pl.Series(pq.read_table(templates, columns=["phrase"])["phrase"].to_pylist(), dtype=pl.String)
+    return np.unique(_ngrams(texts, ngram, _NONE)[0])
 
 
 def _read(path: Path) -> Iterator[pl.DataFrame]:
@@ -96,12 +141,13 @@ def _read(path: Path) -> Iterator[pl.DataFrame]:
         yield first_turns.with_columns(normalised(first_turns["text"]).alias("text"))
 
 
-def _ngrams(texts: pl.Series, ngram: int) -> tuple[_U64, _I64, _I64]:
-    """The distinct n-grams of every text: their hashes, the text that each belongs to, and the count per text.
+def _ngrams(texts: pl.Series, ngram: int, templates: _U64) -> tuple[_U64, _I64, _I64]:
+    """The distinct own n-grams of every text: their hashes, the text that each belongs to, and the count per text.
 
     The hash of an n-gram is the sum of its words' hashes, each times an odd factor that depends on its position.
     """
-    filled = _words(texts)
+    parted = _parted(texts)
+    filled = parted.set(parted == "", None).str.split(" ")
     counts = filled.list.len().fill_null(0).to_numpy().astype(np.int64)
     words = filled.explode().drop_nulls().hash(seed=7).to_numpy()
     begins = np.cumsum(counts) - counts
@@ -113,6 +159,9 @@ def _ngrams(texts: pl.Series, ngram: int) -> tuple[_U64, _I64, _I64]:
     # An n-gram that begins too near the end of its text runs into the next text.
     owners = np.repeat(np.arange(counts.size), counts)
     inside = np.arange(words.size) - begins[owners] <= counts[owners] - ngram
+    if templates.size:
+        is_template = pl.Series(rolling).is_in(pl.Series(templates).implode()).to_numpy()
+        inside = _own(inside, inside & is_template, owners, ngram)
     short = np.flatnonzero((counts > 0) & (counts < ngram))
     short_grams = np.zeros(short.size, np.uint64)
     for step, factor in enumerate(factors):
@@ -124,13 +173,28 @@ def _ngrams(texts: pl.Series, ngram: int) -> tuple[_U64, _I64, _I64]:
     return distinct["gram"].to_numpy(), owners, np.bincount(owners, minlength=counts.size)
 
 
-def _words(texts: pl.Series) -> pl.Series:
-    """The words of normalised texts: a character that stands alone is one, blanks part others. Null if none."""
+def _own(inside: _Flags, templates: _Flags, owners: _I64, ngram: int) -> _Flags:
+    """At which words an n-gram begins that is a text's own, or any of a text that has none; shape (words,).
+
+    Args:
+        inside: At which words an n-gram begins.
+        templates: At which one of a template does.
+        owners: The text of each word.
+        ngram: Words in an n-gram.
+    """
+    begun = np.cumsum(np.concatenate([np.zeros(ngram, np.int64), templates]))
+    free = np.concatenate([[0], np.cumsum(begun[ngram:] == begun[:-ngram]), np.zeros(ngram, np.int64)])
+    own = inside & (2 * (free[ngram : ngram + inside.size] - free[: inside.size]) > ngram)
+    return own | inside & (np.bincount(owners[own], minlength=owners[-1] + 1 if owners.size else 0) == 0)[owners]
+
+
+def _parted(texts: pl.Series) -> pl.Series:
+    """Normalised texts with one blank between words, as also around a character that stands alone."""
     beyond_ascii = texts.str.len_bytes() != texts.str.len_chars()
-    if beyond_ascii.any():
-        parted = texts.filter(beyond_ascii).str.replace_all(f"({_ALONE})", " $1 ").str.replace_all(" +", " ")
-        texts = texts.scatter(beyond_ascii.arg_true(), parted.str.strip_chars(" "))
-    return texts.set(texts == "", None).str.split(" ")
+    if not beyond_ascii.any():
+        return texts
+    parted = texts.filter(beyond_ascii).str.replace_all(f"({_ALONE})", " $1 ").str.replace_all(" +", " ")
+    return texts.scatter(beyond_ascii.arg_true(), parted.str.strip_chars(" "))
 
 
 def _near(

@@ -13,6 +13,7 @@ class Overlap(Metrics):
         near_overlap: Validation rows whose n-gram similarity to a training row reaches `similarity`.
         similarity: The Jaccard similarity from which two rows are near, 0 to 1.
         ngram: Words in an n-gram.
+        template_ngrams: N-grams of templates, which weigh nothing.
         pairs_compared: Pairs of rows that were compared; all others share too few n-grams to be near.
         example: The row_ids of one leaking pair (validation, training), for error messages; not stored.
     """
@@ -21,6 +22,7 @@ class Overlap(Metrics):
     near_overlap: int
     similarity: float
     ngram: int
+    template_ngrams: int
     pairs_compared: int
     example: tuple[str, str] | None = Field(default=None, exclude=True)
 

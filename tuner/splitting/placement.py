@@ -37,12 +37,14 @@ class Placement:
         left_out: `row_id`, `reason` and `near`, the row_id of the former split that it is near to; in file order.
         former_rows: Rows that are in the former split too and keep their side.
         cluster_sizes: Rows of each cluster, single rows included, shape (clusters,).
+        templates: The phrases of templates, which weigh nothing, see `templates.SCHEMA`.
     """
 
     sides: _Sides
     left_out: pa.Table
     former_rows: int
     cluster_sizes: I64
+    templates: pa.Table
 
     def count(self, side: int) -> int:
         """Rows on a side."""
@@ -64,7 +66,7 @@ def place(kept: Sequence[Path], former: Former | None, split: Split) -> Placemen
     Raises:
         StageError: If the former split itself leaks: near rows on both sides, or a row on both.
     """
-    rows = read([*kept, *((former.train, former.validation) if former else ())], split.ngram)
+    rows = read(kept, former, split.ngram)
     kept_rows = int(rows.counts[: len(kept)].sum())
     clusters = components(rows.sets, split.similarity)[rows.set_index]
     by_cluster = _cluster_sides(clusters, rows, split.validation)
@@ -83,6 +85,7 @@ def place(kept: Sequence[Path], former: Former | None, split: Split) -> Placemen
         left_out=_left_out_table(rows.row_ids, left_out, np.array([near[row] for row in left_out], np.int64)),
         former_rows=int((by_former[:kept_rows] != _NEW).sum()),
         cluster_sizes=np.unique(clusters[:kept_rows], return_counts=True)[1],
+        templates=rows.templates,
     )
 
 

@@ -1,16 +1,18 @@
 """What a split needs of its rows: row ids, and the hashes and n-gram sets of their instructions."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
-from tuner.curation.columns.ngrams import Sets
+from tuner.artifacts import parquet
+from tuner.curation.columns.ngrams import Sets, template_rows
 from tuner.curation.columns.words import I64, U64
-from tuner.splitting import instructions
-from tuner.splitting.shingles import sets_of
+from tuner.splitting import instructions, templates
+from tuner.splitting.shingles import sequences_of, sets_of
 from tuner.splitting.sides import hashes
 
 
@@ -21,10 +23,12 @@ class Former:
     Attributes:
         train: Its `train.parquet`.
         validation: Its `validation.parquet`.
+        templates: Its `templates.parquet`; None if it compared whole instructions.
     """
 
     train: Path
     validation: Path
+    templates: Path | None
 
 
 @dataclass(frozen=True)
@@ -34,9 +38,10 @@ class Rows:
     Attributes:
         row_ids: Shape (rows,).
         hashes: Two of each instruction, see `sides.hashes`, shape (rows, 2); equal only for equal instructions.
-        sets: The distinct n-gram sets of the instructions.
+        sets: The n-gram sets of the different instructions, without the phrases of templates.
         set_index: The index of each row's set, shape (rows,).
         counts: Rows of each file, shape (files,).
+        templates: The phrases of templates, see `templates.SCHEMA`.
     """
 
     row_ids: pl.Series
@@ -44,10 +49,18 @@ class Rows:
     sets: Sets
     set_index: I64
     counts: I64
+    templates: pa.Table
 
 
-def read(paths: Iterable[Path], ngram: int) -> Rows:
-    """Reads the instructions of files with `row_id` and `prompt`, in batches."""
+def read(kept: Sequence[Path], former: Former | None, ngram: int) -> Rows:
+    """Reads the instructions of the kept rows, then those of a former split, in batches.
+
+    Args:
+        kept: Files with `row_id` and `prompt`.
+        former: The split that the phrases of templates are taken over from; None to count them.
+        ngram: Words in an n-gram.
+    """
+    paths = [*kept, *((former.train, former.validation) if former else ())]
     row_ids = [pl.Series("row_id", [], pl.String)]
     hash_pairs = [np.empty((0, 2), np.uint64)]
     counts: list[int] = []
@@ -61,5 +74,11 @@ def read(paths: Iterable[Path], ngram: int) -> Rows:
                 counts[-1] += len(batch.texts)
                 yield batch.texts
 
-    sets, set_index = sets_of(texts(), ngram)
-    return Rows(pl.concat(row_ids), np.concatenate(hash_pairs), sets, set_index, np.array(counts, np.int64))
+    sequences, set_index = sequences_of(texts(), ngram)
+    if former is None:
+        phrases = templates.counted(kept, sequences, ngram, template_rows(sum(counts)))
+    else:
+        phrases = parquet.read(former.templates) if former.templates else templates.SCHEMA.empty_table()
+    sets = sets_of(sequences, ngram, templates.ngrams_of(phrases, ngram))
+    row_hashes = np.concatenate(hash_pairs)
+    return Rows(pl.concat(row_ids), row_hashes, sets, set_index, np.array(counts, np.int64), phrases)

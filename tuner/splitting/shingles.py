@@ -22,25 +22,18 @@ FREQUENCY_SHIFT = np.uint64(58)
 _MOST_BUCKETS = 1 << 25
 
 
-def sets_of(batches: Iterable[pl.Series], ngram: int) -> tuple[Sets, I64]:
-    """The n-gram sets of normalised texts.
+def sequences_of(batches: Iterable[pl.Series], ngram: int) -> tuple[Sets, I64]:
+    """The n-grams of normalised texts, in the order of the text.
 
     Args:
         batches: Normalised texts.
         ngram: Words in an n-gram; a shorter text is one n-gram, an empty one has none.
 
     Returns:
-        The distinct sets, and the index of each text's set, shape (texts,).
+        The sequences that differ, in order of first occurrence, and the index of each text's, shape (texts,).
     """
-    joined = ngrams.joined([ngrams.sets_of(split(texts), ngram) for texts in batches])
-    sets, index = _different(joined.values, joined.offsets)
-    buckets = 1 << max(10, min(int(sets.values.size).bit_length() + 1, _MOST_BUCKETS.bit_length() - 1))
-    _rare_first(sets.values, sets.offsets, np.zeros(buckets, np.uint32))
-    return sets, index
-
-
-def _different(values: U64, offsets: I64) -> tuple[Sets, I64]:
-    """The sets that differ, in order of first occurrence, in place; and the index of each text's."""
+    joined = ngrams.joined([ngrams.sequences_of(split(texts), ngram) for texts in batches])
+    values, offsets = joined.values, joined.offsets
     _, first, index = np.unique(_hashes(values, offsets), return_index=True, return_inverse=True)
     order = np.argsort(first)
     rank = np.empty_like(order)
@@ -49,6 +42,20 @@ def _different(values: U64, offsets: I64) -> tuple[Sets, I64]:
     ends = np.concatenate([[0], np.cumsum(np.diff(offsets)[first])]).astype(np.int64)
     _compact(values, offsets, first, ends)
     return Sets(values[: ends[-1]], ends), rank[index].astype(np.int64)
+
+
+def sets_of(sequences: Sets, ngram: int, templates: U64) -> Sets:
+    """The set of each sequence's own n-grams (`ngrams.own`), rare ones first.
+
+    Args:
+        sequences: As `sequences_of` makes them; overwritten.
+        ngram: Words in an n-gram.
+        templates: The n-grams of templates, sorted.
+    """
+    sets = ngrams.own(sequences, ngram, templates)
+    buckets = 1 << max(10, min(int(sets.values.size).bit_length() + 1, _MOST_BUCKETS.bit_length() - 1))
+    _rare_first(sets.values, sets.offsets, np.zeros(buckets, np.uint32))
+    return sets
 
 
 @njit(cache=True, nogil=True)
@@ -64,7 +71,7 @@ def _hashes(values: U64, offsets: I64) -> U64:
 
 @njit(cache=True, nogil=True)
 def _compact(values: U64, offsets: I64, chosen: I64, ends: I64) -> None:
-    """Moves the chosen sets, in ascending order, to the front, in place."""
+    """Moves the chosen sequences, in ascending order, to the front, in place."""
     for position in range(chosen.size):
         begin, to = offsets[chosen[position]], ends[position]
         for at in range(ends[position + 1] - to):

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tuner.artifacts import parquet
+from tuner.curation.columns.ngrams import template_rows
 from tuner.curation.metrics import Curated
 from tuner.errors import StageError
-from tuner.splitting import writing
-from tuner.splitting.check import check
+from tuner.splitting import templates, writing
+from tuner.splitting.check import check, miscounted
 from tuner.splitting.metrics import Overlap, SplitMetrics
 from tuner.splitting.placement import NEAR_OTHER_SIDE, Placement, place
 from tuner.splitting.rows import Former
@@ -26,7 +27,7 @@ MIN_ROWS = 2
 
 
 def split(kept: Sequence[Path], split: Split, former: Former | None, curated: Curated, folder: Path) -> SplitMetrics:
-    """Writes `train.parquet`, `validation.parquet` and `left_out.parquet` from the kept rows.
+    """Writes `train.parquet`, `validation.parquet`, `left_out.parquet` and `templates.parquet` from the kept rows.
 
     Args:
         kept: Files with `row_id`, `prompt`, `completion` and `messages`, at least one.
@@ -36,20 +37,23 @@ def split(kept: Sequence[Path], split: Split, former: Former | None, curated: Cu
         folder: Where to write.
 
     Raises:
-        StageError: If either side would have fewer than 2 rows, if the former split itself leaks, or if the written
-            files leak.
+        StageError: If either side would have fewer than 2 rows, if the former split itself leaks, if the written files
+            leak, or if templates were miscounted.
     """
     placement = place(kept, former, split)
     if min(placement.count(TRAIN), placement.count(VALIDATION)) < MIN_ROWS:
         raise StageError(shortage(curated, placement))
     writing.write(kept, placement, folder)
     parquet.write(placement.left_out, folder / "left_out.parquet")
+    phrases = folder / templates.FILE
+    parquet.write(placement.templates, phrases)
     paths = [folder / f"{name}.parquet" for name in SIDES]
-    overlap = check(paths[TRAIN], paths[VALIDATION], split.similarity, split.ngram)
-    if overlap.exact_overlap or overlap.near_overlap:
+    overlap = check(paths[TRAIN], paths[VALIDATION], split.similarity, split.ngram, phrases)
+    wrong = 0 if former else miscounted(paths, phrases, split.ngram, template_rows(placement.sides.size))
+    if overlap.exact_overlap or overlap.near_overlap or wrong:
         for path in paths:
             path.unlink()
-        raise StageError(_leak(overlap))
+        raise StageError(_problem(overlap, wrong))
     clusters = placement.cluster_sizes[placement.cluster_sizes > 1]
     return SplitMetrics(
         train=placement.count(TRAIN),
@@ -85,8 +89,10 @@ def shortage(curated: Curated, placement: Placement) -> str:
     return f"{line}. Raise generation.rows, relax curation or change split.validation"
 
 
-def _leak(overlap: Overlap) -> str:
-    row, other = overlap.example or ("", "")
+def _problem(overlap: Overlap, miscounted: int) -> str:
+    if not overlap.example:
+        return f"split: {miscounted:,} phrases of templates were miscounted; the split was discarded"
+    row, other = overlap.example
     return (
         f"split: the leak check found {overlap.exact_overlap:,} validation rows equal to and {overlap.near_overlap:,} "
         f"near training rows, such as {row} and {other}; the split was discarded"

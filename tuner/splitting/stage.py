@@ -15,6 +15,7 @@ def _parts(parts: Parts) -> Iterator[Part]:
 
 
 def _work(work: Work) -> SplitMetrics:
+    from tuner.splitting import templates
     from tuner.splitting.split import Former, split
 
     curated = work.manifest("rows")
@@ -25,13 +26,16 @@ def _work(work: Work) -> SplitMetrics:
         earlier = work.store.find("split", settings.former)
         if earlier is None:
             raise InputError(f"split.former: there is no split {settings.former[:12]}... in {work.store.url}")
-        former = Former(*(work.store.fetch(earlier, f"{side}.parquet") for side in ("train", "validation")))
+        train, validation = (work.store.fetch(earlier, f"{side}.parquet") for side in ("train", "validation"))
+        # Splits before version 4 have no such file, for they compared whole instructions.
+        has_templates = any(file.name == templates.FILE for file in earlier.files)
+        former = Former(train, validation, work.store.fetch(earlier, templates.FILE) if has_templates else None)
     return split(kept, settings, former, Curated.read(curated), work.folder)
 
 
 SPLIT = Stage(
     "split",
-    3,
+    4,
     SplitMetrics,
     _parts,
     _work,

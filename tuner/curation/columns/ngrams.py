@@ -71,37 +71,55 @@ def template_rows(rows: int) -> int:
 
 
 def without_templates(sequences: Sets, ngram: int, least: int) -> Sets:
-    """The set of each text's own n-grams: those of whose words more than half are in no phrase of a template.
+    """The set of each text's `own` n-grams, beyond the `templates` of these texts; arguments as there."""
+    return own(sequences, ngram, templates(sequences, least)[0])
 
-    A phrase that at least `least` texts have is a template's. So texts under one task description are compared by what
-    is asked in each. A text without own n-grams is compared whole: it is the template itself, or differs from it by two
-    words in five at most.
+
+def templates(sequences: Sets, least: int) -> tuple[Numbers, I64]:
+    """The n-grams that at least `least` texts have, which are templates': sorted, and how many texts have each.
 
     Args:
-        sequences: As `sequences_of` makes them; overwritten.
-        ngram: Words in an n-gram.
+        sequences: As `sequences_of` makes them.
         least: At most 255.
     """
     buckets = 1 << min(max(int(sequences.offsets[-1]).bit_length() + 3, 16), 27)
     counts = np.zeros(buckets, np.uint8)
     _count(sequences.values[: sequences.offsets[-1]], counts)
-
-    def frequent(values: Numbers) -> Flags:
-        return counts[values & values.dtype.type(buckets - 1)] >= least
-
+    mask = sequences.values.dtype.type(buckets - 1)
     # Counts of a bucket only choose what is counted exactly.
-    chosen = [_keys(owners, values, frequent(values)) & _VALUE for values, owners in _blocks(sequences)]
+    chosen = [_keys(owners, values, counts[values & mask] >= least) & _VALUE for values, owners in _blocks(sequences)]
     numbers, times = np.unique(np.concatenate([np.empty(0, np.uint64), *chosen]), return_counts=True)
-    templates = numbers[times >= least].astype(sequences.values.dtype)
+    return numbers[times >= least].astype(sequences.values.dtype), times[times >= least]
 
-    def own(values: Numbers, owners: I64) -> Flags:
-        shared = frequent(values)
-        candidates = values[shared]
-        at = np.minimum(np.searchsorted(templates, candidates), max(templates.size - 1, 0))
-        shared[shared] = templates[at] == candidates if templates.size else False
-        return _beyond(shared, owners, ngram)
 
-    return _distinct(sequences, own)
+def own(sequences: Sets, ngram: int, of_templates: Numbers) -> Sets:
+    """The set of each text's own n-grams: those of whose words more than half are in no phrase of a template.
+
+    So texts under one task description are compared by what is asked in each. A text without own n-grams is compared
+    whole: it is the template itself, or differs from it by two words in five at most.
+
+    Args:
+        sequences: As `sequences_of` makes them; overwritten.
+        ngram: Words in an n-gram.
+        of_templates: The n-grams of templates, sorted.
+    """
+    is_template = member(of_templates)
+    return _distinct(sequences, lambda values, owners: _beyond(is_template(values), owners, ngram))
+
+
+def member(numbers: Numbers) -> Callable[[Numbers], Flags]:
+    """Tells which of some values are among sorted numbers; most that are not are known by their lower bits."""
+    mask = numbers.dtype.type((1 << max(numbers.size.bit_length() + 4, 16)) - 1)
+    known = np.zeros(int(mask) + 1, np.bool_)
+    known[numbers & mask] = True
+
+    def among(values: Numbers) -> Flags:
+        found = known[values & mask]
+        candidates = values[found]
+        found[found] = numbers[np.minimum(np.searchsorted(numbers, candidates), numbers.size - 1)] == candidates
+        return found
+
+    return among
 
 
 def joined(pieces: list[Sets], bits: int = MOST_BITS) -> Sets:

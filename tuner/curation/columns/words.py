@@ -83,8 +83,8 @@ def split_by(texts: pl.Series, by_byte: Bytes, kinds: Bytes) -> tuple[Words, I64
     return Words(hashes, lengths, ends), stops
 
 
-def beginnings(texts: pl.Series, number: int) -> pl.Series:
-    """The first words of every text, so many of them or fewer, as written."""
+def beginnings(texts: pl.Series, number: int | I64) -> pl.Series:
+    """The first words of every text, so many of them (of all alike or of each) or fewer, as written."""
     words, stops = split_by(texts, _BY_BYTE, KINDS)
     data, begins = utf8(texts)
     last = words.offsets[:-1] + np.minimum(words.counts, number) - 1
