@@ -17,6 +17,7 @@ from tuner.export import card, sections
 from tuner.export.distributions import QUANTILES, measure
 from tuner.export.licences import OWN, of_generator
 from tuner.owndata.metrics import FileCuration, SourceFile
+from tuner.splitting.metrics import Overlap, SplitMetrics
 
 DIVERSITY = Diversity(
     kept=3,
@@ -201,3 +202,9 @@ def test_the_recipe_can_be_read_back(folder):
     text = card.of_own_data(Path("mine.jsonl"), curation, CURATED, folder)
     recipe = yaml.safe_load(text.split("```yaml\n")[1].split("\n```")[0])
     assert Curation.model_validate(recipe["curation"]) == curation
+
+
+@pytest.mark.parametrize(("number", "said"), [(0, False), (1234, True)])
+def test_what_weighs_nothing_in_the_split_is_said(number, said):
+    lines = sections.split(hollow(SplitMetrics, check=hollow(Overlap, ngram=5, template_ngrams=number)))
+    assert ("1,234 phrases of 5 words, weighs nothing" in "\n".join(lines)) is said

@@ -1,6 +1,8 @@
 """The next round follows from the runs in the store; old rows keep their side of the split."""
 
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,6 +10,8 @@ from tests.present import present
 from tests.regeneration.conftest import Complete
 from tuner import loading, runs
 from tuner.artifacts import aliases, parquet
+from tuner.artifacts.fingerprint import Spec
+from tuner.artifacts.manifest import Manifest
 from tuner.artifacts.store import Store
 from tuner.curation.metrics import Curated
 from tuner.lineage import lineage
@@ -32,8 +36,12 @@ def done(
     return run.name
 
 
+def split_of(store: Store, recipe: Recipe) -> Manifest:
+    return present(store.find("split", planned(recipe).one("split").fingerprint))
+
+
 def sides(store: Store, recipe: Recipe) -> dict[str, set[str]]:
-    split = present(store.find("split", planned(recipe).one("split").fingerprint))
+    split = split_of(store, recipe)
     return {
         side: set(parquet.read(store.fetch(split, f"{side}.parquet"))["row_id"].to_pylist())
         for side in ("train", "validation", "left_out")
@@ -114,11 +122,31 @@ def test_old_rows_keep_their_sides_and_new_rows_are_added(store: Store, grown: t
     before, after = sides(store, first), sides(store, second)
     assert before["train"] < after["train"]
     assert before["validation"] < after["validation"]
-    split = SplitMetrics.read(present(store.find("split", planned(second).one("split").fingerprint)))
+    split = SplitMetrics.read(split_of(store, second))
     assert split.former_rows == len(before["train"]) + len(before["validation"])
+    templates = [parquet.read(store.fetch(split_of(store, recipe), "templates.parquet")) for recipe in (first, second)]
+    assert templates[0] == templates[1]
     # Three rows are rejected as duplicates: two of the second round, one of the first.
     curated = Curated.read(present(store.find("curate", planned(second).one("curate").fingerprint)))
     assert (curated.rows, curated.kept) == (160, 157)
+
+
+def test_a_former_split_that_compared_whole_instructions_has_no_templates(
+    store: Store, grown: tuple[Recipe, Recipe, str], complete: Complete
+) -> None:
+    first, second, _ = grown
+    current = split_of(store, first)
+
+    def earlier(folder: Path) -> dict[str, Any]:
+        for name in ("train.parquet", "validation.parquet"):
+            shutil.copyfile(store.fetch(current, name), folder / name)
+        return current.metrics
+
+    former = store.build(Spec("split", 3, {}, {}), earlier).fingerprint
+    third = changed(second, f"split.former={former}")
+    complete(third, until="split")
+    assert sides(store, first)["train"] < sides(store, third)["train"]
+    assert parquet.read(store.fetch(split_of(store, third), "templates.parquet")).num_rows == 0
 
 
 def test_lineage_leads_from_a_row_to_the_shard_of_its_round(store: Store, grown: tuple[Recipe, Recipe, str]) -> None:

@@ -93,9 +93,9 @@ def test_the_bar_of_the_most_frequent_opening_has_length_one():
     ]
 
 
-def split(exact=0, near=0, **counts):
+def split(exact=0, near=0, templates=0, **counts):
     check = Overlap(
-        exact_overlap=exact, near_overlap=near, similarity=0.5, ngram=5, template_ngrams=0, pairs_compared=1234
+        exact_overlap=exact, near_overlap=near, similarity=0.5, ngram=5, template_ngrams=templates, pairs_compared=1234
     )
     return hollow(SplitMetrics, check=check, **counts)
 
@@ -109,6 +109,13 @@ def test_a_split_without_leaks_is_described():
     ]
     assert "no held-out row equals a training instruction" in lines[3]
     assert "1,234 pairs shared enough to be compared" in lines[3]
+
+
+@pytest.mark.parametrize(("templates", "phrases"), [(1, "1 phrase"), (1234, "1,234 phrases")])
+def test_phrases_of_templates_are_reported(templates, phrases):
+    sentence = f"Task descriptions weigh nothing: {phrases} that very many instructions share."
+    assert variety.split_summary(split(templates=templates))[-1].endswith(f" {sentence}")
+    assert "Task descriptions" not in variety.split_summary(split())[-1]
 
 
 @pytest.mark.parametrize(("exact", "near"), [(2, 0), (0, 1)])

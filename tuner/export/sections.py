@@ -92,6 +92,11 @@ def split(divided: SplitMetrics) -> Lines:
             f"{divided.left_out:,} more stand on neither: they are near to rows of an earlier split on the side "
             "that they do not fall on."
         )
+    if check.template_ngrams:
+        lines.append(
+            f"What very many instructions share, {check.template_ngrams:,} phrases of {check.ngram} words, weighs "
+            "nothing: rows under one task description are near only if what each adds to it is."
+        )
     return [
         *lines,
         "",

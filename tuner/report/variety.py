@@ -64,11 +64,13 @@ def split_summary(split: SplitMetrics) -> list[str]:
 def _checked(check: Overlap) -> str:
     exact, near = check.exact_overlap, check.near_overlap
     warning = "The split leaks. " if exact or near else ""
+    phrases = f"{count(check.template_ngrams)} phrase{'s' if check.template_ngrams > 1 else ''}"
+    templates = f" Task descriptions weigh nothing: {phrases} that very many instructions share."
     return (
         f"{warning}The written files were read back and checked by other code than made them: the instruction of "
         f"{_rows(exact)} equals a training instruction, and that of {_rows(near)} is near to one (Jaccard similarity "
         f"of word {check.ngram}-grams of {check.similarity:g} or more; {count(check.pairs_compared)} pairs shared "
-        "enough to be compared)."
+        f"enough to be compared).{templates if check.template_ngrams else ''}"
     )
 
 

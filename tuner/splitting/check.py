@@ -62,9 +62,6 @@ def check(train: Path, validation: Path, similarity: float, ngram: int, template
             if text in texts:
                 equal.setdefault(text, row_id)
         batch_grams, batch_owners, batch_sizes = _ngrams(batch["text"], ngram, phrases)
-        # Sorted keys are looked up several times as fast.
-        order = np.argsort(batch_grams)
-        batch_grams, batch_owners = batch_grams[order], batch_owners[order]
         at = np.minimum(np.searchsorted(vocabulary, batch_grams), max(vocabulary.size - 1, 0))
         known = vocabulary[at] == batch_grams if vocabulary.size else np.zeros(batch_grams.size, np.bool_)
         train_ids.append(at[known])
@@ -113,7 +110,7 @@ def miscounted(rows: Sequence[Path], templates: Path, ngram: int, least: int) ->
         hashes = _parted(batch["text"]).hash(seed=11)
         new = hashes.is_first_distinct() & ~hashes.is_in(seen.implode())
         seen = pl.concat([seen, hashes.filter(new)])
-        some = np.sort(_ngrams(batch["text"].filter(new), ngram, _NONE)[0])
+        some, *_ = _ngrams(batch["text"].filter(new), ngram, _NONE)
         grams.append(np.split(some, np.searchsorted(some, _PARTS)))
     counted = [_NONE]
     for part in zip(*grams, strict=True):
@@ -144,7 +141,8 @@ def _read(path: Path) -> Iterator[pl.DataFrame]:
 def _ngrams(texts: pl.Series, ngram: int, templates: _U64) -> tuple[_U64, _I64, _I64]:
     """The distinct own n-grams of every text: their hashes, the text that each belongs to, and the count per text.
 
-    The hash of an n-gram is the sum of its words' hashes, each times an odd factor that depends on its position.
+    Sorted by hash: sorted keys are looked up several times as fast. The hash of an n-gram is the sum of its words'
+    hashes, each times an odd factor that depends on its position.
     """
     parted = _parted(texts)
     filled = parted.set(parted == "", None).str.split(" ")
@@ -168,9 +166,12 @@ def _ngrams(texts: pl.Series, ngram: int, templates: _U64) -> tuple[_U64, _I64, 
         longer = counts[short] > step
         short_grams[longer] += words[begins[short[longer]] + step] * factor
     grams, owners = np.concatenate([rolling[inside], short_grams]), np.concatenate([owners[inside], short])
-    distinct = pl.DataFrame({"owner": owners, "gram": grams}).unique()
-    owners = distinct["owner"].to_numpy()
-    return distinct["gram"].to_numpy(), owners, np.bincount(owners, minlength=counts.size)
+    # Repeats within a text become neighbours, in a third of the time that Polars' `unique` takes.
+    order = np.argsort(grams, kind="stable")
+    grams, owners = grams[order], owners[order]
+    first = (np.diff(grams, prepend=~grams[:1]) != 0) | (np.diff(owners, prepend=-1) != 0)
+    grams, owners = grams[first], owners[first]
+    return grams, owners, np.bincount(owners, minlength=counts.size)
 
 
 def _own(inside: _Flags, templates: _Flags, owners: _I64, ngram: int) -> _Flags:
