@@ -26,7 +26,7 @@ def components(sets: Sets, similarity: float) -> I64:
     """Finds the components.
 
     Args:
-        sets: Distinct sets.
+        sets: The sets; equal ones are near.
         similarity: The Jaccard similarity from which two sets are near.
 
     Returns:
