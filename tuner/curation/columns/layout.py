@@ -33,7 +33,7 @@ def unfinished(texts: pl.Series) -> Flags:
     Returns:
         Shape (texts,).
     """
-    return _unfinished(*utf8(texts))
+    return _unfinished(*utf8(texts), texts.str.contains("```", literal=True).to_numpy())
 
 
 def closed(texts: pl.Series) -> Flags:
@@ -65,14 +65,14 @@ def _closed(data: Bytes, offsets: I64) -> Flags:
 
 
 @njit(cache=True, nogil=True)
-def _unfinished(data: Bytes, offsets: I64) -> Flags:
+def _unfinished(data: Bytes, offsets: I64, fenced: Flags) -> Flags:
     flags = np.zeros(offsets.size - 1, np.bool_)
     for text in range(offsets.size - 1):
         begin = offsets[text]
         end = trimmed(data, begin, offsets[text + 1])
         if end - begin <= SIGNS or _ends_on_fence(data, begin, end):
             continue
-        flags[text] = _ends_open(data, begin, end) or _ends_fenced(data, begin, offsets[text + 1])
+        flags[text] = _ends_open(data, begin, end) or (fenced[text] and _ends_fenced(data, begin, offsets[text + 1]))
     return flags
 
 

@@ -104,6 +104,8 @@ _OPEN_END = r"(?:,|[\[{]|(?:\A|[^:])\(|\b(?:the|an|and|because|your|my))\s*\z"
 # The sentence that ends in a colon. A task of three words or more announces its material, unless that is quoted, or
 # comes before: above the last line, or after another colon. 'Answer:' announces nothing.
 _COLON_END = r"(?:\A|[.?!\n])\s*([^.?!\n]*):\*{0,2}\s*\z"
+# The last character of what matches one of the two, found fast.
+_ANY_END = r"[,\[{(:*denry]\s*\z"
 _QUOTES = r"[\"`\x{201c}\x{201d}\x{ab}\x{bb}]|(?:\s|\A)['\x{2018}]"
 _NEEDS = (
     rf"(?i)\A\s*{_LEAD}(?:analy[sz]e|answer|arrange|calculate|categori[sz]e|classify|complete|convert|correct|edit|evaluate"
@@ -125,12 +127,16 @@ def is_answer(instructions: pl.Series) -> Flags:
     Args:
         instructions: As they were written, shape (texts,).
     """
-    material = has(instructions, _MATERIAL) & ~has(instructions, _TROUBLE)
+    begins = has(instructions, f"{_ANSWER}|{_MATERIAL}|{_POINTS}")
+    return where(begins, instructions, _begins_as_answer) | has_solution(instructions)
+
+
+def _begins_as_answer(texts: pl.Series) -> Flags:
+    material = where(has(texts, _MATERIAL), texts, lambda some: ~has(some, _TROUBLE))
     return (
-        where(has(instructions, _ANSWER), instructions, lambda texts: ~asks_behind(texts))
-        | has_solution(instructions)
-        | where(material, instructions, lambda texts: ~(_asks(texts) | has(texts, _FIRST_PERSON)))
-        | where(has(instructions, _POINTS), instructions, lambda texts: ~_asks(texts, _PARAGRAPH_REQUESTS))
+        where(has(texts, _ANSWER), texts, lambda some: ~asks_behind(some))
+        | where(material, texts, lambda some: ~(_asks(some) | has(some, _FIRST_PERSON)))
+        | where(has(texts, _POINTS), texts, lambda some: ~_asks(some, _PARAGRAPH_REQUESTS))
     )
 
 
@@ -141,8 +147,10 @@ def is_assistant(instructions: pl.Series, normal_instructions: pl.Series) -> Fla
         instructions: As they were written, shape (texts,).
         normal_instructions: The same, normalised.
     """
-    return has(normal_instructions, _TALK) | where(
-        has(normal_instructions, rf"\b{_HELP}"),
+    # What matches _TALK contains _HELP behind a blank or at its beginning.
+    helps = has(normal_instructions, rf"\b{_HELP}")
+    return where(helps, normal_instructions, lambda texts: has(texts, _TALK)) | where(
+        helps,
         instructions,
         lambda texts: ~(_asks(texts) | has(texts, _BEGINS_WITH_REQUEST) | has(texts, r"\b[Mm]y\b")),
     )
@@ -157,13 +165,21 @@ def is_fragment(instructions: pl.Series) -> Flags:
     Args:
         instructions: As they were written, shape (texts,).
     """
-    ends = instructions.str.tail(_TAIL)
-    return (
-        (has(instructions, _CLOSING) & ~has(instructions, _SMILEY))
-        | where(has(ends, _OPEN_END), instructions, lambda texts: ~has(texts, _CONTINUES))
-        | where(has(instructions, _REST) & has(ends, _SENTENCE_END), instructions, lambda texts: ~_asks(texts))
-        | where(has(instructions, _COLON_END), instructions, _announces)
+    return where(has(instructions, f"{_CLOSING}|{_REST}"), instructions, _begins_inside) | where(
+        has(instructions, _ANY_END), instructions, _ends_inside
     )
+
+
+def _begins_inside(texts: pl.Series) -> Flags:
+    rest = where(has(texts, _REST), texts, lambda some: has(some.str.tail(_TAIL), _SENTENCE_END))
+    return where(has(texts, _CLOSING), texts, lambda some: ~has(some, _SMILEY)) | where(
+        rest, texts, lambda some: ~_asks(some)
+    )
+
+
+def _ends_inside(texts: pl.Series) -> Flags:
+    is_open = has(texts.str.tail(_TAIL), _OPEN_END)
+    return where(is_open, texts, lambda some: ~has(some, _CONTINUES)) | where(has(texts, _COLON_END), texts, _announces)
 
 
 def _announces(texts: pl.Series) -> Flags:

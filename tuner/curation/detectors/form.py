@@ -65,6 +65,11 @@ _AS_AN_AI = rf"{_B}as an ai(?: (?:(?:large )?language )?(?:model|assistant|chatb
 _I_AS_AN_AI = rf"{_AS_AN_AI}(?:[.;:!?)]|\z|,? (?:i|my|it|there|we){_B})"
 _AS_AN_AI_I = rf"{_AS_AN_AI}(?:[,.;:!?)]|\z| (?:i|my){_B})"
 _NOT = rf"(?: (?:can{_A}t|cannot|can not|won{_A}t|will not|am unable to|am not able to)|{_A}m (?:unable|not able) to)"
+# Words of every apology and refusal. What is quoted becomes a blank, so that a word may also stand behind its mark.
+_SPEAKS = (
+    rf"can{_A}t|cannot|won{_A}t|don{_A}t|unable|(?:can|will|am|{_A}m|do) not|[\"`\x{{201d}}]not|declin|refus"
+    r"|guidelines|programming|policies|sorry,|apologi[sz]e,|an ai|[\"`\x{201d}]ai"
+)
 # What a response does not say in its own voice, and what is no refusal.
 _QUOTED = (
     r"(?s:```.*?(?:```|\z))|`[^`]*`|\"[^\"]*(?:\"|\z)|\x{201c}[^\x{201d}]*(?:\x{201d}|\z)"
@@ -153,30 +158,31 @@ def check(batch: Batch, form: Form) -> Findings:
     asked, answered = batch.instruction_words.counts, batch.response_words.counts
     fewest, most = form.instruction_words
     least, longest = form.response_words
-    is_conversation = leaks.is_conversation(batch.normal_instruction)
     turns = leaks.has_turns(batch.instruction) | leaks.has_turns(batch.response)
-    about = leaks.is_about_templates(batch.normal_instruction)
     english = is_english(batch)
     heads = _own_voice(batch.normal_response)
-    tools = where(has(heads, "function|external|capabilit"), heads, lambda some: has(some, _OWN_TOOLS))
+    spoken = {
+        "response_pattern": _response_pattern(batch, heads, english),
+        "refusal": english & _refuses(batch, heads),
+        "unasked_ai": english & _names_itself(batch),
+    }
+    tools = where(np.logical_or.reduce([*spoken.values()]), batch.normal_response, _names_tools)
     whole = {
         "short_instruction": asked < fewest,
         "long_instruction": asked > most,
         "short_response": answered < least,
         "long_response": answered > longest,
-        "leaked_template": leaks.has_tokens(batch.instruction, about)
-        | leaks.has_tokens(batch.response, about)
-        | (turns & ~is_conversation),
+        "leaked_template": leaks.has_tokens(batch.instruction, batch.normal_instruction)
+        | leaks.has_tokens(batch.response, batch.normal_instruction)
+        | where(turns, batch.normal_instruction, lambda texts: ~leaks.is_conversation(texts)),
         "instruction_is_answer": asking.is_answer(batch.instruction),
         "instruction_as_assistant": english & asking.is_assistant(batch.instruction, batch.normal_instruction),
         "instruction_is_fragment": asking.is_fragment(batch.instruction),
-        "instruction_pattern": _has_pattern(batch.normal_instruction, batch.normal_instruction, _I_AS_AN_AI, english),
-        "response_pattern": _response_pattern(batch, heads, english) & ~tools,
+        "instruction_pattern": _instruction_pattern(batch.normal_instruction, english),
+        **{name: flags & ~tools for name, flags in spoken.items()},
         "response_repeats_instruction": where(
             repeats(batch), batch.normal_instruction, lambda texts: ~has(texts, _AGAIN)
         ),
-        "refusal": english & _refuses(batch, heads) & ~tools,
-        "unasked_ai": english & _names_itself(batch) & ~tools,
         "unfinished_response": layout.unfinished(batch.response),
         "not_ascii": _is_foreign(batch),
     }
@@ -210,19 +216,32 @@ def empty(batch: Batch) -> Findings:
 
 
 def _own_voice(normal_responses: pl.Series) -> pl.Series:
-    """The beginnings of responses without what is quoted, code or an idiom."""
+    """The beginnings of responses without what is quoted, code or an idiom; empty where nothing of interest is said."""
     heads = normal_responses.str.head(REFUSED_WITHIN)
-    marked = has(heads, _QUOTED)
-    return heads.zip_with(pl.Series(~marked), heads.str.replace_all(_QUOTED, " ")) if marked.any() else heads
+    speaking = has(heads, _SPEAKS)
+    nothing = pl.Series([""]).new_from_index(0, len(heads))
+    return nothing.scatter(np.flatnonzero(speaking), _unquoted(heads.filter(speaking)))
+
+
+def _unquoted(heads: pl.Series) -> pl.Series:
+    return heads.str.replace_all(_QUOTED, " ")
+
+
+def _names_tools(normal_responses: pl.Series) -> Flags:
+    """Which responses say at their beginning which tools they have."""
+    return has(_unquoted(normal_responses.str.head(REFUSED_WITHIN)), _OWN_TOOLS)
 
 
 def _refuses(batch: Batch, heads: pl.Series) -> Flags:
     """Which responses refuse at their beginning, shape (rows,)."""
     refusing = has(heads, _REFUSAL) | where(has(heads, _LIMITED), batch.normal_response, lambda texts: ~_helps(texts))
-    if refusing.any():
-        ordered = where(refusing, batch.normal_instruction, lambda texts: has(texts, _ORDERS_TEXT))
-        refusing &= ~ordered | has(heads, _OF_REQUEST)
-    return refusing
+    return refusing & ~_is_ordered(refusing, batch, heads)
+
+
+def _is_ordered(candidates: Flags, batch: Batch, heads: pl.Series) -> Flags:
+    """Which of these responses are texts that the instruction orders, and no refusal of that."""
+    ordered = where(candidates, batch.normal_instruction, lambda texts: has(texts, _ORDERS_TEXT))
+    return where(ordered, heads, lambda some: ~has(some, _OF_REQUEST))
 
 
 def _helps(normal_responses: pl.Series) -> Flags:
@@ -235,7 +254,7 @@ def _names_itself(batch: Batch) -> Flags:
     """Which responses name themselves an AI, outside quotation marks, although nothing was asked about it."""
 
     def outside_quotes(texts: pl.Series) -> Flags:
-        return has(texts.str.replace_all(_QUOTED, " "), _UNASKED)
+        return has(_unquoted(texts), _UNASKED)
 
     named = where(has(batch.normal_response, _UNASKED), batch.normal_response, outside_quotes)
     return where(named, batch.normal_instruction, lambda texts: ~has(texts, _ASKED))
@@ -246,18 +265,29 @@ def _response_pattern(batch: Batch, heads: pl.Series, english: Flags) -> Flags:
 
     An apology that goes on with an answer is none.
     """
-    pattern = (english & has(batch.normal_response, _BARE)) | _has_pattern(
-        batch.normal_response, heads, _AS_AN_AI_I, english
-    )
+    texts = batch.normal_response
+    bare = has(texts, f"{_BARE}|{_NO_LETTERS}")
+    greets = where(bare & english, texts, lambda some: has(some, _BARE))
+    pattern = greets | (english & _apologises(heads, _AS_AN_AI_I)) | where(bare, texts, _is_marks)
     if pattern.any():
-        bare = where(pattern, batch.normal_response, lambda texts: has(texts, f"{_BARE}|{_NO_LETTERS}"))
-        pattern &= ~where(bare, batch.normal_instruction, lambda texts: has(texts, f"{_ASKS_WORD}|{_ASKS_SIGN}"))
+        bare &= pattern
+        pattern &= ~where(bare, batch.normal_instruction, lambda some: has(some, f"{_ASKS_WORD}|{_ASKS_SIGN}"))
         # An apology may be what was ordered.
-        sorry = where(pattern, heads, lambda texts: has(texts, _SORRY) & ~has(texts, rf"{_B}ai{_B}"))
-        ordered = where(sorry, batch.normal_instruction, lambda texts: has(texts, _ORDERS_TEXT))
-        pattern &= ~ordered | has(heads, _OF_REQUEST)
-        pattern &= bare | where(pattern, batch.normal_response, lambda texts: ~_helps(texts))
+        sorry = where(pattern, heads, lambda some: has(some, _SORRY) & ~has(some, rf"{_B}ai{_B}"))
+        pattern &= ~_is_ordered(sorry, batch, heads)
+        pattern &= bare | where(pattern, texts, lambda some: ~_helps(some))
     return pattern
+
+
+def _instruction_pattern(texts: pl.Series, english: Flags) -> Flags:
+    """Which normalised instructions are only punctuation, or an assistant's apology."""
+    return (english & _apologises(texts, _I_AS_AN_AI)) | where(has(texts, _NO_LETTERS), texts, _is_marks)
+
+
+def _apologises(texts: pl.Series, as_an_ai: str) -> Flags:
+    return has(texts, f"{_CANNOT_ANSWER}|{_SORRY}") | where(
+        has(texts, "as an ai"), texts, lambda some: has(some, as_an_ai)
+    )
 
 
 def _is_foreign(batch: Batch) -> Flags:
@@ -267,9 +297,13 @@ def _is_foreign(batch: Batch) -> Flags:
     """
     if batch.wanted is None or not LATIN.issuperset(batch.wanted):
         return np.zeros(len(batch), np.bool_)
-    (asked, others_asked), (answered, others_answered) = letters(batch.instruction), letters(batch.response)
-    latin, other = asked + answered, others_asked + others_answered
-    foreign = latin < MIN_LATIN * (latin + other)
+    texts = batch.instruction, batch.response
+    beyond_ascii = [(text.str.len_bytes() != text.str.len_chars()).to_numpy() for text in texts]
+    foreign = np.logical_or(*beyond_ascii)
+    if foreign.any():
+        (asked, others_asked), (answered, others_answered) = (letters(text.filter(foreign)) for text in texts)
+        latin, other = asked + answered, others_asked + others_answered
+        foreign[foreign] = latin < MIN_LATIN * (latin + other)
     return where(foreign, batch.normal_instruction, lambda texts: ~has(texts, _FOREIGN))
 
 
@@ -297,14 +331,8 @@ def repeats(batch: Batch) -> Flags:
     return holds | (texts.select(begins).to_series().to_numpy() & long)
 
 
-def _has_pattern(texts: pl.Series, heads: pl.Series, as_an_ai: str, english: Flags) -> Flags:
-    """Which normalised texts are only punctuation, or an assistant's apology."""
-    flags = english & has(heads, f"{_CANNOT_ANSWER}|{_SORRY}|{as_an_ai}")
-    # In Python, since the Unicode versions of Rust and Python differ in what is a letter.
-    return flags | where(has(texts, _NO_LETTERS), texts, _is_marks)
-
-
 def _is_marks(texts: pl.Series) -> Flags:
+    # In Python, since the Unicode versions of Rust and Python differ in what is a letter.
     return np.array([not any(character.isalnum() for character in text) for text in texts], np.bool_)
 
 

@@ -20,6 +20,11 @@ _TOKENS = (
     r"|\[/?INST\]|<</?SYS>>|\[/?(?:AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|SYSTEM_PROMPT)\]"
     r"|<(?:start|end)_of_turn>"
 )
+# Each of these, of the headings below and `</s>` contains one of these plain strings, which are found fast.
+_MARKS = (
+    r"<\||<\x{ff5c}|\[/?INST|<</?SYS|\[/?AVAILABLE|\[/?TOOL|\[/?SYSTEM|<start_of|<end_of|</s>"
+    "|### ?(?:Instruction|Response|Human|Assistant|User)"
+)
 # Alpaca and the first Vicuna.
 _HEADINGS = r"(?m:^[ \t]*### ?(?:Instruction|Response|Human|Assistant|User) ?:)"
 # A turn: `Assistant: ...`, also bold, at the beginning of a line. `User:` heads many a list of fields, so it has to
@@ -32,8 +37,11 @@ _TURN = (
 # If decoding drops special tokens, the role between them stays, after the end of a sentence. Each pair is the end of
 # the sentence and the role; `self.model` and `!user` are code.
 _NAMED = (r"[\w)\"'][?!]", r"(?:assistant|user|model|system)(?m:\r?$)"), (r"[a-z)]\.", r"assistant(?m:\r?$)")
-# Each of these contains one of these plain strings, which are found fast.
-_NAMES = "Human|HUMAN|Assistant|ASSISTANT|User|USER|assistant|[?!](?:user|model|system)"
+# Each of these contains one of these, which are found fast.
+_NAMES = (
+    r"(?:Human|HUMAN|Assistant|ASSISTANT|User|USER)(?: [0-9])?\*{0,2}:"
+    r"|assistant(?m:\r?$)|[?!](?:user|model|system)(?m:\r?$)"
+)
 # An instruction about a conversation may contain turns.
 _CONVERSATION = (
     r"\b(?:conversations?|dialogs?|dialogues?|transcripts?|role-?play\w*|chat (?:log|history)|screenplays?"
@@ -100,20 +108,21 @@ _PLAIN_STEPS = r"[^:\s]", r"[ \t]*\r?\n[ \t]*\r?\n\s*\*{0,2}Step 1\*{0,2} ?:"
 _SHOWN_OR_TITLE = re.compile(re.sub(r"\\x\{([0-9a-f]{4})\}", r"\\u\1", f"{_SHOWN}|{_TITLE}"))
 
 
-def has_tokens(texts: pl.Series, about: Flags) -> Flags:
+def has_tokens(texts: pl.Series, normal_instructions: pl.Series) -> Flags:
     """Which texts contain a token or heading of a template that is not shown as code or quoted, shape (texts,).
 
     `</s>` is one too, unless there is an `<s>`, which makes both HTML.
 
     Args:
         texts: As they were written, shape (texts,).
-        about: Which rows are about templates, so that only a token at an end of a text is a leak, shape (texts,).
+        normal_instructions: The instructions of their rows, normalised; where one is about templates, only a token at
+            an end of a text is a leak.
     """
-    found = _any_token(texts)
+    found = where(has(texts, _MARKS), texts, _any_token)
     if found.any():
         bare = _bare(texts.filter(found))
         at_end = has(bare, rf"\A\s*(?:{_TOKENS})|(?:{_TOKENS}|</s>)\s*\z")
-        found[found] = _any_token(bare) & (~about[found] | at_end)
+        found[found] = _any_token(bare) & (~is_about_templates(normal_instructions.filter(found)) | at_end)
     return found
 
 
@@ -146,7 +155,8 @@ def has_solution(instructions: pl.Series) -> Flags:
     Several lines that begin with `Answer:` are examples of a task; an empty one asks for the answer.
     """
     answer = f"\n{_ANSWER}"
-    answered = (instructions.str.count_matches(answer) == 1).to_numpy() & has(instructions, answer + r"\s*[^\s*]")
+    filled = has(instructions, answer + r"\s*[^\s*]")
+    answered = where(filled, instructions, lambda texts: (texts.str.count_matches(answer) == 1).to_numpy())
     steps = where(has(instructions, _ANY_STEP), instructions, _has_steps)
     return where(steps, instructions, lambda texts: ~_is_judged(texts)) | where(
         answered, instructions, lambda texts: ~_is_given(texts)
