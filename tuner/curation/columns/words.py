@@ -17,7 +17,7 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
-from tuner.curation.columns.characters import ALONE, KINDS, LOOK, MARK, OTHER, WHITE, Bytes, character
+from tuner.curation.columns.characters import ALONE, KINDS, LETTER, LOOK, MARK, OTHER, WHITE, Bytes, character
 
 U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]
@@ -34,6 +34,9 @@ _CLASSES[[0xC2, 0xE1, 0xE2, 0xE3]] = 2
 _BY_BYTE = _CLASSES.copy()
 _BY_BYTE[[0xE0, *range(0xE4, 0xEB), 0xEF, 0xF0]] = LOOK
 _LOWER = np.frombuffer(bytes(range(256)).lower(), np.uint8)
+# What each byte is folded to; a character of the first bytes of possible white space, and zero, is looked up.
+_BLANK, _LOOK_UP = np.uint8(32), np.uint8(0)
+_FOLDED = np.choose(_CLASSES, (_LOWER, _BLANK, _LOOK_UP)).astype(np.uint8)
 _NOTHING = bytes(1)
 _S27, _S30, _S31 = np.uint64(27), np.uint64(30), np.uint64(31)
 
@@ -182,63 +185,44 @@ def trimmed(data: Bytes, begin: int, end: int) -> int:
 def _split(data: Bytes, offsets: I64, by_byte: Bytes, kinds: Bytes, located: bool) -> tuple[U64, I32, I64, I64]:
     """The hash, length in characters and, if wanted, end in bytes of every word; and where each text's words begin."""
     texts = offsets.size - 1
-    # A word ends before a byte that parts words, before a character that may be a word itself, or with its text.
-    most = texts
-    for at in range(offsets[0], offsets[texts]):
-        kind = by_byte[data[at]]
-        most += (kind == WHITE) + 2 * ((kind == LOOK) & (data[at] >= 0xC0))
+    # A word takes two bytes with what parts it from the next, the last of a text one. Memory is taken as it is filled.
+    most = (offsets[texts] - offsets[0]) // 2 + texts
     hashes, lengths = np.empty(most, np.uint64), np.empty(most, np.int32)
     stops = np.empty(most if located else 0, np.int64)
     ends = np.zeros(texts + 1, np.int64)
     word = 0
     for text in range(texts):
         at, end = offsets[text], offsets[text + 1]
-        value, length = _OFFSET, 0
         while at < end:
-            byte = data[at]
-            kind, step = np.int64(by_byte[byte]), 1
-            if kind == LOOK:
-                kind, width = character(data, at, end, kinds)
-                if kind == ALONE:
-                    if length:
-                        hashes[word], lengths[word] = mix(value), length
-                        if located:
-                            stops[word] = at
-                        word += 1
-                    value, length = _OFFSET, 0
-                    stop = _clung(data, at + width, end, kinds)
-                    for place in range(at, stop):
-                        value = (value ^ np.uint64(data[place])) * _PRIME
-                        length += data[place] & 0xC0 != 0x80
-                    hashes[word], lengths[word] = mix(value), length
-                    if located:
-                        stops[word] = stop
-                    word += 1
-                    value, length, at = _OFFSET, 0, stop
+            value, length, kind, width = _OFFSET, 0, LETTER, 1
+            while at < end:
+                byte = data[at]
+                kind = np.int64(by_byte[byte])
+                if kind == LETTER:  # most bytes
+                    value = (value ^ np.uint64(byte)) * _PRIME  # FNV-1a
+                    length += byte & 0xC0 != 0x80  # the first byte of a character
+                    at += 1
                     continue
-                if kind == WHITE:
-                    step = width
-                else:  # up to its last byte; each of them alone would be looked up as another character
-                    length += width > 1
-                    for place in range(at, at + width - 1):
-                        value = (value ^ np.uint64(data[place])) * _PRIME
-                    at += width - 1
-                    byte = data[at]
-            if kind != WHITE:
-                value = (value ^ np.uint64(byte)) * _PRIME  # FNV-1a
-                length += byte & 0xC0 != 0x80  # the first byte of a character
-            elif length:
+                width = 1
+                if kind == LOOK:
+                    kind, width = character(data, at, end, kinds)
+                if kind == WHITE or (kind == ALONE and length):
+                    break
+                if kind == ALONE:
+                    width = _clung(data, at + width, end, kinds) - at
+                for place in range(at, at + width):
+                    value = (value ^ np.uint64(data[place])) * _PRIME
+                    length += data[place] & 0xC0 != 0x80
+                at += width
+                if kind == ALONE:
+                    break
+            if length:
                 hashes[word], lengths[word] = mix(value), length
                 if located:
                     stops[word] = at
                 word += 1
-                value, length = _OFFSET, 0
-            at += step
-        if length:
-            hashes[word], lengths[word] = mix(value), length
-            if located:
-                stops[word] = end
-            word += 1
+            if kind == WHITE:
+                at += width
         ends[text + 1] = word
     return hashes[:word], lengths[:word], stops[:word], ends
 
@@ -286,17 +270,19 @@ def _fold(data: Bytes, offsets: I64) -> tuple[Bytes, I64]:
     begins = np.zeros(offsets.size, np.int64)
     into = 0
     for text in range(offsets.size - 1):
-        at, end, inside = offsets[text], offsets[text + 1], 0
+        at, end, inside = offsets[text], offsets[text + 1], np.int64(0)
         while at < end:
-            white, step = np.int64(_CLASSES[data[at]]), 1
-            if white == 2:
-                white = _wide_space(data, at, end)
-                white, step = min(white, 1), max(white, 1)
+            byte = _FOLDED[data[at]]
+            if byte == _LOOK_UP:
+                width = _wide_space(data, at, end)
+                byte = _BLANK if width else data[at]
+                at += max(width - 1, 0)
             # Overwritten by the next byte unless it is kept: a word's byte is, and the first blank after a word.
-            folded[into] = 32 if white else _LOWER[data[at]]
-            into += (1 - white) | inside
-            inside = 1 - white
-            at += step
+            folded[into] = byte
+            word = np.int64(byte != _BLANK)
+            into += word | inside
+            inside = word
+            at += 1
         into -= into > begins[text] and not inside
         begins[text + 1] = into
     return folded[:into], begins
