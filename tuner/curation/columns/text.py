@@ -44,6 +44,6 @@ def normalised(texts: pl.Series) -> pl.Series:
     plain = texts.str.len_bytes() == texts.str.len_chars()
     if not plain.all():
         rare = [unicodedata.normalize("NFKC", text).casefold() for text in texts.filter(~plain)]
-        order = np.argsort(np.concatenate([np.flatnonzero(plain), np.flatnonzero(~plain)]))
-        texts = pl.concat([texts.filter(plain), pl.Series(texts.name, rare, dtype=pl.String)]).gather(order)
+        # A copy, since `scatter` works in place.
+        texts = texts.clone().scatter(np.flatnonzero(~plain), pl.Series(rare, dtype=pl.String))
     return folded(texts)

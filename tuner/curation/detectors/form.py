@@ -320,15 +320,14 @@ def repeats(batch: Batch) -> Flags:
     words and the last five of the instruction, if at least half of its words are in 5-grams of the instruction. (A
     response that corrects a text repeats the text, but hardly the request around it.)
     """
-    long = batch.instruction_words.counts >= REPEATED_FROM_WORDS
-    asked = pl.col("asked").str.strip_chars_end(" .,:;!?\u3002\uff01\uff1f\uff1a")
-    answer = pl.col("answer")
-    again = answer.str.strip_prefix(asked).str.contains(_ENDS_SENTENCE)
-    begins = (asked != "") & answer.str.starts_with(asked) & again
-    texts = pl.DataFrame({"asked": batch.normal_instruction, "answer": batch.normal_response})
+    asked = batch.normal_instruction.str.strip_chars_end(" .,:;!?\u3002\uff01\uff1f\uff1a")
+    begins = (batch.normal_response.str.starts_with(asked) & (asked != "")).to_numpy()
+    begins &= batch.instruction_words.counts >= REPEATED_FROM_WORDS
+    if begins.any():
+        rest = batch.normal_response.filter(begins).str.strip_prefix(asked.filter(begins))
+        begins[begins] = has(rest, _ENDS_SENTENCE)
     asks, answers = batch.instruction_words, batch.response_words
-    holds = _repeats(asks.hashes, asks.offsets, answers.hashes, answers.offsets)
-    return holds | (texts.select(begins).to_series().to_numpy() & long)
+    return begins | _repeats(asks.hashes, asks.offsets, answers.hashes, answers.offsets)
 
 
 def _is_marks(texts: pl.Series) -> Flags:
