@@ -50,6 +50,8 @@ _LIMITS = np.array(TOP_PHRASES + REPEATED_PHRASES)
 _TOP_UP_TO = 4
 _OFFSET, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 _LINE = np.uint8(10)
+# Letters and digits; characters beyond ASCII count as such.
+_TEXT = np.array([byte >= 0x80 or chr(byte).isalnum() for byte in range(256)])
 
 Flags = NDArray[np.bool_]
 Ratios = NDArray[np.float64]
@@ -215,8 +217,7 @@ def _line(data: NDArray[np.uint8], at: int, end: int) -> tuple[np.uint64, int, b
         byte = data[place]
         value = (value ^ np.uint64(byte)) * _PRIME
         characters += byte & 0xC0 != 0x80
-        # Characters beyond ASCII count as letters.
-        has_text |= byte >= 0x80 or 48 <= byte <= 57 or 65 <= byte <= 90 or 97 <= byte <= 122
+        has_text |= _TEXT[byte]
     return mix(value), characters, has_text
 
 

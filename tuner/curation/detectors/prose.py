@@ -90,13 +90,14 @@ def _blanked(data: Bytes, offsets: I64) -> Bytes:
 def _copy(data: Bytes, begin: int, end: int, into: Bytes, first: int) -> None:
     at = begin
     while at < end:
-        behind = _quoted(data, at, end)
-        if behind > at:
+        byte = data[at]
+        if not _LETTERS[byte]:
+            behind = _quoted(data, at, end) if byte == _QUOTE or byte >= 0xE2 else at
+            if behind == at:
+                if byte >= 0x80:
+                    into[at - first] = byte
+                behind = at + 1
             at = behind
-            continue
-        if data[at] >= 0x80:
-            into[at - first] = data[at]
-            at += 1
             continue
         until = at
         while until < end and _LETTERS[data[until]]:
@@ -106,7 +107,7 @@ def _copy(data: Bytes, begin: int, end: int, into: Bytes, first: int) -> None:
         if not alone and not command:
             for place in range(at, until):  # assigning a slice takes seconds to compile
                 into[place - first] = data[place]
-        at = max(until, at + 1)
+        at = until
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -117,8 +118,6 @@ def _quoted(data: Bytes, at: int, end: int) -> int:
         while until < end and data[until] != _QUOTE:
             until += 1
         return until + 1 if until < end else at
-    if data[at] < 0xE2:
-        return at
     for pair in range(_PAIRS.shape[0]):
         if at + 2 < end and data[at] == _PAIRS[pair, 0] and data[at + 1] == _PAIRS[pair, 1]:
             if data[at + 2] != _PAIRS[pair, 2]:
