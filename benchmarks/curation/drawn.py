@@ -1,14 +1,23 @@
 """Texts that the default model drew, labelled by reading: which bad ones are found, and which good ones kept.
 
-`drawn.jsonl` beside this file holds them: instructions by Magpie and the responses to them, drawn from
-SmolLM2-135M-Instruct at temperature 1.5, and at those of the quickstart's recipe.
+All are SmolLM2-135M-Instruct's. The rules were adjusted after looking at those of `drawn.jsonl`: instructions by Magpie
+and the responses to them, at temperature 1.5 and at those of the quickstart's recipe. None was adjusted to those of
+`drawn_heldout.jsonl`, which were drawn so that more of them are bad; `how` says in what way:
+
+- `chat`: responses to questions of public sets, at low temperatures, where the model loops;
+- `magpie`: instructions by Magpie;
+- `endless`: Magpie without the token that ends the turn, so that further turns follow;
+- `foreign`: another model's template around the question, or where the instruction is to begin;
+- `mid`: instructions drawn behind the opening of a step of a solution, which half of the texts hold.
+
 Each line has `kind` (`instruction` or `response`), `text`, `finish` (`length` if the limit of tokens cut it off),
 `temperature` and `labels`:
 
 - `good`: a whole text that could be a row's, right or wrong;
 - `loop`: it says the same over and over;
-- `cut`: it ends in the middle of a sentence, a list or code;
-- `leak`: tokens or turns of a template, or the other role's words, such as an instruction that answers;
+- `cut`: it ends in the middle of a sentence, a list or code, or the limit cut it off between two;
+- `leak`: tokens or turns of a template, or the other role's words, such as an instruction that answers or
+  begins within a solution;
 - `gibberish`: its words make no sense;
 - `other`: anything else that is wrong.
 
@@ -16,6 +25,7 @@ A text is judged in a row whose other text is good.
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +37,11 @@ from tuner.curation.columns.batch import Batch
 from tuner.curation.examine import check
 from tuner.curation.settings import Curation
 
-FILE = Path(__file__).with_name("drawn.jsonl")
+FILES = {"drawn": "drawn.jsonl", "held-out": "drawn_heldout.jsonl"}
+"""The files by what their texts are called."""
 BAD = ("loop", "cut", "leak")
 """The labels of what is looked for."""
-FOUND, KEPT = 0.95, 0.9
+FOUND = 0.95
 
 OTHER = {
     "instruction": "How does a baker know that the bread in the oven is done?",
@@ -42,9 +53,9 @@ OTHER = {
 """The good text beside the one that is judged."""
 
 
-def read() -> list[dict[str, Any]]:
-    """The labelled texts."""
-    return [json.loads(line) for line in FILE.read_text(encoding="utf-8").splitlines()]
+def read(name: str) -> list[dict[str, Any]]:
+    """The labelled texts of a name of `FILES`."""
+    return [json.loads(line) for line in Path(__file__).with_name(FILES[name]).read_text("utf-8").split("\n") if line]
 
 
 def rejected(texts: list[dict[str, Any]], with_finish: bool = True) -> np.ndarray:
@@ -66,21 +77,30 @@ def rejected(texts: list[dict[str, Any]], with_finish: bool = True) -> np.ndarra
 
 
 def measure() -> list[Figure]:
-    """The shares of the bad texts that are found, by label, and of the good ones that are kept."""
-    texts = read()
+    """The shares of the bad texts that are found, by label, and of the good ones that are kept, for each file."""
+    return [figure for name in FILES for figure in _of_file(f"{name} texts", read(name))]
+
+
+def _of_file(name: str, texts: list[dict[str, Any]]) -> Iterator[Figure]:
     taken, alone = rejected(texts), rejected(texts, with_finish=False)
-    figures = []
-    for label in (*BAD, "gibberish", "other"):
-        if not (places := _with(texts, label)).any():
-            continue
-        note = f"{places.sum()} read; {alone[places].mean():.1%} by the text alone, without the reason why it ended"
-        figures.append(Figure(f"drawn texts, {label}, found", float(taken[places].mean()), note=note))
     bad, good = _with(texts, *BAD), _with(texts, "good")
-    return [
-        Figure("drawn texts with a loop, a cut or a leak, found", float(taken[bad].mean()), least=FOUND),
-        *figures,
-        Figure("drawn texts that are good, kept", float(1 - taken[good].mean()), note=f"{good.sum()} read"),
-    ]
+    yield Figure(
+        f"{name} with a loop, a cut or a leak, found", float(taken[bad].mean()), least=FOUND, note=interval(taken[bad])
+    )
+    for label in (*BAD, "gibberish", "other"):
+        if (places := _with(texts, label)).any():
+            yield Figure(f"{name}, {label}, found", float(taken[places].mean()), note=interval(taken[places]))
+            # Whether a text was cut off is known of rows that this project drew, and of no others.
+            yield Figure("  by the text alone", float(alone[places].mean()), note=interval(alone[places]))
+    yield Figure(f"{name} that are good, kept", float(1 - taken[good].mean()), note=interval(~taken[good]))
+
+
+def interval(hits: np.ndarray) -> str:
+    """How many of how many, and Wilson's interval of 95 % for the share (E. B. Wilson, 1927)."""
+    from scipy.stats import binomtest
+
+    low, high = binomtest(int(hits.sum()), len(hits)).proportion_ci(method="wilson")
+    return f"{hits.sum()} of {len(hits)}, interval {low:.1%} to {high:.1%}"
 
 
 def _with(texts: list[dict[str, Any]], *labels: str) -> np.ndarray:

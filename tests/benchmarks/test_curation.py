@@ -248,11 +248,25 @@ def test_loops_are_planted_behind_the_text():
     assert real.loops(looped).any()
 
 
-def test_labelled_texts_have_known_labels():
-    texts = drawn.read()
+@pytest.mark.parametrize("name", drawn.FILES)
+def test_labelled_texts_have_known_labels(name: str):
+    texts = drawn.read(name)
     assert {text["kind"] for text in texts} == set(drawn.OTHER)
+    assert {text["finish"] for text in texts} == {"stop", "length"}
     assert {label for text in texts for label in text["labels"]} <= {*drawn.BAD, "good", "gibberish", "other"}
     assert all(text["labels"] and ("good" not in text["labels"] or len(text["labels"]) == 1) for text in texts)
+    assert all(text["text"].strip() for text in texts)
+
+
+def test_texts_held_out_are_others_than_those_looked_at():
+    seen, held_out = ({text["text"] for text in drawn.read(name)} for name in ("drawn", "held-out"))
+    assert not seen & held_out
+    assert {text["how"] for text in drawn.read("held-out")} <= {"chat", "magpie", "endless", "foreign", "mid"}
+
+
+def test_a_share_stands_beside_its_interval():
+    # By hand: (0.5 + z^2/40 -+ z sqrt(0.0125 + z^2/1600)) / (1 + z^2/20), z = 1.96.
+    assert drawn.interval(np.arange(20) < 10) == "10 of 20, interval 29.9% to 70.1%"
 
 
 def test_the_text_beside_a_drawn_one_is_good():
