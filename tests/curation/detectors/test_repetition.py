@@ -147,7 +147,7 @@ def test_other_rows_do_not_matter(some, others):
 
 def test_a_response_of_megabytes_is_counted():
     rows = batch([("x", "bread rises slowly " * 100_000), ("x", "one two three four five six seven eight nine ten")])
-    share, repeats = measure(rows.response_words)
+    share, repeats, _ = measure(rows.response_words)
     assert share.tolist() == pytest.approx([1 / 3, 0.1])
     assert repeats.tolist() == [100_000, 1]
     assert normalised(rows.response)[1].startswith("one")

@@ -51,6 +51,11 @@ _TITLES = "\n".join(
 )
 
 
+_LABELS = "\n".join(f"Plank {n}: {wood}" for n, wood in enumerate(("Old oak", "Young pine", "Old oak", "Old oak"), 1))
+_AGAIN = ("Black walnut", "White ash") * 3
+_POINTS = "\n".join(f"{n}. {name}" for n, name in enumerate((*_WOODS, *_AGAIN), 1))
+
+
 def _ratio(column: str, title: str, reason: str) -> Score:
     return Score(
         column,
@@ -70,18 +75,21 @@ class Repetition(Check):
         max_phrase_repeats: A response is weighed if a phrase of three words occurs more often than this.
         max_phrase_share: The highest share of a long response's prose in such phrases that passes; of n words
             `1 + 50 / n` times as much. Phrases of function words, code, tables, formulas and digits do not count.
-            0 fails every response that is weighed, as the first run did.
+            0 fails every response that is weighed, as the first run did, and looks for nothing else.
         gopher: Whether the repetition rules of Gopher are applied too.
     """
 
-    version: ClassVar = 2
+    version: ClassVar = 3
     does: ClassVar = (
-        "one content word's share of the response; the share of phrases that recur, and runs of one phrase; the "
+        "one content word's share of the response; the share of phrases that recur or are said again, points of a list "
+        "that recur, and runs of one phrase; the "
         "thirteen limits of Table A1 of arXiv 2112.11446, wider for short responses"
     )
     reasons: ClassVar = {
         "repeated_word": "one content word makes up more of the response than allowed",
-        "repeated_phrase": "phrases that recur are more of the response than allowed for its length, or one runs on",
+        "repeated_phrase": (
+            "phrases or points of a list that recur are more of the response than its length allows, or one runs on"
+        ),
         **_GOPHER,
     }
     units: ClassVar = dict.fromkeys(reasons, "exchange")
@@ -113,6 +121,10 @@ class Repetition(Check):
         Example("Print a sail in Python.", _CODE),
         Example("Which verses name the boat?", _QUOTED),
         Example("给一个系列想十个书名。", _TITLES),
+        Example("Name the wood of every plank.", _LABELS),
+        Example("Which woods are there?", _POINTS, ("repeated_phrase",)),
+        Example(_ASKED, f"{_PLAIN} Once more: {_PLAIN}", ("repeated_phrase", "repeated_ngrams")),
+        Example(_ASKED, f"{_PLAIN} The seams are sealed once more, and the seams that leak are sealed with tar."),
         Example(
             _ASKED,
             "Boat " * 5 + "is a word that I like to say, and so I do.",

@@ -2,8 +2,8 @@
 
 The project's first run measured the share of a word, and counted how often a phrase recurs. That count only chooses the
 responses that are weighed: a phrase that occurs four times is a loop in 40 words and normal in 400. Such a response
-fails if recurring phrases are too large a share of its prose (`prose`), or if it holds a run (`loops`). Gopher's
-measures are in `gopher`.
+fails if recurring phrases are too large a share of its prose (`prose`), or if it holds a run (`loops`). Any response
+fails that says too much a second time (`again`). Gopher's measures are in `gopher`.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ from tuner.curation.columns import tally
 from tuner.curation.columns.batch import Batch, Findings
 from tuner.curation.columns.text import COMMON_WORDS, FUNCTION_WORDS
 from tuner.curation.columns.words import I32, I64, U64, Words, hashes_of, mix
-from tuner.curation.detectors import loops, prose
+from tuner.curation.detectors import again, loops, prose
 
 FROM_WORDS = 10
 """Shorter responses are not checked: one word of nine is already 11 %."""
@@ -45,7 +45,7 @@ def check(batch: Batch, repetition: Repetition) -> Findings:
         The reasons `repeated_word` and `repeated_phrase`, of whole rows only, and the score `repetition_ratio`: the
         most frequent content word's share of the response's words, null under 10 words.
     """
-    share, repeats = measure(batch.response_words)
+    share, repeats, said = measure(batch.response_words)
     looked_at = batch.response_words.counts >= FROM_WORDS
     recurring = np.flatnonzero(looked_at & (repeats > repetition.max_phrase_repeats))
     texts = batch.response.gather(recurring)
@@ -53,6 +53,10 @@ def check(batch: Batch, repetition: Repetition) -> Findings:
     fails[recurring] = repetition.max_phrase_share == 0 or (
         (phrase_ratios(prose.words(texts), repetition) > 1) | loops.found(texts)
     )
+    if repetition.max_phrase_share:
+        fails |= again.in_lists(batch.response)
+        often = said > again.SHARE / 2 * (batch.response_words.counts + again.SHORT_WORDS)
+        fails |= again.in_phrases(batch, looked_at & often)
     return Findings(
         reasons={
             "repeated_word": batch.whole & looked_at & (share > repetition.max_word_share),
@@ -75,15 +79,16 @@ def phrase_ratios(prose_words: Words, repetition: Repetition) -> NDArray[np.floa
     return np.where(counts >= FROM_WORDS, covered / allowed, 0.0)
 
 
-def measure(words: Words) -> tuple[NDArray[np.float64], I64]:
-    """Measures the share of the most frequent word and the count of the most frequent phrase of every text.
+def measure(words: Words) -> tuple[NDArray[np.float64], I64, I64]:
+    """Measures the share of the most frequent word, the count of the most frequent phrase and the phrases said again.
 
     Args:
         words: Of normalised texts.
 
     Returns:
-        The share of the most frequent word longer than two characters and not in `COMMON_WORDS`, and the count of the
-        most frequent phrase of three words. Both of shape (texts,), and 0 for fewer than 10 words.
+        The share of the most frequent word longer than two characters and not in `COMMON_WORDS`, the count of the most
+        frequent phrase of three words, and how many phrases were there before. All of shape (texts,), and 0 for fewer
+        than 10 words.
     """
     return _measure(words.hashes, words.lengths, words.offsets, hashes_of(COMMON_WORDS))
 
@@ -144,9 +149,9 @@ def _phrase(hashes: U64, at: int) -> np.uint64:
 
 
 @njit(cache=True, nogil=True)
-def _measure(hashes: U64, lengths: I32, offsets: I64, common: U64) -> tuple[NDArray[np.float64], I64]:
+def _measure(hashes: U64, lengths: I32, offsets: I64, common: U64) -> tuple[NDArray[np.float64], I64, I64]:
     texts = offsets.size - 1
-    share, repeats = np.zeros(texts, np.float64), np.zeros(texts, np.int64)
+    share, repeats, again = np.zeros(texts, np.float64), np.zeros(texts, np.int64), np.zeros(texts, np.int64)
     longest = 0
     for text in range(texts):
         longest = max(longest, offsets[text + 1] - offsets[text])
@@ -164,11 +169,13 @@ def _measure(hashes: U64, lengths: I32, offsets: I64, common: U64) -> tuple[NDAr
             if times > most and not _among(common, hashes[word]):
                 most = times
         share[text] = most / (end - begin)
-        most = 0
+        most, said = 0, 0
         for word in range(begin, end - _PHRASE_WORDS + 1):
-            most = max(most, tally.count(into, slots, 2 * text + 2, _phrase(hashes, word)))
-        repeats[text] = most
-    return share, repeats
+            times = tally.count(into, slots, 2 * text + 2, _phrase(hashes, word))
+            most = max(most, times)
+            said += times > 1
+        repeats[text], again[text] = most, said
+    return share, repeats, again
 
 
 @njit(cache=True, nogil=True, inline="always")
