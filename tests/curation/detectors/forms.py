@@ -9,6 +9,13 @@ from tuner.curation.reasons import REASONS
 # Good instructions, and what each could be mistaken for.
 INSTRUCTIONS = {
     "an answer": [
+        "The shop sells rolls at 3 * $8 = $24 a tray. How much are two trays?",
+        "Simplify the fraction, which is 12 * 2 / 8 = 3 and so on, with all of the steps.",
+        "If 2 + 3 = 10 and 7 + 2 = 63, then the sum of 8 and 4 is the same as",
+        "I was told that the sum of 12 + 9 = 20 is on the bill of the bakery.",
+        "It is said that the baker has 3 * 8 = 25 rolls on the tray. True or false",
+        "So the answer is 16. How do I get there?",
+        "Are these rolls fresh?\nSure of it or not, write one line.",
         "Here is a list of numbers: 3, 5. Sort them.",
         "Here are two sentences. Which is grammatically correct?",
         "Here's my code, it does not run:\n\nprint(x)\n\nFix it.",

@@ -47,10 +47,28 @@ def test_tokens_and_turns_of_templates_are_leaks():
 
 
 @pytest.mark.parametrize(
-    "leak", ["<|im_end|>", " [/INST]", "</s>", "\nHuman: And now?", "\n\nUser: And now?", "\n\n### Response:\nIt"]
+    "leak",
+    [
+        "\nuser\nAnd why?",
+        "\nuser\n",
+        "\nsystem\n\nuser\nWhy?",
+        "<|im_end|>",
+        " [/INST]",
+        "</s>",
+        "\nHuman: And now?",
+        "\n\nUser: And now?",
+        "\n\n### Response:\nIt",
+    ],
 )
 def test_a_response_may_not_leak_either(leak):
     assert reasons(response=RESPONSE + leak) == ["leaked_template"]
+
+
+@pytest.mark.parametrize(
+    "roles", ["\nuser\nadmin", "\nThe one who logs in is the\nuser\nOf the system.", "\nuser: root"]
+)
+def test_a_role_on_its_own_line_may_be_a_word_of_a_list(roles):
+    assert reasons(response=RESPONSE + roles) == []
 
 
 def test_an_instruction_about_a_dialogue_may_get_turns():

@@ -28,7 +28,7 @@ class Form(Check):
         sanitize: Cuts an instruction at the first section that leaked into it, and records what was cut.
     """
 
-    version: ClassVar = 2
+    version: ClassVar = 3
     does: ClassVar = "word limits; what a text is, whatever it says"
     reasons: ClassVar = {
         "empty_instruction": "the instruction holds nothing but white space",
@@ -40,7 +40,7 @@ class Form(Check):
         "short_response": "the response has fewer words than allowed",
         "long_response": "the response has more words than allowed",
         "leaked_template": "a text holds template tokens or the marker of a role",
-        "instruction_is_answer": "the instruction begins in the middle of a solution, or answers",
+        "instruction_is_answer": "the instruction begins in the middle of a solution, works out a sum, or answers",
         "instruction_as_assistant": "the instruction talks as the assistant does",
         "instruction_is_fragment": "the instruction is the rest of a sentence, or announces what does not follow",
         "instruction_pattern": "the instruction is only punctuation, or an assistant's apology",
@@ -90,8 +90,17 @@ class Form(Check):
         Example(_ASKED, "They lose their chlorophyll.", ("short_response",)),
         Example(_ASKED, _ANSWER, ("long_response",), {"response_words": (10, 20)}),
         Example(f"{_ASKED}<|im_end|>", _ANSWER, ("leaked_template",)),
+        Example(_ASKED, f"{_ANSWER}\nuser\nWhy do needles stay green?", ("leaked_template",)),
+        Example(
+            "Which roles are there?", "There are three roles, from few rights to many. They are:\nguest\nuser\nadmin"
+        ),
         Example("Sure! Here are three reasons why leaves change their colour.", _ANSWER, ("instruction_is_answer",)),
         Example("and 3 leaves are left.\n\n## Step 2: Add the twigs\n3 + 5 = 8", _ANSWER, ("instruction_is_answer",)),
+        Example(
+            "leaves fall from each tree, so 3 * 8 = 24 leaves are on the lawn.", _ANSWER, ("instruction_is_answer",)
+        ),
+        Example("I know that 3 * 8 = 24 leaves fall from each of the trees, but not when.", _ANSWER),
+        Example(f"{_ASKED}\nSure, I'd be happy to explain.", _ANSWER, ("instruction_is_answer",)),
         Example("Check my solution.\n\n## Step 1: Add the twigs\n3 + 5 = 9", _ANSWER),
         Example("Hello there! How can I help you today?", _ANSWER, ("instruction_as_assistant",)),
         Example("and that is why the leaves of the oak were brown.", _ANSWER, ("instruction_is_fragment",)),

@@ -62,10 +62,26 @@ _MATERIAL = (
     rf"|first(?:ly)?, (?:we|you|let{_A}s|let us)\b"
     rf"|(?:yes|no), (?:it|you|there|that|this|they|the|we)(?:{_A}s)?\b"
     r"|(?:therefore|thus|hence|in conclusion|in summary|in short|to summari[sz]e|overall), "
+    r"|(?:so|thus|hence|therefore),? the (?:\w+ ){0,2}?(?:answer|result|total|sum|difference|product|cost|number|value)"
+    r"\b[^.?!\n]{0,60}?(?:\b(?:is|are|was|were)\b|=)"
     r")"
     r"|\A\s*[-*\x{2022}] \*\*"
 )
-_POINTS = r"\A\s*1[.)] \*\*"
+_POINTS = r"\A\s*[0-9]{1,2}[.)] \*\*"
+# A sum that is worked out belongs to a solution. Who gives one has a puzzle or a doubt about it, or asks.
+_RESULT = r"= ?\$?[0-9]"
+_WORKED_OUT = rf"[0-9)] ?(?:[-+*/x\x{{d7}}\x{{f7}}]|\\times) ?\$?[0-9(][^=\n]{{0,30}}{_RESULT}"
+_DOUBTED = (
+    r"(?i)\A\W*(?:if|given|suppose|let|when|assume)\b|[=:]\s*\z"
+    r"|\b(?:true|false|correct|wrong|check|why|prove|puzzles?|next|patterns?|missing|examples?)\b"
+)
+_ENGLISH_SENTENCE = r"(?i)\b(?:is|are|was|were|so|we|by|the|has|have|will)\b"
+_SENTENCE_WORDS = 8
+# After a question, how its answer begins.
+_ACCEPTED = (
+    rf"(?i)\?[\"')*]*\s*\n\s*(?:sure|certainly|of course|absolutely)(?:[,!.] |, )"
+    rf"(?:i(?:{_A}d| would|{_A}ll| will|{_A}m| am) (?:be )?(?:happy|glad|delighted) to|here(?:{_A}s| is| are)\b)"
+)
 # How a user begins to describe a problem.
 _TROUBLE = rf"(?i)\Ahere(?:{_A}s| is) (?:the (?:thing|deal|situation)|what (?:i|we)\b)"
 
@@ -122,13 +138,18 @@ _ANNOUNCES = r"(?i)\b(?:following|below|as follows|such as|for example|including
 
 
 def is_answer(instructions: pl.Series) -> Flags:
-    """Which instructions begin like an answer or in the middle of one, or continue with their own solution.
+    """Which instructions begin like an answer or within one, work out a sum, or continue with their own solution.
 
     Args:
         instructions: As they were written, shape (texts,).
     """
     begins = has(instructions, f"{_ANSWER}|{_MATERIAL}|{_POINTS}")
-    return where(begins, instructions, _begins_as_answer) | has_solution(instructions)
+    return (
+        where(begins, instructions, _begins_as_answer)
+        | where(has(instructions, _RESULT), instructions, _works_out)
+        | has(instructions, _ACCEPTED)
+        | has_solution(instructions)
+    )
 
 
 def _begins_as_answer(texts: pl.Series) -> Flags:
@@ -138,6 +159,13 @@ def _begins_as_answer(texts: pl.Series) -> Flags:
         | where(material, texts, lambda some: ~(_asks(some) | has(some, _FIRST_PERSON)))
         | where(has(texts, _POINTS), texts, lambda some: ~_asks(some, _PARAGRAPH_REQUESTS))
     )
+
+
+def _works_out(texts: pl.Series) -> Flags:
+    worked_out = has(texts, _WORKED_OUT) & has(texts, _ENGLISH_SENTENCE)
+    worked_out &= (texts.str.count_matches("[A-Za-z]+") >= _SENTENCE_WORDS).to_numpy()
+    wanted = f"{_BEGINS_WITH_REQUEST}|{_FIRST_PERSON}|{_DOUBTED}"
+    return where(worked_out, texts, lambda some: ~(_asks(some) | has(some, wanted)))
 
 
 def is_assistant(instructions: pl.Series, normal_instructions: pl.Series) -> Flags:

@@ -36,11 +36,16 @@ _TURN = (
 )
 # If decoding drops special tokens, the role between them stays, after the end of a sentence. Each pair is the end of
 # the sentence and the role; `self.model` and `!user` are code.
-_NAMED = (r"[\w)\"'][?!]", r"(?:assistant|user|model|system)(?m:\r?$)"), (r"[a-z)]\.", r"assistant(?m:\r?$)")
+_NAMED = (
+    (r"[\w)\"'][?!]", r"(?:assistant|user|model|system)(?m:\r?$)"),
+    (r"[a-z)]\.", r"assistant(?m:\r?$)"),
+    # A line of its own, before another turn or at the end.
+    (r"[.?!][\"')*]*", r"\s*\n\s*(?:system\s+)?user[ \t]*\r?(?:\n\s*[A-Z]|\s*\z)"),
+)
 # Each of these contains one of these, which are found fast.
 _NAMES = (
     r"(?:Human|HUMAN|Assistant|ASSISTANT|User|USER)(?: [0-9])?\*{0,2}:"
-    r"|assistant(?m:\r?$)|[?!](?:user|model|system)(?m:\r?$)"
+    r"|assistant(?m:\r?$)|[?!](?:user|model|system)(?m:\r?$)|\nuser[ \t]*(?m:\r?$)"
 )
 # An instruction about a conversation may contain turns.
 _CONVERSATION = (
