@@ -1,7 +1,7 @@
 """What a response says a second time: its phrases of six words and more, and the points of a list.
 
-Of n words, `SHARE * (n + SHORT_WORDS)` may be in phrases that were there before. More has to be in them both
-in the prose (`prose`), where no code, table or quotation is, and in all words, where numbers tell sentences of one
+Of n words, `SHARE * (n + SHORT_WORDS)` may be in phrases that were there before. A response fails if more is, both
+of its prose (`prose`), where no code, table or quotation is, and of all words, where numbers tell sentences of one
 pattern apart. Verse repeats its refrains, and may say `VERSE_SHARE` again.
 
 A list or a table, without other lines between its points, fails if a quarter of them and three at least were there
@@ -32,6 +32,7 @@ _VERSE_LINES, _VERSE_BYTES = 8, 64
 _TIMES, _DIFFERENT, _SUCCESSION = 3, 5, 4
 # Bytes of letters of a point that counts, and of a single word behind a bullet.
 _LETTERS, _BULLET_LETTERS = 8, 4
+# Bytes at the end of a line that are compared first.
 _TAIL = 8
 _NO_POINT, _BULLET, _NUMBER, _ROW = 0, 1, 2, 3
 _OFFSET, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
@@ -85,7 +86,9 @@ def _again(hashes: U64, lengths: I32, offsets: I64, looked_at: Flags) -> I64:
     for text in range(texts):
         longest = max(longest, offsets[text + 1] - offsets[text])
     into = tally.table(longest)
-    for text in np.flatnonzero(looked_at):
+    for text in range(texts):
+        if not looked_at[text]:
+            continue
         begin, end = offsets[text], offsets[text + 1]
         slots, until = tally.slots_for(end - begin), begin
         for word in range(begin, end - _WORDS + 1):
