@@ -3,8 +3,10 @@
 All are SmolLM2-135M-Instruct's. The rules were adjusted after looking at those of `drawn.jsonl`: instructions by Magpie
 and the responses to them, at temperature 1.5 and at those of the quickstart's recipe; and, where `how` is given, texts
 that were drawn so that more of them are bad. `drawn_heldout.jsonl` was drawn in the same ways, with other seeds,
-questions and openings. The rules for responses were finished before its texts were read. Those for instructions within
-a solution were finished after that and before any rule was run on it, so that they may owe something to the reading.
+questions and openings. The rules for loops were finished before its texts were read. Those for leaks were written after
+that and before any rule was run on it, so that they may owe something to the reading; one was narrowed later, since it
+took good instructions.
+
 `how` says in what way a text was drawn:
 
 - `chat`: responses to questions of public sets, at low temperatures, where the model loops;

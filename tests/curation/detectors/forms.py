@@ -15,6 +15,8 @@ INSTRUCTIONS = {
         "I was told that the sum of 12 + 9 = 20 is on the bill of the bakery.",
         "It is said that the baker has 3 * 8 = 25 rolls on the tray. True or false",
         "So the answer is 16. How do I get there?",
+        "The bill has 3 x $4 = $12 for tea and is $22 in all, split between four people",
+        "The recipe says 2 + 1 = 3 cups of flour are in the dough. Six people have to be fed.",
         "Are these rolls fresh?\nSure of it or not, write one line.",
         "Here is a list of numbers: 3, 5. Sort them.",
         "Here are two sentences. Which is grammatically correct?",

@@ -40,7 +40,7 @@ class Form(Check):
         "short_response": "the response has fewer words than allowed",
         "long_response": "the response has more words than allowed",
         "leaked_template": "a text holds template tokens or the marker of a role",
-        "instruction_is_answer": "the instruction begins in the middle of a solution, works out a sum, or answers",
+        "instruction_is_answer": "the instruction begins within a solution, ends in a sum worked out, or answers",
         "instruction_as_assistant": "the instruction talks as the assistant does",
         "instruction_is_fragment": "the instruction is the rest of a sentence, or announces what does not follow",
         "instruction_pattern": "the instruction is only punctuation, or an assistant's apology",

@@ -68,9 +68,10 @@ _MATERIAL = (
     r"|\A\s*[-*\x{2022}] \*\*"
 )
 _POINTS = r"\A\s*[0-9]{1,2}[.)] \*\*"
-# A sum that is worked out belongs to a solution. Who gives one has a puzzle or a doubt about it, or asks.
+# A text that ends in a sum worked out is a solution, if nothing is asked and there is no doubt about the sum.
 _RESULT = r"= ?\$?[0-9]"
 _WORKED_OUT = rf"[0-9)] ?(?:[-+*/x\x{{d7}}\x{{f7}}]|\\times) ?\$?[0-9(][^=\n]{{0,30}}{_RESULT}"
+_RESULT_ENDS = rf"{_RESULT}[0-9.,]*[^=.?!\n]{{0,60}}[.!]\s*\z"
 _DOUBTED = (
     r"(?i)\A\W*(?:if|given|suppose|let|when|assume)\b|[=:]\s*\z"
     r"|\b(?:true|false|correct|wrong|check|why|prove|puzzles?|next|patterns?|missing|examples?)\b"
@@ -138,7 +139,7 @@ _ANNOUNCES = r"(?i)\b(?:following|below|as follows|such as|for example|including
 
 
 def is_answer(instructions: pl.Series) -> Flags:
-    """Which instructions begin like an answer or within one, work out a sum, or continue with their own solution.
+    """Which instructions begin like an answer or within one, end in a sum, or continue with their own solution.
 
     Args:
         instructions: As they were written, shape (texts,).
@@ -162,7 +163,7 @@ def _begins_as_answer(texts: pl.Series) -> Flags:
 
 
 def _works_out(texts: pl.Series) -> Flags:
-    worked_out = has(texts, _WORKED_OUT) & has(texts, _ENGLISH_SENTENCE)
+    worked_out = has(texts, _RESULT_ENDS) & has(texts, _WORKED_OUT) & has(texts, _ENGLISH_SENTENCE)
     worked_out &= (texts.str.count_matches("[A-Za-z]+") >= _SENTENCE_WORDS).to_numpy()
     wanted = f"{_BEGINS_WITH_REQUEST}|{_FIRST_PERSON}|{_DOUBTED}"
     return where(worked_out, texts, lambda some: ~(_asks(some) | has(some, wanted)))
