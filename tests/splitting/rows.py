@@ -43,7 +43,7 @@ def write(rows: list, path: Path) -> Path:
     return path
 
 
-def ngrams(text, size, templates=frozenset()):
+def ngrams(text, size, templates=()):
     """The text's own n-grams: more than half of whose words are in none of a template; all if none is."""
     words = normalise(text).split()
     if len(words) < size:
@@ -60,7 +60,7 @@ def templates(texts, size=5, least=8):
     return {ngram: count for ngram, count in counts.items() if count >= least}
 
 
-def jaccard(left, right, size=5, templates=frozenset()):
+def jaccard(left, right, size=5, templates=()):
     """The Jaccard similarity of two texts' sets of own word n-grams; two empty texts are equal."""
     if normalise(left) == normalise(right):
         return 1.0
@@ -69,5 +69,5 @@ def jaccard(left, right, size=5, templates=frozenset()):
     return len(left & right) / union if union else 0.0
 
 
-def near_pairs(left, right, similarity=0.5, size=5, templates=frozenset()):
+def near_pairs(left, right, similarity=0.5, size=5, templates=()):
     return {(a, b) for a in left for b in right if jaccard(a, b, size, templates) >= similarity}

@@ -31,7 +31,7 @@ def written(phrases, folder):
     return folder / "templates.parquet"
 
 
-def reference(train, validation, similarity, ngram, shared=frozenset()):
+def reference(train, validation, similarity, ngram, shared=()):
     """The same by definition: validation rows equal to a training row, and near one."""
     near = sum(any(normalise(v) and jaccard(v, t, ngram, shared) >= similarity for t in train) for v in validation)
     return sum(normalise(v) in {normalise(t) for t in train} for v in validation), near

@@ -18,8 +18,8 @@ from tuner.splitting.sides import hashes, side
 
 
 def former(train, validation, folder, templates=None):
-    sides = (write(rows, folder / f"former-{name}.parquet") for name, rows in (("t", train), ("v", validation)))
-    return Former(*sides, templates)
+    one, other = (write(rows, folder / f"former-{name}.parquet") for name, rows in (("t", train), ("v", validation)))
+    return Former(one, other, templates)
 
 
 def phrases(folder):
@@ -148,7 +148,7 @@ def test_a_template_that_only_new_rows_have_leaks_nothing(tmp_path):
     assert (metrics.largest_cluster, metrics.check.near_overlap, metrics.check.template_ngrams) == (200, 0, 0)
     assert ids(new) <= ids(after[0]) or ids(new) <= ids(after[1])
     # Nor in the round after, whose former split is this one.
-    before = former(*after, tmp_path, tmp_path / "two" / "templates.parquet")
+    before = former(after[0], after[1], tmp_path, tmp_path / "two" / "templates.parquet")
     metrics, *last = split_rows([*ENOUGH, *new, *rows(tickets(50, seed=1), "newer")], tmp_path / "three", before)
     assert (metrics.former_rows, metrics.check.near_overlap) == (240, 0)
     assert ids(after[0]) <= ids(last[0])
@@ -192,7 +192,8 @@ def test_adding_rows_moves_none_and_leaks_nothing(seed, more, similarity, ngram,
     # Nor do they leak with former rows that are not kept.
     sides = (instructions([*rows, *old]) for rows, old in zip(after, (train, validation), strict=True))
     shared = templates(instructions(first), ngram)
-    assert not near_pairs(*sides, similarity, ngram, shared)
+    one, other = sides
+    assert not near_pairs(one, other, similarity, ngram, shared)
     assert ids(left_out) <= ids(new)
     by_id = {row["row_id"]: row["prompt"][0]["content"] for row in [*first, *second]}
     for excluded in left_out:

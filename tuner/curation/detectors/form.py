@@ -321,7 +321,9 @@ def repeats(batch: Batch) -> Flags:
     response that corrects a text repeats the text, but hardly the request around it.)
     """
     asked = batch.normal_instruction.str.strip_chars_end(" .,:;!?\u3002\uff01\uff1f\uff1a")
-    begins = (batch.normal_response.str.starts_with(asked) & (asked != "")).to_numpy()
+    texts = pl.DataFrame({"asked": asked, "answer": batch.normal_response})
+    begins = texts.select(pl.col("answer").str.starts_with(pl.col("asked")) & (pl.col("asked") != ""))
+    begins = begins.to_series().to_numpy(writable=True)
     begins &= batch.instruction_words.counts >= REPEATED_FROM_WORDS
     if begins.any():
         rest = batch.normal_response.filter(begins).str.strip_prefix(asked.filter(begins))

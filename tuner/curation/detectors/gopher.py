@@ -217,7 +217,7 @@ def _line(data: NDArray[np.uint8], at: int, end: int) -> tuple[np.uint64, int, b
         byte = data[place]
         value = (value ^ np.uint64(byte)) * _PRIME
         characters += byte & 0xC0 != 0x80
-        has_text |= _TEXT[byte]
+        has_text = has_text or bool(_TEXT[byte])
     return mix(value), characters, has_text
 
 
