@@ -14,7 +14,8 @@ from tuner.generation import seeds
 from tuner.generation.engines import Request
 from tuner.generation.engines.transformers import TransformersEngine
 from tuner.generation.settings import Sampling
-from tuner.models import precision, templates
+from tuner.models import precision
+from tuner.models.chat import Chat
 from tuner.models.loading import load_model, load_tokenizer
 
 ROWS = 24
@@ -26,17 +27,18 @@ def measure() -> dict[str, float]:
     """Median slots per second of both, and the median ratio."""
     model_name = loading.load("quickstart").models.generator
     engine = TransformersEngine(model_name, ROWS)
-    tokenizer = load_tokenizer(model_name)
+    chat = Chat(load_tokenizer(model_name), model_name)
+    tokenizer = chat.tokenizer
     model: Any = load_model(model_name, precision.inference())
     tokenizer.padding_side = "left"
-    template = templates.of(tokenizer, model_name)
-    prompt = template.prefix
+    prompt = chat.beginning()
     sampling = Sampling(temperature=1.0, top_p=0.95, max_tokens=TOKENS)
     inputs = tokenizer([prompt] * ROWS, add_special_tokens=False, return_tensors="pt").to(model.device)
 
     def ours(turn: int) -> float:
         requests = deque(
-            Request(row, 0, seeds.row_seed(turn, 0, row), prompt, sampling, template.turn_end) for row in range(ROWS)
+            Request(row, 0, seeds.row_seed(turn, 0, row), prompt, sampling, chat.template.turn_end)
+            for row in range(ROWS)
         )
         clock = time.perf_counter()
         done = [completion for _, completion in engine.complete(requests, lambda tokens: None)]

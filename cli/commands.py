@@ -9,7 +9,7 @@ import typer
 
 from cli import terminal, upkeep
 from cli.terminal import JsonOption, out, print_json, print_table
-from tuner import forecast, interpreter, loading, planning, proxies, recipes, runs
+from tuner import forecast, interpreter, loading, planning, proxies, recipes, runs, suitability
 from tuner.artifacts.store import Store
 from tuner.errors import InputError, TunerError
 from tuner.registry import FIRST, LAST, NAMES
@@ -84,6 +84,8 @@ def run(
     parsed = loading.parse(text, overrides or [], recipe)
     store = Store(settings().store)
     planned = planning.plan(parsed, store, until, since)
+    for line in suitability.check(parsed, planned):
+        out.print(line, highlight=False)
     request = launch.RunRequest(text, tuple(overrides or ()), name, since, until)
     with watching(planned, out):
         finished = launch.run(request, parsed, planned)
@@ -95,11 +97,15 @@ def plan(recipe: RecipeArgument, overrides: SetOption = None, as_json: JsonOptio
     """Show what a run would reuse, what it would compute and why, and an estimate of its duration."""
     parsed = loading.load(recipe, overrides or [])
     store = Store(settings().store)
-    data = forecast.as_data(parsed, planning.plan(parsed, store), store)
+    planned = planning.plan(parsed, store)
+    unchecked = suitability.check(parsed, planned)
+    data = forecast.as_data(parsed, planned, store)
     if as_json:
         print_json(data)
         return
     print_table(("stage", "status", "why it is missing"), forecast.rows(data))
+    for line in unchecked:
+        out.print(line, highlight=False)
     out.print(forecast.same_bytes(data), highlight=False)
     estimate = data["estimate"]
     if estimate["minutes"] is None:
@@ -297,6 +303,19 @@ def fetch(
 
     load_tokenizer(model)
     out.print(f"{model} is ready: {resolve(model)[0]}")
+
+
+@models.command("check")
+def check_model(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="The model, as written in a recipe.")],
+) -> None:
+    """Show what is found out about a model without its weights: its chat template, where turns end, what it renders."""
+    from tuner.models.description import describe
+
+    found, rendered = describe(model)
+    print_table(("what", "found"), [*found.items()])
+    if rendered:
+        sys.stdout.write(f"\nA conversation, as training reads it:\n\n{rendered}\n")
 
 
 def main() -> None:

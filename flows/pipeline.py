@@ -13,7 +13,7 @@ from flows.form import Epochs, Quality, RecipeName, Rows, Seed, StageName
 from flows.input_errors import fail_on_input_error
 from flows.naming import flow_run_namer
 from flows.stopping import stoppable
-from tuner import forecast, planning, progress
+from tuner import forecast, planning, progress, suitability
 from tuner.artifacts.store import Store
 from tuner.errors import DamagedArtifactError
 from tuner.recipe import Recipe
@@ -73,6 +73,7 @@ def pipeline(
             recipe, recipe_yaml, overrides, rows=rows, seed=seed, epochs=epochs, quality=quality
         )
         plan = planning.plan(resolved, store, until_stage, from_stage)
+        suitability.check(resolved, plan)
     _post(resolved, plan, store)
     if plan_only:
         return ""

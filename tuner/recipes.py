@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from tuner import loading
 from tuner.models import source
+from tuner.models.settings import ROLES
 from tuner.recipe import Recipe
 
 
@@ -35,7 +36,7 @@ def needs(recipe: Recipe) -> list[str]:
     Raises:
         InputError: If a model string is not valid or names a missing folder.
     """
-    models = {getattr(recipe.models, key): key for key in ("generator", "student")}
+    models = {getattr(recipe.models, key): key for key in ROLES}
     requirements = [_origin(source.parse(model, f"models.{key}")) for model, key in models.items()]
     if any(adapter.quantization for adapter in recipe.training.values()):
         requirements.append("the extra `quantization`: pip install '.[quantization]'")
@@ -58,3 +59,5 @@ def _origin(model: source.Source) -> str:
             return f"{model.title} from the Hugging Face hub (`hf auth login` first, if gated)"
         case "folder":
             return f"the folder {model.name}"
+        case "gguf":
+            return f"the file {model.name}"

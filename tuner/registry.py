@@ -7,6 +7,7 @@ from tuner.curation.stages import CURATE, EXAMINE, MATCH
 from tuner.evaluation.stage import EVALUATE
 from tuner.generation.stage import GENERATE
 from tuner.models import source
+from tuner.models.settings import ROLES
 from tuner.recipe import Recipe
 from tuner.report.stage import REPORT
 from tuner.splitting.stage import SPLIT
@@ -31,7 +32,7 @@ def planned(recipe: Recipe) -> Parts:
     Raises:
         InputError: If a model string is not valid or names a missing folder.
     """
-    sources = {key: source.parse(model, f"models.{key}") for key, model in recipe.models}
+    sources = {key: source.parse(getattr(recipe.models, key), f"models.{key}") for key in ROLES}
     models = tuple((key, tuple(model.identity().items())) for key, model in sources.items())
     return _planned(recipe, models, repr(recipe.curation.decontamination.identity()))
 

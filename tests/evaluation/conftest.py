@@ -8,8 +8,8 @@ import torch
 
 from tests.tiny import write_rows
 from tuner.artifacts import parquet
-from tuner.evaluation import loss
 from tuner.models import loading
+from tuner.models.chat import Chat, Encoded
 
 
 @pytest.fixture(autouse=True)
@@ -23,8 +23,8 @@ def model(tiny: Path) -> Any:
 
 
 @pytest.fixture
-def tokenizer(tiny: Path) -> Any:
-    return loading.load_tokenizer(str(tiny))
+def chat(tiny: Path) -> Chat:
+    return Chat(loading.load_tokenizer(str(tiny)), str(tiny))
 
 
 @pytest.fixture
@@ -33,8 +33,8 @@ def rows(tmp_path: Path) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def encoded(tokenizer: Any, rows: list[dict[str, Any]]) -> list[loss.Encoded]:
-    return [loss.encode(tokenizer, row["prompt"], row["completion"], 256) for row in rows]
+def encoded(chat: Chat, rows: list[dict[str, Any]]) -> list[Encoded]:
+    return [chat.encode(row["prompt"] + row["completion"], 256) for row in rows]
 
 
 @pytest.fixture(scope="session")

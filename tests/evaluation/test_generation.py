@@ -7,12 +7,14 @@ import torch
 
 from tuner.evaluation import generation
 from tuner.evaluation.subjects import loaded_adapter
+from tuner.models.chat import Chat
 
 TOKENS = 6
 
 
-def greedy(model: Any, tokenizer: Any, prompt: list[dict[str, str]]) -> str:
+def greedy(model: Any, chat: Chat, prompt: list[dict[str, str]]) -> str:
     """A greedy answer, computed without a cache, padding or `generate`."""
+    tokenizer = chat.tokenizer
     ids = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, tokenize=True, return_dict=True)[
         "input_ids"
     ]
@@ -26,19 +28,19 @@ def greedy(model: Any, tokenizer: Any, prompt: list[dict[str, str]]) -> str:
 
 
 def test_samples_are_greedy_for_every_subject(
-    model: Any, tokenizer: Any, rows: list[dict[str, Any]], adapters: dict[str, Path]
+    model: Any, chat: Chat, rows: list[dict[str, Any]], adapters: dict[str, Path]
 ) -> None:
     prompts = [row["prompt"] for row in rows[:3]]
-    base = [greedy(model, tokenizer, prompt) for prompt in prompts]
-    assert generation.complete(model, tokenizer, prompts, TOKENS) == base
+    base = [greedy(model, chat, prompt) for prompt in prompts]
+    assert generation.complete(model, chat, prompts, TOKENS) == base
     for path in adapters.values():
         with loaded_adapter(model, path) as adapted:
-            expected = [greedy(adapted, tokenizer, prompt) for prompt in prompts]
-            assert generation.complete(adapted, tokenizer, prompts, TOKENS) == expected
-    assert generation.complete(model, tokenizer, prompts, TOKENS) == base
+            expected = [greedy(adapted, chat, prompt) for prompt in prompts]
+            assert generation.complete(adapted, chat, prompts, TOKENS) == expected
+    assert generation.complete(model, chat, prompts, TOKENS) == base
 
 
-def test_speed_counts_every_token(model: Any, tokenizer: Any, rows: list[dict[str, Any]]) -> None:
+def test_speed_counts_every_token(model: Any, chat: Chat, rows: list[dict[str, Any]]) -> None:
     lengths: list[int] = []
     generate = model.generate
 
@@ -48,5 +50,5 @@ def test_speed_counts_every_token(model: Any, tokenizer: Any, rows: list[dict[st
         return output
 
     model.generate = counting
-    assert generation.speed(model, tokenizer, [row["prompt"] for row in rows[:2]], 9) > 0
+    assert generation.speed(model, chat, [row["prompt"] for row in rows[:2]], 9) > 0
     assert lengths == [1, 9]

@@ -1,81 +1,62 @@
-"""The held-out loss: encoded as in TRL, equal to a naive reference, independent of batching."""
+"""The held-out loss: encoded as in training, equal to a naive reference, independent of batching."""
 
-import copy
 import random
 from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.tiny import write_rows
+from tuner.artifacts import parquet
 from tuner.evaluation import loss
-from tuner.evaluation.loss import Encoded
 from tuner.evaluation.subjects import loaded_adapter, merged_adapter
 from tuner.models import loading, precision
+from tuner.models.chat import Chat, Encoded
+from tuner.models.settings import Models
 from tuner.training.job import Job
 from tuner.training.methods.lora import Lora
 
 Rows = list[Encoded]
 
 
-@pytest.mark.parametrize("max_length", [256, 70])
-def test_ids_and_mask_equal_trls(tiny: Path, tokenizer: Any, model: Any, tmp_path: Path, max_length: int) -> None:
+def test_ids_and_mask_are_those_of_the_trainer(tiny: Path, chat: Chat, model: Any, tmp_path: Path) -> None:
     from trl.trainer.sft_trainer import SFTTrainer
 
-    from tuner.artifacts import parquet
     from tuner.training import worker
 
     data = write_rows(tmp_path / "train.parquet", 7)
+    conversations = [row["prompt"] + row["completion"] for row in parquet.read(data).to_pylist()]
+    # Cuts off the completions of some rows.
+    max_length = sorted(chat.encode(conversation, 1000).start for conversation in conversations)[4]
     job = Job(
-        adapter="a", settings=Lora(method="lora", max_length=max_length), student=str(tiny), generator=str(tiny),
-        seed=1, data=data, output=tmp_path, checkpoints=tmp_path / "c",
-    )  # fmt: skip
-    trainer = SFTTrainer(
-        model=model, args=worker.arguments(job), train_dataset=worker.rows_of(data), processing_class=tokenizer
+        adapter="a",
+        settings=Lora(method="lora", max_length=max_length),
+        models=Models(generator=str(tiny), student=str(tiny)),
+        seed=1,
+        data=data,
+        output=tmp_path,
+        checkpoints=tmp_path / "c",
     )
-    rows = parquet.read(data).to_pylist()
-    ours = [loss.encode(tokenizer, row["prompt"], row["completion"], max_length) for row in rows]
+    rows = worker.rows_of(data)
+    trainer = SFTTrainer(
+        model=model,
+        args=worker.arguments(job),
+        train_dataset=worker.encode(rows, chat, max_length),
+        processing_class=chat.tokenizer,
+    )
+    ours = [chat.encode(conversation, max_length) for conversation in conversations]
     kept = [row for row in ours if row.tokens]
-    assert len(kept) < len(ours) or max_length == 256
+    assert len(kept) < len(ours)
     dataset: Any = trainer.train_dataset
-    assert [row.ids for row in kept] == list(dataset["input_ids"])
-    masks = [[label != -100 for label in labels] for labels in dataset["labels"]]
-    assert [[index >= row.start for index in range(len(row.ids))] for row in kept] == masks
-
-
-def test_tools_are_rendered_as_in_training(tiny: Path, tokenizer: Any, model: Any, tmp_path: Path) -> None:
-    from trl.trainer.sft_trainer import SFTTrainer
-
-    from tuner.artifacts import parquet
-    from tuner.training import worker
-
-    data = write_rows(tmp_path / "train.parquet", 3)
-    described = ['[{"name":"look","parameters":{"at":"sky"}}]', None, '[{"name":"listen"}]']
-    parquet.write(parquet.read(data).append_column("tools", pa.array(described)), data)
-    job = Job(
-        adapter="a", settings=Lora(method="lora"), student=str(tiny), generator=str(tiny),
-        seed=1, data=data, output=tmp_path, checkpoints=tmp_path / "c",
-    )  # fmt: skip
-    tokenizer = copy.deepcopy(tokenizer)
-    tokenizer.chat_template = "{% if tools %}{{ tools | tojson }}{% endif %}" + tokenizer.chat_template
-    trainer = SFTTrainer(
-        model=model, args=worker.arguments(job), train_dataset=worker.rows_of(data), processing_class=tokenizer
-    )
-    rows = parquet.read(data).to_pylist()
-    ours = [loss.encode(tokenizer, row["prompt"], row["completion"], 1024, row["tools"]) for row in rows]
-    dataset: Any = trainer.train_dataset
-    assert [row.ids for row in ours] == list(dataset["input_ids"])
-    assert [text in tokenizer.decode(row.ids) for row, text in zip(ours, ("look", "look", "listen"), strict=True)] == [
-        True,
-        False,
-        True,
-    ]
+    batch = trainer.data_collator([dataset[index] for index in range(len(kept))])
+    for row, ids, labels in zip(kept, batch["input_ids"].tolist(), batch["labels"].tolist(), strict=True):
+        assert ids[: len(row.ids)] == row.ids
+        assert [label != -100 for label in labels] == [row.start <= at < len(row.ids) for at in range(len(ids))]
 
 
 def reference(model: Any, row: Encoded) -> float:

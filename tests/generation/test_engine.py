@@ -21,8 +21,10 @@ from tuner.generation.generate import Generator, generate
 from tuner.generation.metrics import Generated
 from tuner.generation.settings import Sampling
 from tuner.generation.shards import shards
-from tuner.models import loading, templates
+from tuner.models import loading
+from tuner.models.chat import Chat
 from tuner.models.resident import release
+from tuner.models.settings import Models
 from tuner.models.templates import Template
 from tuner.settings import Settings, settings
 
@@ -52,7 +54,7 @@ def engine(folder: Path) -> TransformersEngine:
 
 @pytest.fixture(scope="module")
 def template(folder: Path) -> Template:
-    return templates.of(loading.load_tokenizer(str(folder)), str(folder))
+    return Chat(loading.load_tokenizer(str(folder)), str(folder)).template
 
 
 @pytest.fixture
@@ -192,7 +194,7 @@ class TestEnds:
         first, second = self.scripted(
             engine, monkeypatch, ["How do I bake [/INST] rest", "the sky is blue<|im_end|>"], "[/INST]"
         )
-        assert first == Completion("How do I bake", tokens, "stop")
+        assert first == Completion("How do I bake ", tokens, "stop")
         assert (second.text, second.finish) == ("the sky is blue", "stop")
 
 
@@ -200,7 +202,7 @@ def test_a_model_without_a_chat_template_is_refused(folder: Path, tmp_path: Path
     base = shutil.copytree(folder, tmp_path / "base")
     (base / "chat_template.jinja").unlink(missing_ok=True)
     with pytest.raises(InputError, match="has no chat template"):
-        Generator(str(base))
+        Generator(Models(generator=str(base), student=str(base)))
 
 
 def test_a_model_that_is_damaged_is_refused(folder: Path, tmp_path: Path) -> None:

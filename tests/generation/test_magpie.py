@@ -6,16 +6,26 @@ from typing import Any
 
 import pytest
 
+from tests.models.templated import joining_blanks, tokenizer
+from tuner.errors import InputError
 from tuner.generation import magpie, seeds
 from tuner.generation.engines import Completion, Facts, Request
 from tuner.generation.settings import Generation, Sampling
 from tuner.generation.shards import ShardSpec
-from tuner.models.templates import Template
+from tuner.models.chat import Chat
 
 GENERATION = Generation(rows=6, instruction=Sampling(temperature=1.0), response=Sampling(temperature=0.7))
 
 SHARD = ShardSpec(0, 42, 3, 6)
-TEMPLATE = Template("<system>kind</system><user>", "</user> <assistant>")
+CHAT = Chat(
+    tokenizer(
+        "<system>kind</system>{% for m in messages %}<{{ m.role }}>{{ m.content }}</{{ m.role }}> {% endfor %}"
+        "{% if add_generation_prompt %}<assistant>{% endif %}",
+        "</user>",
+    ),
+    "m",
+)
+TEMPLATE = CHAT.template
 
 
 class Scripted:
@@ -69,7 +79,7 @@ def script() -> Scripted:
 
 
 def draw(engine: Scripted, generation: Generation = GENERATION) -> list[dict[str, Any]]:
-    return magpie.draw(engine, TEMPLATE, generation, SHARD, lambda turns, tokens: None).to_pylist()
+    return magpie.draw(engine, CHAT, generation, SHARD, lambda turns, tokens: None).to_pylist()
 
 
 def test_every_row_is_kept_in_order_with_its_outcome() -> None:
@@ -108,17 +118,58 @@ def test_the_first_prompt_is_the_prefix_and_the_second_the_whole_turn() -> None:
     assert {request.prompt for request in instructions} == {TEMPLATE.prefix}
     assert {(request.sampling, request.stop) for request in instructions} == {(GENERATION.instruction, "</user>")}
     assert responses[0].prompt == f"{TEMPLATE.prefix}Why is the sky blue?{TEMPLATE.suffix}"
-    assert {(request.sampling, request.stop) for request in responses} == {(GENERATION.response, "")}
+    assert {(request.sampling, request.stop) for request in responses} == {(GENERATION.response, "</s>")}
     assert rows[0]["instruction_prompt"] == TEMPLATE.prefix
     assert rows[0]["response_prompt"] == responses[0].prompt
 
 
-def test_a_recipe_may_give_another_prefix() -> None:
+def test_a_recipe_may_give_another_prefix_for_the_instruction() -> None:
     engine = script()
     rows = draw(engine, GENERATION.model_copy(update={"prefix": "<user>"}))
     assert {request.prompt for request in engine.turn(0)} == {"<user>"}
-    assert engine.turn(1)[0].prompt == f"<user>Why is the sky blue?{TEMPLATE.suffix}"
+    assert engine.turn(1)[0].prompt == TEMPLATE.answer_prompt("Why is the sky blue?")
     assert rows[0]["instruction_prompt"] == "<user>"
+
+
+def test_words_of_a_prefix_begin_the_instruction() -> None:
+    engine = script()
+    rows = draw(engine, GENERATION.model_copy(update={"prefix": f"{TEMPLATE.prefix}Please: "}))
+    assert rows[0]["instruction"] == "Please: Why is the sky blue?"
+    assert rows[1]["instruction"] == ""
+    assert engine.turn(1)[0].prompt == TEMPLATE.answer_prompt("Please: Why is the sky blue?")
+
+
+def test_special_tokens_are_left_out_and_thoughts_kept_apart() -> None:
+    engine = Scripted(
+        [Completion(" <s>Why?\n", 3, "stop"), Completion("How?", 2, "stop"), Completion("When?", 2, "stop")],
+        {
+            "Why": Completion("<think>\nBecause ...\n</think>\n\nSo.</s>", 9, "stop"),
+            "How": Completion("<think>Well", 5, "length"),
+            "When": Completion("Now. ", 5, "stop"),
+        },
+    )
+    shard = ShardSpec(0, 42, 3, 3)
+    rows = magpie.draw(engine, CHAT, GENERATION, shard, lambda turns, tokens: None).to_pylist()
+    assert [(row["instruction"], row["thoughts"], row["response"], row["outcome"]) for row in rows] == [
+        ("Why?", "Because ...", "So.", "complete"),
+        ("How?", "Well", "", "empty_response"),
+        ("When?", "", "Now.", "complete"),
+    ]
+
+
+def test_a_prompt_does_not_end_in_a_blank_that_belongs_to_the_next_word() -> None:
+    template = "{% for m in messages %}[ASK] {{ m.content }} [/ASK] {% endfor %}"
+    engine = script()
+    joined = Chat(joining_blanks(template, [" The cat", " Why is the sky", " The end"]), "m")
+    rows = magpie.draw(engine, joined, GENERATION, SHARD, lambda turns, tokens: None).to_pylist()
+    assert rows[0]["instruction_prompt"] == "[ASK]"
+    assert rows[0]["response_prompt"] == "[ASK] Why is the sky blue? [/ASK]"
+
+
+def test_a_template_with_nothing_before_the_words_is_refused() -> None:
+    bare = Chat(tokenizer("{{ bos_token }}{% for m in messages %}{{ m.content }}{% endfor %}"), "m")
+    with pytest.raises(InputError, match=r"^model m: its chat template renders nothing before the user's words"):
+        magpie.draw(script(), bare, GENERATION, SHARD, lambda turns, tokens: None)
 
 
 def test_both_turns_of_a_row_have_its_seed() -> None:
@@ -142,14 +193,14 @@ def test_messages_hold_both_turns() -> None:
 
 def test_the_table_has_the_schema_even_if_all_completions_are_empty() -> None:
     empty = Scripted([Completion("", 1, "stop")] * 6, {})
-    table = magpie.draw(empty, TEMPLATE, GENERATION, SHARD, lambda turns, tokens: None)
+    table = magpie.draw(empty, CHAT, GENERATION, SHARD, lambda turns, tokens: None)
     assert table.schema == magpie.SCHEMA
     assert set(table["outcome"].to_pylist()) == {"empty_instruction"}
 
 
 def test_progress_counts_both_turns() -> None:
     said: list[tuple[int, int]] = []
-    magpie.draw(script(), TEMPLATE, GENERATION, SHARD, lambda turns, tokens: said.append((turns, tokens)))
+    magpie.draw(script(), CHAT, GENERATION, SHARD, lambda turns, tokens: said.append((turns, tokens)))
     assert said[0] == (0, 7)
     assert said[-1] == (6 + 4, 36 + 25)
 

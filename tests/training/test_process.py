@@ -2,6 +2,8 @@
 
 import io
 import json
+import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -16,6 +18,7 @@ from tests.training.conftest import MakeJob
 from tests.warm import Warm
 from tuner.artifacts import parquet
 from tuner.errors import InputError
+from tuner.models.settings import Models
 from tuner.progress import Event, listening
 from tuner.training import checkpoints, process, worker
 from tuner.training.job import METRICS, Job
@@ -82,6 +85,7 @@ def test_killed_and_resumed_equals_uninterrupted(make_job: MakeJob, method: str,
     assert steps == [(step, 60) for step in range(1, 61)]
     files = sorted(path.name for path in (whole.output / "adapter").iterdir())
     assert files == [
+        "README.md",
         "adapter_config.json",
         "adapter_model.safetensors",
         "chat_template.jinja",
@@ -89,7 +93,7 @@ def test_killed_and_resumed_equals_uninterrupted(make_job: MakeJob, method: str,
         "tokenizer_config.json",
     ]
     config = json.loads((whole.output / "adapter/adapter_config.json").read_text())
-    assert config["base_model_name_or_path"] == whole.student
+    assert config["base_model_name_or_path"] == whole.models.student
     assert str(whole.checkpoints) not in json.dumps(config)
     modules = config.get("target_modules") or []
     assert modules == sorted(modules)
@@ -101,6 +105,18 @@ def trained(job: Job) -> Trained:
         folder.mkdir(parents=True)
     worker.train(job, io.StringIO())
     return Trained.model_validate_json((job.output / METRICS).read_text())
+
+
+def test_the_lines_of_its_card_load_an_adapter_from_its_folder(make_job: MakeJob, tmp_path: Path) -> None:
+    job = make_job("plain", epochs=1)
+    trained(job)
+    elsewhere = shutil.copytree(job.output / "adapter", tmp_path / "elsewhere")
+    card = (elsewhere / "README.md").read_text(encoding="utf-8")
+    (lines,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", lines], cwd=elsewhere, capture_output=True, text=True, timeout=LIMIT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+    assert f"base_model: {job.models.student}\n" in card
 
 
 def test_quantized_student_trains_and_counts_its_parameters(make_job: MakeJob) -> None:
@@ -133,7 +149,8 @@ def test_bad_configuration_is_named(make_job: MakeJob, options: dict[str, object
 
 def test_a_diverged_training_is_not_retried(make_job: MakeJob) -> None:
     job = make_job("lost", "prompt_tuning", learning_rate=99, epochs=1)
-    job = job.model_copy(update={"student": str(poisoned(Path(job.student), job.output.parent / "poisoned"))})
+    student = poisoned(Path(job.models.student), job.output.parent / "poisoned")
+    job = job.model_copy(update={"models": Models(generator=str(student), student=str(student))})
     with pytest.raises(process.TrainingDivergedError, match="step 1") as caught:
         process.train(job, LIMIT)
     assert not caught.value.retryable

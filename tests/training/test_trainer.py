@@ -5,6 +5,7 @@ import pytest
 from tests.present import present
 from tests.training.conftest import MakeJob
 from tuner.models import loading
+from tuner.models.chat import load
 from tuner.training import worker
 
 
@@ -20,13 +21,14 @@ def test_loss_equals_trls(make_job: MakeJob, method: str, options: dict[str, obj
     from tuner.training.trainer import AdapterTrainer
 
     job = make_job("same", method, **options)
-    model = loading.load_model(job.student, torch.float32)
+    student = load(job.models, "student")
+    model = loading.load_model(job.models.student, torch.float32)
     trainer = AdapterTrainer(
         model=model,
         args=worker.arguments(job),
-        train_dataset=worker.rows_of(job.data),
-        processing_class=loading.load_tokenizer(job.student),
-        peft_config=job.settings.peft_config(model, job.student),
+        train_dataset=worker.encode(worker.rows_of(job.data), student, job.settings.max_length),
+        processing_class=student.tokenizer,
+        peft_config=job.settings.peft_config(model, job.models.student),
     )
     batch = next(iter(trainer.get_train_dataloader()))
     count = (batch["labels"] != -100).sum()

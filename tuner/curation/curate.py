@@ -18,7 +18,7 @@ from tuner.curation.columns.messages import with_texts
 from tuner.curation.duplicates.matching import EDGES
 from tuner.curation.metrics import Clusters, Curated
 from tuner.curation.settings import Curation
-from tuner.curation.texts import BESIDE, CONTENTS, INSTRUCTION, RESPONSE, TOOLS, Shard, as_checked
+from tuner.curation.texts import BESIDE, CONTENTS, INSTRUCTION, RESPONSE, THOUGHTS, TOOLS, Shard, as_checked
 from tuner.curation.verdicts import Verdicts, decide, read
 from tuner.errors import StageError
 from tuner.progress import Event, emit
@@ -123,7 +123,7 @@ def _write(
     examples = kept.select(["row_id", "messages"])
     for name, column in zip(("prompt", "completion"), _prompts_and_completions(kept["messages"]), strict=True):
         examples = examples.append_column(name, column)
-    for name in ("instruction", "quality", *([TOOLS] if TOOLS in kept.column_names else [])):
+    for name in ("instruction", "quality", *(name for name in (TOOLS, THOUGHTS) if name in kept.column_names)):
         examples = examples.append_column(name, kept[name])
     parquet.write(examples, folder / "kept" / f"{number:05}.parquet")
     return {name: len(places) for name, places in _beside(checks).items()}

@@ -21,13 +21,14 @@ def _examined(parts: Parts) -> Iterator[Part]:
 
 def _examine(work: Work) -> Examined:
     from tuner.curation.examine import examine
+    from tuner.curation.texts import THOUGHTS
 
-    return examine(work.file("rows", "rows.parquet"), work.recipe.curation, work.folder)
+    return examine(work.file("rows", "rows.parquet"), work.recipe.curation, work.folder, [THOUGHTS])
 
 
 EXAMINE = Stage(
     "examine",
-    3,
+    4,
     Examined,
     _examined,
     _examine,
@@ -83,7 +84,7 @@ def _curate(work: Work) -> Curated:
     return curate(_shards(work), edges, unfinished, work.recipe.curation, work.folder)
 
 
-CURATE = Stage("curate", 4, Curated, _curated, _curate, "Gives every row its verdict.")
+CURATE = Stage("curate", 5, Curated, _curated, _curate, "Gives every row its verdict.")
 
 
 def _shards(work: Work) -> "list[Shard]":

@@ -37,15 +37,16 @@ class Bench:
     """
 
     def __init__(self, recipe: "Recipe", validation: Path, stage: str, subjects: int, timings: int = 0) -> None:
-        from tuner.training.student import tokenizer_of
+        from tuner.models import chat
 
         self.recipe = recipe
-        self.tokenizer: Any = tokenizer_of(recipe.models.student, recipe.models.generator)
+        self.chat = chat.load(recipe.models, "student")
         # The same tokens for all subjects: the largest length that any adapter was trained at.
         length = max(settings.max_length for settings in recipe.training.values())
         rows = parquet.read(validation).to_pylist()
         encoded = [
-            loss.encode(self.tokenizer, row["prompt"], row["completion"], length, row.get("tools")) for row in rows
+            self.chat.encode(row["prompt"] + row["completion"], length, row.get("tools"), row.get("thoughts"))
+            for row in rows
         ]
         self.rows = [row for row, ids in zip(rows, encoded, strict=True) if ids.tokens > 0]
         self.encoded = [ids for ids in encoded if ids.tokens > 0]
@@ -80,7 +81,7 @@ class Bench:
         self.losses[subject] = loss.losses(
             model,
             self.encoded,
-            self.tokenizer.pad_token_id,
+            self.chat.tokenizer.pad_token_id,
             progress=lambda done: emit(Event(self._stage, done=before + done, total=self._total)),
         )
 
@@ -90,7 +91,7 @@ class Bench:
         prompts = [row["prompt"] for row in self.sampled]
         self.samples[subject] = generation.complete(
             model,
-            self.tokenizer,
+            self.chat,
             prompts,
             self.recipe.evaluation.sample_tokens,
             [row.get("tools") for row in self.sampled],
@@ -99,7 +100,7 @@ class Bench:
     def time(self, subject: str, model: Any, merged: bool) -> None:
         """Times one batch of generation."""
         prompts = [row["prompt"] for row in self.sampled]
-        rate = generation.speed(model, self.tokenizer, prompts, self._timed_tokens)
+        rate = generation.speed(model, self.chat, prompts, self._timed_tokens)
         self.rates.setdefault((subject, merged), []).append(rate)
         emit(Event(self._stage, done=self._done, total=self._total))
 

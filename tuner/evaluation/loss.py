@@ -1,77 +1,25 @@
 """The held-out loss of every row, computed alike for the base model and every adapter.
 
 The trainer's own evaluation loss averages over batches rather than tokens, and counts one token too many per row for
-prompt tuning. Here all subjects are scored on the same completion tokens, encoded as in training, in float32.
+prompt tuning. Here all subjects are scored on the same completion tokens, encoded as in training
+(`tuner.models.chat`), in float32.
 """
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedTokenizerBase
+
+    from tuner.models.chat import Encoded
 
 BATCH_TOKENS = 4096
 """Token positions in a batch, about: bounds the memory of the logits."""
 
-Message = dict[str, str]
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """A row as token ids.
-
-    Attributes:
-        ids: Prompt and completion, truncated to the maximal length.
-        start: The index of the first completion token.
-    """
-
-    ids: list[int]
-    start: int
-
-    @property
-    def tokens(self) -> int:
-        """Completion tokens that are predicted, which excludes the first token of the row."""
-        return len(self.ids) - max(self.start, 1)
-
-
-def encode(
-    tokenizer: "PreTrainedTokenizerBase",
-    prompt: list[Message],
-    completion: list[Message],
-    max_length: int,
-    tools: str | None = None,
-) -> Encoded:
-    """Encodes a row exactly as TRL's trainer does: the completion begins where the rendered prompt ends.
-
-    Args:
-        tokenizer: With a chat template.
-        prompt: The user's turn.
-        completion: The assistant's turn.
-        max_length: Longer rows are truncated at the end.
-        tools: The descriptions of tools that the template renders, as JSON.
-    """
-    described = json.loads(tools) if tools else None
-    prompt_ids = _ids(tokenizer, prompt, tools=described, add_generation_prompt=True)
-    all_ids = _ids(tokenizer, prompt + completion, tools=described)
-    start = next(
-        (index for index, (a, b) in enumerate(zip(prompt_ids, all_ids, strict=False)) if a != b),
-        min(len(prompt_ids), len(all_ids)),
-    )
-    ids = all_ids[:max_length]
-    return Encoded(ids, min(start, len(ids)))
-
-
-def _ids(tokenizer: "PreTrainedTokenizerBase", messages: list[Message], **options: Any) -> list[int]:
-    encoded: Any = tokenizer.apply_chat_template(messages, tokenize=True, return_dict=True, **options)
-    return encoded["input_ids"]
-
 
 def losses(
     model: Any,
-    rows: Sequence[Encoded],
+    rows: "Sequence[Encoded]",
     pad_id: int,
     batch_tokens: int = BATCH_TOKENS,
     progress: Callable[[int], None] = lambda done: None,
@@ -102,7 +50,7 @@ def losses(
     return sums
 
 
-def _batches(rows: Sequence[Encoded], batch_tokens: int) -> list[list[int]]:
+def _batches(rows: "Sequence[Encoded]", batch_tokens: int) -> list[list[int]]:
     """Batches of row indices, the longest rows first, so that running out of memory shows at once."""
     batches: list[list[int]] = []
     for index in sorted(range(len(rows)), key=lambda index: (-len(rows[index].ids), index)):
@@ -113,7 +61,7 @@ def _batches(rows: Sequence[Encoded], batch_tokens: int) -> list[list[int]]:
     return batches
 
 
-def _batch_losses(model: Any, rows: list[Encoded], pad_id: int) -> list[float]:
+def _batch_losses(model: Any, rows: "list[Encoded]", pad_id: int) -> list[float]:
     import torch
 
     length = max(len(row.ids) for row in rows)
@@ -133,7 +81,7 @@ def _batch_losses(model: Any, rows: list[Encoded], pad_id: int) -> list[float]:
     return [_row_loss(logits[index], row, first) for index, row in enumerate(rows)]
 
 
-def _row_loss(logits: "torch.Tensor", row: Encoded, first: int) -> float:
+def _row_loss(logits: "torch.Tensor", row: "Encoded", first: int) -> float:
     """The loss of one row; float32 logits are made for its completion only, shape (tokens, vocabulary)."""
     import torch
 

@@ -11,6 +11,7 @@ def _parts(parts: Parts) -> Iterator[Part]:
     recipe = parts.recipe
     settings = {
         "student": parts.models["student"],
+        **recipe.models.rendering("student"),
         "seed": recipe.seed,
         "adapters": list(recipe.training),
         **recipe.settings_of("evaluation"),
@@ -32,7 +33,7 @@ def _work(work: Work) -> Evaluated:
 
 EVALUATE = Stage(
     "evaluate",
-    2,
+    3,
     Evaluated,
     _parts,
     _work,

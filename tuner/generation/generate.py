@@ -10,7 +10,8 @@ from tuner.artifacts import parquet
 from tuner.generation import engines, magpie
 from tuner.generation.metrics import Generated
 from tuner.generation.shards import ShardSpec
-from tuner.models import loading, resident, templates
+from tuner.models import chat, resident
+from tuner.models.settings import Models
 from tuner.settings import settings
 
 if TYPE_CHECKING:
@@ -21,15 +22,15 @@ class Generator:
     """A loaded generator: its engine and its chat template.
 
     Args:
-        model: The model, as written in a recipe.
+        models: The recipe's section.
 
     Raises:
-        InputError: If the model cannot be loaded or has no chat template.
+        InputError: If the model cannot be loaded, or its chat template cannot be drawn from.
     """
 
-    def __init__(self, model: str) -> None:
-        self.template = templates.of(loading.load_tokenizer(model), model)
-        self.engine = engines.open_engine(model, settings())
+    def __init__(self, models: Models) -> None:
+        self.chat = chat.load(models, "generator")
+        self.engine = engines.open_engine(models.generator, settings())
 
 
 def generate(recipe: "Recipe", shard: ShardSpec, folder: Path) -> Generated:
@@ -45,17 +46,16 @@ def generate(recipe: "Recipe", shard: ShardSpec, folder: Path) -> Generated:
     Raises:
         InputError: If the generator cannot be loaded or has no chat template.
     """
-    model, engine = recipe.models.generator, settings().engine
     with resident.lock:
-        key = ("generate", engine, model)
-        generator = resident.get(key, lambda: Generator(model), lambda loaded: loaded.engine.close())
+        key = ("generate", settings().engine, recipe.models.model_dump_json(exclude={"student"}))
+        generator = resident.get(key, lambda: Generator(recipe.models), lambda loaded: loaded.engine.close())
         clock = time.perf_counter()
 
         def report(turns: int, tokens: int) -> None:
             figures = {"tokens/s": tokens / (time.perf_counter() - clock)}
             progress.emit(progress.Event("generate", shard.label, done=turns, total=2 * shard.rows, figures=figures))
 
-        table = magpie.draw(generator.engine, generator.template, recipe.generation, shard, report)
+        table = magpie.draw(generator.engine, generator.chat, recipe.generation, shard, report)
         seconds = time.perf_counter() - clock
         facts = generator.engine.facts()
     parquet.write(table, folder / "rows.parquet")

@@ -1,12 +1,13 @@
 """Magpie (arXiv 2406.08464) in two turns: the model writes the user's instruction, then answers it.
 
 An aligned chat model that is prompted with its own template, up to where the user's words begin, continues with an
-instruction. The same template around that instruction then prompts for the response. No row is dropped: one that is
-empty or cut off is kept, and marked in `outcome`.
+instruction. The same template around that instruction then prompts for the response; the thoughts of a reasoning model
+are kept apart from it. No row is dropped: one that is empty or cut off is kept, and marked in `outcome`.
 """
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +16,8 @@ from tuner.generation import seeds
 from tuner.generation.engines import Completion, Engine, Request
 from tuner.generation.settings import Generation
 from tuner.generation.shards import ShardSpec
-from tuner.models.templates import Template
+from tuner.models.chat import Chat
+from tuner.models.thoughts import Said
 
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 
@@ -27,6 +29,7 @@ SCHEMA = pa.schema(
         ("seed", pa.int64()),
         ("instruction", pa.string()),
         ("response", pa.string()),
+        ("thoughts", pa.string()),
         ("messages", MESSAGES),
         ("instruction_prompt", pa.string()),
         ("response_prompt", pa.string()),
@@ -38,12 +41,25 @@ SCHEMA = pa.schema(
     ]
 )
 
-NO_COMPLETION = Completion("", 0, "stop")
+
+@dataclass(frozen=True)
+class Turn:
+    """A turn that was drawn.
+
+    Attributes:
+        prompt: What the model continued.
+        completion: How it did.
+        said: Its words.
+    """
+
+    prompt: str
+    completion: Completion
+    said: Said
 
 
 def draw(
     engine: Engine,
-    template: Template,
+    chat: Chat,
     generation: Generation,
     shard: ShardSpec,
     on_progress: Callable[[int, int], None],
@@ -52,24 +68,29 @@ def draw(
 
     Args:
         engine: The engine, with the generator loaded.
-        template: The generator's chat template.
+        chat: The generator's tokenizer and chat template.
         generation: The recipe's section on generation.
         shard: The shard.
         on_progress: Called with the number of finished turns, two per row, and of tokens sampled so far.
 
     Returns:
         The rows in order, with `SCHEMA`.
+
+    Raises:
+        InputError: If the template renders nothing before the user's words.
     """
-    prefix = template.prefix if generation.prefix is None else generation.prefix
+    template = chat.template
+    prompt = chat.beginning(generation.prefix)
+    # Words that a recipe's prefix has behind the template's own begin the instruction.
+    begun = prompt.removeprefix(template.prefix) if prompt.startswith(template.prefix) else ""
     requests = deque(
         Request(
-            row, 0, seeds.row_seed(shard.seed, shard.number, row), prefix, generation.instruction, template.turn_end
+            row, 0, seeds.row_seed(shard.seed, shard.number, row), prompt, generation.instruction, template.turn_end
         )
         for row in range(shard.rows)
     )
-    instructions: dict[int, Completion] = {}
-    responses: dict[int, Completion] = {}
-    prompts: dict[int, str] = {}
+    instructions: dict[int, Turn] = {}
+    responses: dict[int, Turn] = {}
     token_count = 0
 
     def on_tokens(tokens: int) -> None:
@@ -80,55 +101,44 @@ def draw(
     for request, completion in engine.complete(requests, on_tokens):
         row = request.row
         if request.turn == 0:
-            instructions[row] = completion
-            if completion.text:
-                prompts[row] = f"{prefix}{completion.text}{template.suffix}"
-                requests.append(Request(row, 1, request.seed, prompts[row], generation.response))
+            text = chat.plain(f"{begun}{completion.text}") if completion.text.strip() else ""
+            instructions[row] = Turn(request.prompt, completion, Said("", text))
+            if text:
+                answer = chat.healed(template.answer_prompt(text))
+                requests.append(Request(row, 1, request.seed, answer, generation.response, template.answer_end))
         else:
-            responses[row] = completion
+            responses[row] = Turn(request.prompt, completion, chat.said(completion.text, request.prompt))
         on_progress(len(instructions) + len(responses), token_count)
-    rows = [
-        _row(shard, row, prefix, prompts.get(row, ""), instructions[row], responses.get(row))
-        for row in range(shard.rows)
-    ]
+    rows = [_row(shard, row, instructions[row], responses.get(row)) for row in range(shard.rows)]
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
-def _row(
-    shard: ShardSpec,
-    index: int,
-    prefix: str,
-    prompt: str,
-    instruction: Completion,
-    response: Completion | None,
-) -> dict[str, Any]:
-    answer = response or NO_COMPLETION
+def _row(shard: ShardSpec, index: int, instruction: Turn, response: Turn | None) -> dict[str, Any]:
+    asked, answered = instruction.said.answer, response.said.answer if response else ""
     return {
         "row_id": seeds.row_id(shard.seed, shard.number, index),
         "shard": shard.number,
         "index": index,
         "seed": seeds.row_seed(shard.seed, shard.number, index),
-        "instruction": instruction.text,
-        "response": answer.text,
-        "messages": [
-            {"role": "user", "content": instruction.text},
-            {"role": "assistant", "content": answer.text},
-        ],
-        "instruction_prompt": prefix,
-        "response_prompt": prompt,
-        "instruction_finish": instruction.finish,
-        "response_finish": response.finish if response else "skipped",
-        "instruction_tokens": instruction.tokens,
-        "response_tokens": answer.tokens,
-        "outcome": _outcome(instruction, answer),
+        "instruction": asked,
+        "response": answered,
+        "thoughts": response.said.thoughts if response else "",
+        "messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": answered}],
+        "instruction_prompt": instruction.prompt,
+        "response_prompt": response.prompt if response else "",
+        "instruction_finish": instruction.completion.finish,
+        "response_finish": response.completion.finish if response else "skipped",
+        "instruction_tokens": instruction.completion.tokens,
+        "response_tokens": response.completion.tokens if response else 0,
+        "outcome": _outcome(instruction, response),
     }
 
 
-def _outcome(instruction: Completion, response: Completion) -> str:
-    if not instruction.text:
+def _outcome(instruction: Turn, response: Turn | None) -> str:
+    if not instruction.said.answer:
         return "empty_instruction"
-    if instruction.finish == "length":
+    if instruction.completion.finish == "length":
         return "cut_instruction"
-    if not response.text:
+    if response is None or not response.said.answer:
         return "empty_response"
-    return "cut_response" if response.finish == "length" else "complete"
+    return "cut_response" if response.completion.finish == "length" else "complete"

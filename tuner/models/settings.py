@@ -1,6 +1,40 @@
 """The recipe's section on models."""
 
-from tuner.section import Section
+import datetime
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from tuner.section import Section, added_field
+
+ROLES = ("generator", "student")
+"""The models of a recipe, by their keys."""
+
+FIXED_DATE = datetime.date(2026, 1, 1)
+"""An arbitrary day, so that the same recipe renders the same text on every day."""
+
+
+def _name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+        raise ValueError(f"{name!r} cannot be a variable of a chat template: letters, digits and _ only")
+    return name
+
+
+Variables = dict[Annotated[str, AfterValidator(_name)], bool | int | float | str | None]
+"""Variables of a chat template by name."""
+
+
+class TemplateVariables(Section):
+    """Variables of the chat templates, such as `{enable_thinking: false}`.
+
+    Attributes:
+        generator: Of the generator's.
+        student: Of the student's.
+    """
+
+    generator: Variables = Field(default_factory=dict)
+    student: Variables = Field(default_factory=dict)
 
 
 class Models(Section):
@@ -9,7 +43,23 @@ class Models(Section):
     Attributes:
         generator: The aligned chat model that instructions and responses are drawn from.
         student: The model that adapters are trained on.
+        thoughts: `trained` trains and scores the student on the thoughts of the generator too, `apart` without them.
+        date: The day that chat templates print which print today's.
+        chat_template_kwargs: Variables of the chat templates; they are saved with an adapter.
     """
 
     generator: str
     student: str
+    thoughts: Literal["apart", "trained"] = added_field("apart")
+    date: datetime.date = added_field(FIXED_DATE)
+    chat_template_kwargs: TemplateVariables = added_field(TemplateVariables())
+
+    def rendering(self, role: str) -> dict[str, Any]:
+        """What decides how a model's chat template renders, besides the template.
+
+        Args:
+            role: `generator` or `student`.
+        """
+        variables: Variables = getattr(self.chat_template_kwargs, role)
+        thoughts = {"thoughts": self.thoughts} if role == "student" else {}
+        return {"date": self.date.isoformat(), "chat_template_kwargs": dict(variables), **thoughts}

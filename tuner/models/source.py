@@ -23,12 +23,12 @@ class Source:
     """A model's origin.
 
     Attributes:
-        kind: `pypi` (a GGUF in a wheel), `hub` or `folder`.
-        name: The package, the hub id or the folder's path.
-        revision: The package's version or the hub's revision; empty for a folder.
+        kind: `pypi` (a GGUF in a wheel), `hub`, `folder` or `gguf` (a file).
+        name: The package, the hub id, or the path of the folder or the file.
+        revision: The package's version or the hub's revision; empty for a path.
     """
 
-    kind: Literal["pypi", "hub", "folder"]
+    kind: Literal["pypi", "hub", "folder", "gguf"]
     name: str
     revision: str = ""
 
@@ -40,19 +40,19 @@ class Source:
                 return f"{self.name} {self.revision}"
             case "hub":
                 return self.name
-            case "folder":
+            case "folder" | "gguf":
                 return Path(self.name).name
 
     def identity(self) -> dict[str, str]:
-        """What identifies the weights: package and version, hub id and revision, or the folder's content.
+        """What identifies the weights: package and version, hub id and revision, or the content of folder or file.
 
         A hub revision that is a branch may move; give a commit in the recipe if that matters.
 
         Raises:
             InputError: If a folder does not exist.
         """
-        if self.kind == "folder":
-            return {"folder": _digest(Path(self.name))}
+        if self.kind in ("folder", "gguf"):
+            return {self.kind: _digest(Path(self.name))}
         return {self.kind: self.name, "revision": self.revision}
 
 
@@ -60,11 +60,12 @@ def parse(text: str, key: str = "model") -> Source:
     """Reads a model string.
 
     Args:
-        text: `pypi:PACKAGE==VERSION`, `owner/name[@revision]`, or a folder that begins with `.`, `/` or `~`.
+        text: `pypi:PACKAGE==VERSION`, `owner/name[@revision]`, or the path of a folder or a `.gguf` file that begins
+            with `.`, `/` or `~`.
         key: The recipe's key, for the error.
 
     Raises:
-        InputError: If it is none of these, or a folder does not exist.
+        InputError: If it is none of these, or there is no such folder or file.
     """
     if len(text) > LONGEST:
         raise InputError(f"{key}: {text[:40]!r}... has {len(text):,} characters; a model has at most {LONGEST}")
@@ -72,15 +73,19 @@ def parse(text: str, key: str = "model") -> Source:
         return Source("pypi", match[1], match[2])
     if text.startswith((".", "/", "~")):
         try:
-            folder = Path(text).expanduser()
+            path = Path(text).expanduser()
         except RuntimeError:  # `~name` of an unknown user
-            folder = Path(text)
-        if not _is_file(folder / "config.json"):
-            raise InputError(f"{key}: {text}: not a model folder (it has no config.json)")
-        return Source("folder", str(folder.absolute()))
+            path = Path(text)
+        if path.suffix == ".gguf" and _is_file(path):
+            return Source("gguf", str(path.absolute()))
+        if not _is_file(path / "config.json"):
+            raise InputError(f"{key}: {text}: not a model folder (it has no config.json), and no .gguf file")
+        return Source("folder", str(path.absolute()))
     if match := _HUB.fullmatch(text):
         return Source("hub", match[1], match[2] or "main")
-    raise InputError(f"{key}: {text!r} is not a model: write pypi:PACKAGE==VERSION, owner/name[@revision] or ./folder")
+    raise InputError(
+        f"{key}: {text!r} is not a model: write pypi:PACKAGE==VERSION, owner/name[@revision], ./folder or ./file.gguf"
+    )
 
 
 def _is_file(path: Path) -> bool:
@@ -90,11 +95,12 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _digest(folder: Path) -> str:
-    """sha256 over the names and contents of a folder's files, cached by their sizes and modification times."""
-    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+def _digest(place: Path) -> str:
+    """sha256 over names and contents of a file, or a folder's files, cached by their sizes and modification times."""
+    listed = place.iterdir() if place.is_dir() else [place]
+    files = sorted(path for path in listed if path.is_file() and not path.name.startswith("."))
     stamp = json.dumps([[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files])
-    cached = settings().folder("cache/folders") / hashing.of_text(f"{folder}{stamp}")
+    cached = settings().folder("cache/folders") / hashing.of_text(f"{place}{stamp}")
     if cached.exists():
         return cached.read_text()
     digest = hashing.of_text("".join(f"{path.name} {hashing.of_file(path)}\n" for path in files))

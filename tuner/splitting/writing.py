@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 from tuner.splitting.placement import Placement
 from tuner.splitting.sides import SIDES
 
-COLUMNS = ("row_id", "prompt", "completion", "messages", "tools")
-"""Columns of the rows of a side; the last is there if any conversation may call tools."""
+COLUMNS = ("row_id", "prompt", "completion", "messages", "tools", "thoughts")
+"""Columns of the rows of a side; the last two are there if the kept rows have them."""
 # Rows in a row group: about 30 MB at 1 kB a row, since every text is stored twice.
 _GROUP = 10_000
 

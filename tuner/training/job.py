@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tuner.models.settings import Models
 from tuner.section import Section
 from tuner.training.methods import Adapter
 
@@ -15,8 +16,7 @@ class Job(Section):
     Attributes:
         adapter: The adapter's name in the recipe.
         settings: Its method and settings.
-        student: The model to adapt, as in the recipe.
-        generator: The model whose chat template is used if the student has none.
+        models: The recipe's models: the student to adapt, and the generator, which lends a chat template if need be.
         seed: The recipe's seed.
         data: `train.parquet`, with `prompt` and `completion` as messages.
         output: The folder for `adapter/`, `curve.parquet` and `metrics.json`.
@@ -25,8 +25,7 @@ class Job(Section):
 
     adapter: str
     settings: Adapter
-    student: str
-    generator: str
+    models: Models
     seed: int
     data: Path
     output: Path

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
-from tuner.models import source
+from tuner.models import loading
+from tuner.training import card
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -31,17 +32,16 @@ def save_adapter(model: "PeftModel", tokenizer: "PreTrainedTokenizerBase", stude
     """
     model.save_pretrained(str(folder), safe_serialization=True)
     tokenizer.save_pretrained(folder)
-    (folder / "README.md").unlink(missing_ok=True)
     config = folder / "adapter_config.json"
-    config.write_text(json.dumps(_portable(json.loads(config.read_text()), student), indent=2, sort_keys=True))
+    portable = _portable(json.loads(config.read_text()), student)
+    config.write_text(json.dumps(portable, indent=2, sort_keys=True))
+    (folder / "README.md").write_text(card.text(portable, student), encoding="utf-8")
     return (folder / "adapter_model.safetensors").stat().st_size
 
 
 def _portable(config: dict[str, Any], student: str) -> dict[str, Any]:
-    """The adapter's configuration with the student's name from the recipe instead of a path on this machine."""
-    origin = source.parse(student)
-    config["base_model_name_or_path"] = origin.name if origin.kind == "hub" else student
-    config["revision"] = origin.revision if origin.kind == "hub" else None
+    """The adapter's configuration with the name that the student is loaded by anywhere."""
+    config["base_model_name_or_path"], config["revision"] = loading.reference(student)
     if config.get("tokenizer_name_or_path"):
         config["tokenizer_name_or_path"] = config["base_model_name_or_path"]
     # PEFT holds a set, whose order changes with Python's hash seed.

@@ -9,7 +9,7 @@ from tuner.training.metrics import Trained
 
 def _parts(parts: Parts) -> Iterator[Part]:
     # The generator is part of the identity since a student without a chat template gets the generator's.
-    shared = {**parts.models, "seed": parts.recipe.seed}
+    shared = {**parts.models, **parts.recipe.models.rendering("student"), "seed": parts.recipe.seed}
     for name, adapter in parts.recipe.training.items():
         settings = {**shared, **adapter.model_dump(mode="json")}
         yield TRAIN.part(settings, {"data": parts.one("split")}, name)
@@ -27,7 +27,7 @@ def _work(work: Work) -> Trained:
 
 TRAIN = Stage(
     "train",
-    1,
+    2,
     Trained,
     _parts,
     _work,

@@ -43,8 +43,7 @@ def train(
     job = Job(
         adapter=name,
         settings=recipe.training[name],
-        student=recipe.models.student,
-        generator=recipe.models.generator,
+        models=recipe.models,
         seed=recipe.seed,
         data=data.absolute(),
         output=output,

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from tuner import interpreter, parent
 from tuner.errors import InputError
-from tuner.training import checkpoints, exits, results, student
+from tuner.training import checkpoints, exits, fit, results
 from tuner.training.job import METRICS, Job
 from tuner.training.metrics import Trained
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from trl.trainer.sft_config import SFTConfig
+
+    from tuner.models.chat import Chat
 
 SAVES = 10
 """The approximate number of checkpoints in a training, so that a crash costs at most a tenth of the work."""
@@ -70,30 +72,33 @@ def train(job: Job, messages: TextIO) -> None:
     from transformers import PrinterCallback
     from transformers.utils import logging
 
-    from tuner.models import loading, precision
+    from tuner.models import chat, loading, precision
     from tuner.training.trainer import AdapterTrainer, Meter, line, total_steps
 
     datasets.disable_progress_bars()
     logging.disable_progress_bar()
     checkpoint = checkpoints.newest(job.checkpoints)
-    tokenizer = student.tokenizer_of(job.student, job.generator)
+    student = chat.load(job.models, "student")
+    tokenizer = student.tokenizer
     tokenizer_path = job.checkpoints / "tokenizer"
     tokenizer.save_pretrained(tokenizer_path)
     rows = rows_of(job.data)
     if "tools" in rows.column_names and any(rows["tools"]) and "tools" not in str(tokenizer.chat_template):
         raise InputError(
-            f"training.{job.adapter}: rows call tools, which the chat template of {job.student} cannot show"
+            f"training.{job.adapter}: rows call tools, which the chat template of {job.models.student} cannot show"
         )
-    model = loading.load_model(job.student, precision.training(), job.settings.quantization)
+    fit.check(student, {job.adapter: job.settings})
+    encoded = encode(rows, student, job.settings.max_length)
+    if not len(encoded):
+        raise InputError(f"training.{job.adapter}: max_length {job.settings.max_length} cuts off every response")
+    model = loading.load_model(job.models.student, precision.training(), job.settings.quantization)
     trainer: Any = AdapterTrainer(
         model=model,
         args=arguments(job),
-        train_dataset=rows,
+        train_dataset=encoded,
         processing_class=tokenizer,
         peft_config=job.settings.peft_config(model, str(tokenizer_path)),
     )
-    if not len(trainer.train_dataset):
-        raise InputError(f"training.{job.adapter}: max_length {job.settings.max_length} cuts off every response")
     # TRL stores the adapter of a quantized student in bfloat16, in which small updates are rounded away. All
     # adapters are kept in float32, so that they can be compared.
     for parameter in trainer.model.parameters():
@@ -116,13 +121,35 @@ def train(job: Job, messages: TextIO) -> None:
 
 
 def rows_of(path: Path) -> "Dataset":
-    """The training rows in TRL's format: `prompt` and `completion`, both lists of messages, and `tools` if any."""
+    """The training rows: `prompt` and `completion`, both lists of messages, and `tools` and `thoughts` if any."""
     from datasets import Dataset
 
     from tuner.artifacts import parquet
 
     rows = parquet.read(path)
-    return Dataset(rows.select([name for name in ("prompt", "completion", "tools") if name in rows.column_names]))
+    names = ("prompt", "completion", "tools", "thoughts")
+    return Dataset(rows.select([name for name in names if name in rows.column_names]))
+
+
+def encode(rows: "Dataset", student: "Chat", max_length: int) -> "Dataset":
+    """The rows as TRL takes them without encoding them itself: `input_ids`, and a `completion_mask` of zeros and ones.
+
+    TRL would render the conversation as a whole, which for some templates does not begin with what the model is
+    prompted with. Rows whose completion is cut off at its first token are left out.
+    """
+    from datasets import Dataset
+
+    encoded = (
+        student.encode(row["prompt"] + row["completion"], max_length, row.get("tools"), row.get("thoughts"))
+        for row in rows.to_list()
+    )
+    return Dataset.from_list(
+        [
+            {"input_ids": row.ids, "completion_mask": [0] * row.start + [1] * (len(row.ids) - row.start)}
+            for row in encoded
+            if row.tokens > 0
+        ]
+    )
 
 
 def arguments(job: Job) -> "SFTConfig":
@@ -169,7 +196,9 @@ def _write_results(job: Job, trainer: Any, resumed_from: int | None) -> None:
     curve = results.curve(trainer.state.log_history)
     losses = curve["loss"].to_pylist()
     memory, memory_of = results.peak_memory()
-    adapter_bytes = results.save_adapter(trainer.model, trainer.processing_class, job.student, job.output / "adapter")
+    adapter_bytes = results.save_adapter(
+        trainer.model, trainer.processing_class, job.models.student, job.output / "adapter"
+    )
     parquet.write(curve, job.output / "curve.parquet")
     metrics = Trained(
         method=job.settings.name(),

@@ -44,7 +44,7 @@ class Completion:
     """The completion of a request.
 
     Attributes:
-        text: The text without special tokens, stripped.
+        text: The text before the end of the turn as it continues the prompt, with the special tokens in it.
         tokens: Tokens sampled, including the end token.
         finish: `stop` if the model ended the turn, `length` if it was cut off.
     """

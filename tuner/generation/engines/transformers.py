@@ -102,18 +102,19 @@ class TransformersEngine:
 
     def _completion(self, ids: list[int], ends: list[int], stop_text: str) -> Completion:
         end = next((i for i, token in enumerate(ids) if token in ends), None)
-        text = self._tokenizer.decode(ids[:end], skip_special_tokens=True)
+        text = self._tokenizer.decode(ids[:end])
         if end is None and stop_text and stop_text in text:
+            # Before its special tokens are left out, which a stop text may hold.
             text = text.partition(stop_text)[0]
             # A row ends with the token that completes the stop text; the rest is padding.
             pad = self._tokenizer.pad_token_id
             count = len(ids)
             while count and ids[count - 1] == pad:
                 count -= 1
-            return Completion(text.strip(), count, "stop")
+            return Completion(text, count, "stop")
         if end is None:
-            return Completion(text.strip(), len(ids), "length")
-        return Completion(text.strip(), end + 1, "stop")
+            return Completion(text, len(ids), "length")
+        return Completion(text, end + 1, "stop")
 
     def _ends(self, stop: str) -> tuple[list[int], str]:
         """Token ids that end a turn, and the stop text if it is not a single token."""

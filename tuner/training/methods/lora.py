@@ -11,6 +11,15 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+# Their weights are read by Mamba's fused kernels, past an adapter; PEFT refuses them in these models.
+_NOT_IN_MAMBA = ("out_proj", "conv1d")
+_MAMBA = ("mamba", "mamba2", "falcon_mamba", "falcon_h1", "nemotron_h")
+
+
+def _is_mamba(model: "nn.Module") -> bool:
+    return getattr(getattr(model, "config", None), "model_type", None) in _MAMBA
+
+
 class Lora(Method):
     """Low-rank adaptation (Hu et al. 2021, arXiv 2106.09685).
 
@@ -49,5 +58,6 @@ class Lora(Method):
             lora_alpha=alpha,
             lora_dropout=self.dropout,
             target_modules=self.targets if isinstance(self.targets, str) else list(self.targets),
+            exclude_modules=[*_NOT_IN_MAMBA] if self.targets == "all-linear" and _is_mamba(model) else None,
             bias="none",
         )

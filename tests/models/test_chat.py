@@ -1,0 +1,98 @@
+"""A conversation is encoded as a server prompts with it, and its answer as the model goes on."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.models.templated import CHATML, joining_blanks, tokenizer
+from tests.models.test_templates import BEGINS_THOUGHTS, CHANNELS, GEMMA, HEADINGS, LLAMA_3, MISTRAL, SHOWS_THOUGHTS
+from tuner.errors import InputError
+from tuner.models.chat import Chat
+
+CHAT_TOKENS = ("<|im_start|>", "<|im_end|>")
+PARTS = (
+    "{% for m in messages %}<{{ m.role }}>{% for part in m.content %}{% if part.text %}{{ part.text }}{% endif %}"
+    "{% endfor %}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
+)
+TEMPLATES = [CHATML, LLAMA_3, GEMMA, MISTRAL, CHANNELS, HEADINGS, BEGINS_THOUGHTS, PARTS]
+
+ASKED = [
+    {"role": "user", "content": "How?"},
+    {"role": "assistant", "content": "So."},
+    {"role": "user", "content": "Why?"},
+]
+ANSWERED = [*ASKED, {"role": "assistant", "content": " Because.\n"}]
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_what_is_trained_begins_with_what_is_served_and_ends_where_a_server_stops(template: str) -> None:
+    chat = Chat(tokenizer(template, *CHAT_TOKENS), "m")
+    encoded = chat.encode(ANSWERED, 10_000)
+    shown = [{**m, "content": [{"type": "text", "text": m["content"]}]} for m in ASKED] if template == PARTS else ASKED
+    served = chat.tokenizer.apply_chat_template(shown, add_generation_prompt=True, tokenize=True, return_dict=True)
+    assert encoded.ids[: encoded.start] == served["input_ids"]
+    assert encoded.ids[-1] in chat.stop_ids
+    answer = chat.said(chat.tokenizer.decode(encoded.ids[encoded.start : -1]), chat.prompt(ASKED))
+    assert (answer.thoughts, answer.answer) == ("", "Because.")
+
+
+@pytest.mark.parametrize("template", [CHATML, LLAMA_3, GEMMA, MISTRAL])
+def test_where_a_template_renders_what_it_prompts_for_the_ids_are_those_of_the_whole(template: str) -> None:
+    chat = Chat(tokenizer(template, *CHAT_TOKENS), "m")
+    conversation = [*ASKED, {"role": "assistant", "content": "Because."}]
+    whole = chat.tokenizer.apply_chat_template(conversation, tokenize=True, return_dict=True)["input_ids"]
+    ids = chat.encode(conversation, 10_000).ids
+    assert ids == [*whole[: len(ids) - 1], ids[-1]]
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="<"), min_size=1))
+def test_any_words_come_back(words: str) -> None:
+    chat = Chat(tokenizer(CHATML, *CHAT_TOKENS), "m")
+    encoded = chat.encode([{"role": "user", "content": words}, {"role": "assistant", "content": words}], 10_000)
+    assert chat.tokenizer.decode(encoded.ids) == f"{chat.template.answer_prompt(words)}{chat.completion(words)}"
+
+
+def test_a_long_row_is_cut_at_the_end() -> None:
+    chat = Chat(tokenizer(CHATML, *CHAT_TOKENS), "m")
+    whole = chat.encode(ANSWERED, 10_000)
+    assert chat.encode(ANSWERED, 5).ids == whole.ids[:5]
+    assert chat.encode(ANSWERED, 5).tokens == 0
+
+
+def test_tools_are_rendered() -> None:
+    chat = Chat(tokenizer("{% if tools %}{{ tools | tojson }}{% endif %}" + CHATML, *CHAT_TOKENS), "m")
+    encoded = chat.encode(ANSWERED, 10_000, '[{"name": "look"}]')
+    assert chat.tokenizer.decode(encoded.ids).startswith('[{"name": "look"}]<|im_start|>user')
+
+
+def test_a_completion_does_not_change_the_ids_of_its_prompt() -> None:
+    # `.So` is one token, but a server encodes the prompt before the answer is there.
+    chat = Chat(joining_blanks("{% for m in messages %}{{ m.content }}.{% endfor %}", ["So.So.So.So"]), "m")
+    encoded = chat.encode([{"role": "user", "content": "So"}, {"role": "assistant", "content": "So"}], 100)
+    assert encoded.ids[: encoded.start] == chat.ids("So.")
+    assert chat.tokenizer.decode(encoded.ids) == "So.So</s>"
+
+
+def test_only_a_blank_that_the_next_word_would_have_is_dropped() -> None:
+    template = "{% for m in messages %}ASK: {{ m.content }} TELL: {% endfor %}"
+    assert Chat(joining_blanks(template, [" The cat", " The end"]), "m").healed("ASK: ") == "ASK:"
+    bytes_only = Chat(tokenizer(template), "m")
+    assert bytes_only.healed("ASK: ") == "ASK: "
+    assert bytes_only.healed("ASK:") == "ASK:"
+
+
+@pytest.mark.parametrize("template", [SHOWS_THOUGHTS, BEGINS_THOUGHTS])
+def test_a_student_is_trained_on_thoughts_if_the_recipe_says_so(template: str) -> None:
+    conversation = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}]
+    for thinks in (True, False):
+        chat = Chat(tokenizer(template), "m", thinks=thinks)
+        encoded = chat.encode(conversation, 1000, thoughts="Hm. ")
+        prompt = chat.prompt(conversation[:-1])
+        said = chat.said(chat.tokenizer.decode(encoded.ids[encoded.start : -1]), prompt)
+        assert (said.thoughts, said.answer) == ("Hm." if thinks else "", "So.")
+        assert chat.tokenizer.decode(encoded.ids[: encoded.start]) == prompt
+
+
+def test_a_template_that_shows_no_thoughts_is_not_trained_on_them() -> None:
+    with pytest.raises(InputError, match=r"^models\.thoughts: the chat template of m shows no thoughts"):
+        Chat(tokenizer(CHATML), "m", thinks=True)

