@@ -52,7 +52,11 @@ def trigger(url: str, deployment: str, parameters: dict[str, Any], auth: str = "
 
 def wait(url: str, flow_run: str, seconds: float = 3 * PATIENCE, auth: str = "") -> dict[str, Any]:
     """Waits for a flow run to end."""
-    return until(lambda: _ended(url, flow_run, auth), f"flow run {flow_run} ends", seconds, every=1)
+    try:
+        return until(lambda: _ended(url, flow_run, auth), f"flow run {flow_run} ends", seconds, every=1)
+    except TimeoutError as error:
+        error.add_note(f"its state: {call(f'{url}/flow_runs/{flow_run}', auth=auth)['state']}")
+        raise
 
 
 def _ended(url: str, flow_run: str, auth: str) -> dict[str, Any] | None:

@@ -11,6 +11,9 @@ import pytest
 
 from tests.deployments.processes import PATIENCE
 from tests.e2e.conftest import MAIN, Tuner, manifests
+from tuner import loading, planning, suitability
+from tuner.artifacts.store import Store
+from tuner.settings import settings
 
 pytestmark = pytest.mark.e2e
 
@@ -115,6 +118,10 @@ SLOW = ("torch", "transformers", "peft", "trl", "datasets", "prefect", "matplotl
 
 @pytest.mark.parametrize("arguments", [["--help"], ["plan", "RECIPE"], ["runs"], ["run", "RECIPE", "--set", "seed=x"]])
 def test_a_quick_command_imports_no_slow_library(arguments: list[str], recipe: Path) -> None:
+    if "plan" in arguments:
+        # A first plan looks at the models.
+        parsed = loading.load(str(recipe))
+        suitability.check(parsed, planning.plan(parsed, Store(settings().store)))
     code = f"import atexit, sys; atexit.register(lambda: print([*sys.modules.keys() & {set(SLOW)}])); {MAIN}"
     command = [sys.executable, "-c", code, *(str(recipe) if each == "RECIPE" else each for each in arguments)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)

@@ -1,6 +1,7 @@
 """A stage with many shards is computed by child flows; here, with more than four."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -80,13 +81,13 @@ def test_many_shards_run_in_child_flows_and_are_then_cached(
 def test_a_failed_shard_fails_the_pipeline_with_its_error(
     recipe: Path, tmp_path: Path, prefect_url: str, warm: Warm
 ) -> None:
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    (empty / "config.json").write_text("{}")
-    changes = ("name=broken", "generation.shard_rows=4", f"models.generator={empty}")
     text = recipe.read_text()
+    # A model that can be looked at, but not loaded.
+    damaged = shutil.copytree(loading.parse(text).models.generator, tmp_path / "damaged")
+    (damaged / "model.safetensors").write_bytes(b"")
+    changes = ("name=broken", "generation.shard_rows=4", f"models.generator={damaged}")
     _, stderr = run(warm, prefect_url, recipe_yaml=text, overrides=changes, until_stage="generate")
-    assert "InputError" in stderr and str(empty) in stderr
+    assert "InputError" in stderr and str(damaged) in stderr
     parent, *children = flow_runs(prefect_url, "broken")
     assert [run["name"] for run in children] == [f"{run_name(loading.parse(text, changes))}: generate {GROUPS[0]}"]
     assert {each["state_type"] for each in (parent, *children)} == {"FAILED"}
