@@ -11,7 +11,7 @@ from tuner.planning import Plan
 from tuner.recipe import Recipe
 from tuner.settings import settings
 
-_LIBRARIES = ("transformers", "peft")
+_LIBRARIES = ("synthetic-instruction-tuner", "transformers", "peft")
 
 STAGES = {"generator": ("generate",), "student": ("train", "evaluate")}
 """The stages that compute with a model."""
@@ -67,7 +67,10 @@ def _unreachable(origin: source.Source) -> str:
         hf_hub_download(origin.name, "config.json", revision=origin.revision)
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError):
         return f"{origin.name} is not on this machine, and the hub cannot be reached"
-    except (HfHubHTTPError, OSError, ValueError):  # no such model, or no access: the look says so
+    except HfHubHTTPError as error:
+        # A worker elsewhere may have the token that this process lacks.
+        return f"the hub refuses access to {origin.name} from here" if error.response.status_code in (401, 403) else ""
+    except (OSError, ValueError):  # the look says what is wrong
         return ""
     return ""
 

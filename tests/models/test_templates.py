@@ -66,32 +66,28 @@ LEAVES_THOUGHTS_OPEN = BEGINS_THOUGHTS.replace("else '<|a|>' }}", "else '<|a|><t
 PROMPTS_ALWAYS = CHATML.replace("{% if add_generation_prompt %}", "{% if true %}")
 
 
+CHATML_CUT = Template(
+    "<|im_start|>user\n",
+    "<|im_end|>\n<|im_start|>assistant\n",
+    "<|im_end|>",
+    "",
+    "<|im_end|></s>",
+    "<|im_end|>",
+)
+
+
 @pytest.mark.parametrize(
     ("template", "special", "wanted"),
     [
         (
             CHATML,
             CHAT_TOKENS,
-            Template(
-                "<|im_start|>user\n",
-                "<|im_end|>\n<|im_start|>assistant\n",
-                "<|im_end|>",
-                "",
-                "<|im_end|></s>",
-                "<|im_end|>",
-            ),
+            CHATML_CUT,
         ),
         (
             CHATML_WITH_SYSTEM,
             CHAT_TOKENS,
-            Template(
-                "<|im_start|>system\nYou are kind.<|im_end|>\n<|im_start|>user\n",
-                "<|im_end|>\n<|im_start|>assistant\n",
-                "<|im_end|>",
-                "",
-                "<|im_end|></s>",
-                "<|im_end|>",
-            ),
+            dataclasses.replace(CHATML_CUT, prefix="<|im_start|>system\nYou are kind.<|im_end|>\n<|im_start|>user\n"),
         ),
         (
             LLAMA_3,
@@ -216,14 +212,7 @@ PROMPTS_ALWAYS = CHATML.replace("{% if add_generation_prompt %}", "{% if true %}
         (
             PROMPTS_ALWAYS,
             CHAT_TOKENS,
-            Template(
-                "<|im_start|>user\n",
-                "<|im_end|>\n<|im_start|>assistant\n",
-                "<|im_end|>",
-                "",
-                "<|im_end|></s>",
-                "<|im_end|>",
-            ),
+            CHATML_CUT,
         ),
     ],
     ids=[

@@ -195,8 +195,12 @@ def load(models: "Models", role: str) -> Chat:
     Raises:
         InputError: If it cannot be loaded, or its chat template cannot be used.
     """
+    return of(loading.load_tokenizer(getattr(models, role)), models, role)
+
+
+def of(tokenizer: Any, models: "Models", role: str) -> Chat:
+    """As `load`, with the tokenizer already loaded."""
     model = getattr(models, role)
-    tokenizer = loading.load_tokenizer(model)
     variables = models.chat_template_kwargs
     if not tokenizer.chat_template and role == "student":
         lender = loading.load_tokenizer(models.generator)

@@ -29,6 +29,7 @@ def describe(model: str) -> tuple[dict[str, str], str]:
     config: Any = loading.configuration(model)
     tokenizer: Any = loading.load_tokenizer(model)
     text = config.get_text_config()
+    reads_date = "strftime_now" in str(tokenizer.chat_template)
     found = {
         "model": model,
         "class": f"{', '.join(config.architectures or [config.model_type])}, {text.vocab_size:,} embeddings, "
@@ -38,7 +39,7 @@ def describe(model: str) -> tuple[dict[str, str], str]:
     if not tokenizer.chat_template:
         return {**found, "chat template": "none: a student only, which is lent its generator's"}, ""
     try:
-        found_chat = chat.load(Models(generator=model, student=model), "generator")
+        found_chat = chat.of(tokenizer, Models(generator=model, student=model), "generator")
         beginning = found_chat.beginning()
     except InputError as error:
         return {**found, "chat template": f"cannot be used: {error}"}, ""
@@ -53,6 +54,6 @@ def describe(model: str) -> tuple[dict[str, str], str]:
         "an answer ends with": repr(template.ending),
         "servers stop at": ", ".join(tokenizer.convert_ids_to_tokens(found_chat.stop_ids)),
         "thoughts": f"the prompt begins them with {begun[0]}" if begun else "not begun by the prompt",
-        "the date": "the recipe's" if "strftime_now" in tokenizer.chat_template else "not read",
+        "the date": "the recipe's" if reads_date else "not read",
     }
     return found, f"{prompt}{found_chat.completion(CONVERSATION[-1]['content'])}"
