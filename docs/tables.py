@@ -116,6 +116,7 @@ def _row(example: Example) -> str:
     settings = ", ".join(f"`{key}: {_shown(value)}`" for key, value in example.settings.items())
     verdict = ", ".join(f"`{reason}`" for reason in example.reasons) or "passes"
     cut = f", its {example.cut} cut off at the limit" if example.cut else ""
+    cut += f", after the thoughts {_cell(example.thoughts)!r}" if example.thoughts else ""
     under = f" under {settings}" if settings else ""
     return f"| {_cell(example.instruction)} | {_cell(example.response)} | {verdict}{cut}{under} |"
 
@@ -126,7 +127,7 @@ def _shown(value: object) -> str:
 
 def _cell(text: str) -> str:
     shown = text if len(text) <= 160 else f"{text[:120].rstrip()} ... {text[-30:].lstrip()}"
-    return shown.replace("|", "\\|").replace("\n", "<br>").replace("<|", "&lt;\\|") or " "
+    return shown.replace("|", "\\|").replace("<", "&lt;").replace("\n", "<br>") or " "
 
 
 def _yes_no(value: bool) -> str:

@@ -56,3 +56,24 @@ def test_a_model_that_is_not_here_is_named(tiny: Path) -> None:
         "models.generator was not checked: pypi:made-up==1.0 is fetched when it is needed",
         "models.student was not checked: pypi:made-up==1.0 is fetched when it is needed",
     ]
+
+
+HUB = "huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE"
+
+
+def test_a_hub_model_that_is_refused_here_may_be_a_workers(
+    tiny: Path, refusing_s3: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(HUB, f"{refusing_s3}/{{repo_id}}/{{revision}}/{{filename}}")
+    refused = "was not checked: the hub refuses access to owner/name from here"
+    assert check(tiny, "owner/name") == [f"models.student {refused}"]
+    assert check("owner/name", tiny) == [f"models.generator {refused}", f"models.student {refused}"]
+
+
+def test_a_hub_that_cannot_be_reached_is_asked_once(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(HUB, "http://127.0.0.1:9/{repo_id}/{revision}/{filename}")
+    unreachable = "owner/name is not on this machine, and the hub cannot be reached"
+    assert check(tiny, "owner/name") == [f"models.student was not checked: {unreachable}"]
+    assert "Retrying" not in caplog.text

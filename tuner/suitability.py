@@ -60,17 +60,21 @@ def _absent(recipe: Recipe, role: str) -> str:
 
 
 def _unreachable(origin: source.Source) -> str:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+    """Why a model of the hub cannot be read here; empty if it can, or if the look has to say what is wrong with it."""
+    from httpx2 import HTTPError
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+    from huggingface_hub.errors import HfHubHTTPError
 
+    if isinstance(try_to_load_from_cache(origin.name, "config.json", revision=origin.revision), str):
+        return ""
     try:
-        hf_hub_download(origin.name, "config.json", revision=origin.revision)
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError):
-        return f"{origin.name} is not on this machine, and the hub cannot be reached"
+        get_hf_file_metadata(hf_hub_url(origin.name, "config.json", revision=origin.revision))
     except HfHubHTTPError as error:
         # A worker elsewhere may have the token that this process lacks.
         return f"the hub refuses access to {origin.name} from here" if error.response.status_code in (401, 403) else ""
-    except (OSError, ValueError):  # the look says what is wrong
+    except (HTTPError, ConnectionError):
+        return f"{origin.name} is not on this machine, and the hub cannot be reached"
+    except (OSError, ValueError):
         return ""
     return ""
 

@@ -24,6 +24,7 @@ SCHEMA = pa.schema(
         ("seed", pa.int64()),
         ("instruction", pa.string()),
         ("response", pa.string()),
+        ("thoughts", pa.string()),
         ("messages", MESSAGES),
         ("instruction_finish", pa.string()),
         ("response_finish", pa.string()),

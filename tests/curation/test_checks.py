@@ -9,6 +9,7 @@ from tuner.curation.columns import bits
 from tuner.curation.examine import examine
 from tuner.curation.reasons import REASONS, SINGLE_ROW_REASONS
 from tuner.curation.settings import CHECKS, Curation
+from tuner.curation.texts import THOUGHTS
 
 EXAMPLES = [(name, number) for name, check in CHECKS.items() for number in range(len(check.examples))]
 
@@ -17,10 +18,11 @@ EXAMPLES = [(name, number) for name, check in CHECKS.items() for number in range
 def test_an_example_has_the_reasons_that_it_names(name, number, tmp_path):
     example = CHECKS[name].examples[number]
     finishes = {f"{text}_finish": "length" if text == example.cut else "stop" for text in ("instruction", "response")}
-    rows = shard([row(0, example.instruction, example.response, **finishes)], tmp_path / "rows.parquet")
+    made = row(0, example.instruction, example.response, thoughts=example.thoughts, **finishes)
+    rows = shard([made], tmp_path / "rows.parquet")
     # The reasons of other checks are ignored.
     curation = Curation.model_validate({name: example.settings})
-    examine(rows, curation, tmp_path)
+    examine(rows, curation, tmp_path, [THOUGHTS])
     checks = pl.read_parquet(tmp_path / "checks.parquet")
     reasons = {*checks["reasons"][0], *checks["marks"][0]} & set(CHECKS[name].reasons)
     assert reasons == set(example.reasons)

@@ -14,6 +14,9 @@ FORMS = {
     "conversations": [("from", "value"), ("system", "human", "gpt")],
 }
 
+ASKED_ = [{"role": "user", "content": "Ask."}]
+THOUGHT = [{"type": "thinking", "thinking": "Why?"}]
+
 
 def columns_of(record):
     return {name: Column(1, int(may_hold_turns(value))) for name, value in record.items()}
@@ -284,3 +287,37 @@ def test_columns_can_be_named():
     ):
         with pytest.raises(InputError, match=words):
             chosen(mapping, columns_of(row), "file")
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"prompt": "Ask.", "response": "<think>\nWhy?\n</think>\n\nAnswer."},
+        {"prompt": "Ask.", "response": "Why?\n</think>\nAnswer."},
+        {"prompt": "Ask.", "response": "Answer.", "reasoning_content": "Why?"},
+        {"prompt": "Ask.", "response": "Answer.", "Thoughts": "Why?"},
+        turns("messages", ("u", "Ask."), ("a", "<think>Why?</think>Answer.")),
+        {"messages": [*ASKED_, {"role": "assistant", "reasoning_content": "Why?", "content": "Answer."}]},
+        {"messages": [*ASKED_, {"role": "assistant", "thinking": "Why?", "content": "Answer."}]},
+        {"messages": [*ASKED_, {"role": "assistant", "content": [*THOUGHT, {"type": "text", "text": "Answer."}]}]},
+    ],
+)
+def test_the_thoughts_before_an_answer_are_apart(record):
+    conversation = read(record)
+    assert (conversation.response, conversation.thoughts) == ("Answer.", "Why?")
+    assert conversation.contents == ["Ask.", "Answer."]
+
+
+def test_the_thoughts_of_earlier_turns_are_counted():
+    said = ("u", "One?"), ("a", "<think>1?</think>1"), ("u", "Two?"), ("a", "<think>2?</think>2")
+    conversation = read(turns("messages", *said))
+    assert (conversation.response, conversation.thoughts, conversation.earlier_thoughts) == ("1\n\n2", "2?", 1)
+
+
+def test_thoughts_that_do_not_end_have_no_answer():
+    assert read({"prompt": "Ask.", "response": "<think>On and on"}).response == ""
+
+
+def test_a_user_may_write_a_tag_of_thoughts():
+    conversation = read({"prompt": "<think>Ask.</think>Now.", "response": "It is a <think> tag."})
+    assert (conversation.instruction, conversation.response) == ("<think>Ask.</think>Now.", "It is a <think> tag.")

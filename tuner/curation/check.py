@@ -53,6 +53,7 @@ class Example:
         reasons: The reasons that the check gives; none if the row passes.
         settings: Settings of the section, if not the defaults.
         cut: Which text was cut off at the token limit of generation.
+        thoughts: What the model thought before its response.
     """
 
     instruction: str
@@ -60,6 +61,7 @@ class Example:
     reasons: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     cut: Literal["", "instruction", "response"] = ""
+    thoughts: str = ""
 
 
 class Check(Section):

@@ -12,7 +12,7 @@ from tuner.curation.columns.batch import Batch, Findings
 from tuner.curation.columns.messages import Messages
 from tuner.curation.detectors import form, personal_data, toxicity
 from tuner.curation.settings import Curation
-from tuner.curation.texts import BESIDE, CONTENTS, INSTRUCTION, RESPONSE, TOOLS
+from tuner.curation.texts import BESIDE, CONTENTS, INSTRUCTION, RESPONSE, THOUGHTS, TOOLS
 
 REDACT = {"toxic": toxicity.redact, "personal_data": personal_data.redact}
 """The function that masks what each reason finds."""
@@ -39,7 +39,8 @@ def clean(frame: pl.DataFrame, curation: Curation, beside: Sequence[str] = ()) -
         masked[reason] = raw.any((texts != before).to_numpy())
     messages = replace(raw, texts=texts)
     wanted = None if curation.language is None else curation.language.wanted
-    batch = Batch.of(messages, frame["instruction_finish"], frame["response_finish"], wanted)
+    thoughts = frame[THOUGHTS].fill_null("") if THOUGHTS in beside else None
+    batch = Batch.of(messages, frame["instruction_finish"], frame["response_finish"], wanted, thoughts)
     changed = (texts != raw.texts).to_numpy()
     scores = {
         name: column.zip_with(pl.Series(raw.any(changed & raw.by(role)), dtype=pl.Boolean), _nulls(len(frame)))

@@ -1,5 +1,6 @@
 """The thoughts that a reasoning model writes before its answer, and how they are told from it."""
 
+import re
 from dataclasses import dataclass
 
 MARKERS = (
@@ -44,16 +45,37 @@ def split(text: str, prompt: str = "") -> Said:
 
     Args:
         text: The completion, special tokens included.
-        prompt: What it continues, which may have begun the thoughts.
+        prompt: What it continues, which may have begun the thoughts. It may be unknown: thoughts that nobody began end
+            with a mark at the end of a line outside of code.
     """
     begun, bare = opened(prompt), text.lstrip()
-    pair = begun or next((pair for pair in MARKERS if bare.startswith(pair[0])), None)
+    pair = begun or next((pair for pair in MARKERS if _begins(bare, pair)), None)
     if pair is None:
-        # Where a prompt ends without thoughts, or in closed ones, a model may close some that nobody began.
-        closing = next((closing for _, closing in MARKERS if bare.startswith(closing)), "")
-        return Said("", bare.removeprefix(closing).strip())
+        return _closed(bare)
     thoughts, _, answer = (text if begun else bare).removeprefix(pair[0]).partition(pair[1])
     return Said(thoughts.strip(), answer.strip())
+
+
+def _closed(text: str) -> Said:
+    """As `split`, of a text that begins no thoughts; it may close some all the same."""
+    for opening, closing in MARKERS:
+        if text.startswith(closing):
+            return Said("", text.removeprefix(closing).strip())
+        mark = re.search(rf"{re.escape(closing)}[ \t]*(?:\n|\Z)", text)
+        if mark and opening not in text and closing not in text[: mark.start()] and _in_prose(text[: mark.start()]):
+            return Said(text[: mark.start()].strip(), text[mark.end() :].strip())
+    return Said("", text.strip())
+
+
+def _in_prose(before: str) -> bool:
+    """Whether a place is outside of a block of code, by the text before it."""
+    return before.count("```") % 2 == 0
+
+
+def _begins(text: str, pair: tuple[str, str]) -> bool:
+    """Whether a text begins with thoughts; words that anyone may write do not begin any unless their end follows."""
+    opening, closing = pair
+    return text.startswith(opening) and (not opening[0].isalpha() or closing in text)
 
 
 def behind(text: str) -> str:

@@ -16,7 +16,7 @@ from tuner.curation.duplicates.partitions import task_count
 from tuner.curation.examine import examine
 from tuner.curation.match import match
 from tuner.curation.settings import Curation
-from tuner.curation.texts import BESIDE, TOOLS, Shard
+from tuner.curation.texts import BESIDE, THOUGHTS, TOOLS, Shard
 from tuner.errors import InputError
 from tuner.export import card
 from tuner.folders import atomic_folder, is_vacant
@@ -140,6 +140,7 @@ def _run(
         others=tuple(others),
         left=tuple(dropped),
         unread_keys=dict(reading.unread.most_common()),
+        earlier_thoughts=reading.earlier_thoughts,
         cut_turns=reading.cut,
         undesired=reading.undesired,
     )
@@ -151,7 +152,7 @@ def _run(
 def _examined(reading: Shards, curation: Curation, threads: int) -> Iterator[Shard]:
     """Reads shard after shard while earlier ones are examined."""
     texts = [name for name, type_ in reading.others.items() if pa.types.is_string(type_)]
-    texts += [TOOLS] if reading.tools else []
+    texts += [THOUGHTS, TOOLS] if reading.tools else [THOUGHTS]
     with ThreadPoolExecutor(threads) as pool:
         running: deque[Future[Shard]] = deque()
         for rows in reading.write():

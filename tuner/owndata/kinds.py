@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from tuner.errors import InputError
+from tuner.models.thoughts import MARKERS, split
 from tuner.owndata import turns
 from tuner.owndata.pieces import Column
 from tuner.owndata.turns import MEDIA, Turn, UnfitError, type_name
@@ -21,9 +22,11 @@ BESIDE = {
     "system": ("system", "system_prompt"),
     "history": ("history",),
     "tools": ("tools", "functions"),
+    "thoughts": ("thoughts", "reasoning_content", "thinking"),
 }
 """Columns that are read beside those, by what they hold: what the question is about follows it after a blank line; the
-system turn and earlier exchanges come before it; descriptions of tools get a column of their own."""
+system turn and earlier exchanges come before it; descriptions of tools, and the thoughts before the last answer, get a
+column of their own."""
 
 _BLANK_LINE = "\n\n"
 _SHOWN = 12
@@ -39,6 +42,8 @@ class Conversation(NamedTuple):
         roles: The role of each turn.
         contents: The text of each turn.
         tools: The descriptions of the tools it may call, as JSON; None without.
+        thoughts: What the assistant thought before its last turn.
+        earlier_thoughts: The number of its other turns with thoughts, which are not kept: templates show the last.
         cut: Turns after the assistant's last one, which are not kept.
     """
 
@@ -47,6 +52,8 @@ class Conversation(NamedTuple):
     roles: list[str]
     contents: list[str]
     tools: str | None = None
+    thoughts: str = ""
+    earlier_thoughts: int = 0
     cut: int = 0
 
 
@@ -108,7 +115,8 @@ class Kind:
             if record.get(name) is not None and (words := _text(record, name)).strip():
                 said = _with_system(said, words)
         described = (turns.of_tools(name, record.get(name)) for name in self._beside("tools"))
-        return _conversation(said, next(filter(None, described), None))
+        thoughts = (_text(record, name) for name in self._beside("thoughts") if record.get(name) is not None)
+        return _conversation(said, next(filter(None, described), None), next(filter(None, thoughts), ""))
 
     def unread_keys(self, record: Mapping[str, Any]) -> set[str]:
         """Keys of the turns of a row that are not read."""
@@ -213,18 +221,36 @@ def _with_system(said: list[Turn], words: str) -> list[Turn]:
     return [Turn("system", _BLANK_LINE.join(texts)), *said[1:]]
 
 
-def _conversation(said: Sequence[Turn], tools: str | None) -> Conversation:
+def _conversation(said: Sequence[Turn], tools: str | None, thoughts: str) -> Conversation:
     roles = [turn.role for turn in said]
     if "user" not in roles:
         raise UnfitError("the conversation has no turn by the user")
     end = max((at + 1 for at, role in enumerate(roles) if role == "assistant"), default=0)
     if "user" not in roles[:end]:
         raise UnfitError("no turn by the assistant follows one by the user")
-    kept = said[:end]
+    kept = [_parted(turn) for turn in said[:end]]
+    *earlier, last = (turn.thoughts for turn in kept if turn.role == "assistant")
     instruction, response = (
         _BLANK_LINE.join(turn.content for turn in kept if turn.role == role) for role in ("user", "assistant")
     )
-    return Conversation(instruction, response, roles[:end], [turn.content for turn in kept], tools, cut=len(said) - end)
+    return Conversation(
+        instruction,
+        response,
+        roles[:end],
+        [turn.content for turn in kept],
+        tools,
+        thoughts or last,
+        sum(map(bool, earlier)),
+        len(said) - end,
+    )
+
+
+def _parted(turn: Turn) -> Turn:
+    """A turn with the thoughts that its content begins with apart."""
+    if turn.role != "assistant" or not any(mark in turn.content for pair in MARKERS for mark in pair):
+        return turn
+    said = split(turn.content)
+    return Turn(turn.role, said.answer, turn.thoughts or said.thoughts)
 
 
 def _text(record: Mapping[str, Any], name: str) -> str:

@@ -20,6 +20,7 @@ class SourceFile(Metrics):
         others: The other columns that are kept.
         left: The columns that are dropped.
         unread_keys: Keys of turns that were not read, and in how many rows they stand.
+        earlier_thoughts: Turns before the assistant's last one whose thoughts were not kept.
         cut_turns: Turns after the assistant's last one, which were not kept.
         undesired: Rows that a column `label` or `kto_tag` says are bad examples.
     """
@@ -34,6 +35,7 @@ class SourceFile(Metrics):
     others: tuple[str, ...]
     left: tuple[str, ...]
     unread_keys: dict[str, int]
+    earlier_thoughts: int
     cut_turns: int
     undesired: int
 
@@ -47,6 +49,8 @@ class SourceFile(Metrics):
             "keys of turns not read": tuple(f"{key} ({rows:,} rows)" for key, rows in self.unread_keys.items()),
         }
         lines = [f"{what}: {_listed(names)}" for what, names in notes.items() if names]
+        if self.earlier_thoughts:
+            lines.append(f"thoughts of earlier turns, left out as chat templates do: {self.earlier_thoughts:,}")
         if self.cut_turns:
             lines.append(f"turns after the assistant's last one, cut off: {self.cut_turns:,}")
         if self.undesired:

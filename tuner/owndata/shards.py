@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from tuner.artifacts import parquet
-from tuner.curation.texts import TOOLS
+from tuner.curation.texts import THOUGHTS, TOOLS
 from tuner.generation.magpie import MESSAGES
 from tuner.owndata.kinds import Conversation, Kind
 from tuner.owndata.opening import Source
@@ -35,6 +35,7 @@ _SCHEMA = pa.schema(
         ("index", pa.int32()),
         ("instruction", pa.string()),
         ("response", pa.string()),
+        (THOUGHTS, pa.string()),
         ("messages", MESSAGES),
         *((name, pa.string()) for name in FINISHES),
     ]
@@ -61,6 +62,7 @@ class Shards:
         rows: Rows written so far.
         seen: Rows read so far.
         reasons: Rows set aside so far, by the part of their reason before a colon.
+        earlier_thoughts: Turns before the assistant's last one whose thoughts were not kept, so far.
         cut: Turns after the assistant's last one, which were not kept, so far.
         undesired: Rows so far that a column of `LABELS` says are bad examples.
         unread: Keys of turns that were not read, such as `messages[].loss_weight`, and in how many rows.
@@ -74,6 +76,7 @@ class Shards:
     rows: int = 0
     seen: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    earlier_thoughts: int = 0
     cut: int = 0
     undesired: int = 0
     unread: Counter[str] = field(default_factory=Counter)
@@ -134,6 +137,7 @@ class Shards:
                 continue
             readable.append(True)
             conversations.append(conversation)
+            self.earlier_thoughts += conversation.earlier_thoughts
             self.cut += conversation.cut
             self.unread.update(kind.unread_keys(record))
             names.append(record[self.survey.ids] if self.survey.ids else f"{place}-{number:09}")
@@ -144,6 +148,7 @@ class Shards:
             "row_id": pa.array(names, pa.string()),
             "instruction": pa.array([each.instruction for each in conversations], pa.string()),
             "response": pa.array([each.response for each in conversations], pa.string()),
+            THOUGHTS: pa.array([each.thoughts for each in conversations], pa.string()),
             "messages": _messages(conversations),
             **{name: pa.array(values, pa.string()) for name, values in finishes.items()},
         }

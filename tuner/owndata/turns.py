@@ -21,9 +21,12 @@ assistant whose content is a call of a tool."""
 MEDIA = ("image", "images", "audio", "audios", "video", "videos")
 """Columns of what is no text. Rows that have some are set aside."""
 
+THOUGHTS = ("reasoning_content", "reasoning", "thinking", "thoughts")
+"""Keys of a turn, and columns, of what a model thought before it answered."""
+
 _AUTHOR, _CONTENT, _CALLS = ("role", "from", "speaker"), ("content", "value", "text"), ("tool_calls", "function_call")
 _PART_TEXT = ("text", "value", "content")
-_READ = {*_AUTHOR, *_CONTENT, *_CALLS}
+_READ = {*_AUTHOR, *_CONTENT, *_CALLS, *THOUGHTS}
 _MARKERS = (
     re.compile(r"(?:\A\s*|\n\s*\n)(human|assistant):", re.IGNORECASE),
     re.compile(r"\s*### ?(human|assistant):", re.IGNORECASE),
@@ -42,10 +45,12 @@ class Turn(NamedTuple):
         role: `system`, `user`, `assistant` or `tool`.
         content: Its text. Calls of tools follow the words, each as JSON between `<tool_call>` and `</tool_call>`, as
             the templates of Hermes and Qwen write them.
+        thoughts: What the assistant thought before, if its turn has a key for it.
     """
 
     role: str
     content: str
+    thoughts: str = ""
 
 
 def of_conversation(column: str, value: Any) -> list[Turn]:
@@ -99,7 +104,8 @@ def of_object(value: Mapping[str, Any]) -> Turn:
     text = "" if content is None and calls else _text(content)
     if role == "call":
         return Turn("assistant", _calls_text(text))
-    return Turn(role, "\n".join(filter(None, [text, *_calls(calls)])) if calls else text)
+    text = "\n".join(filter(None, [text, *_calls(calls)])) if calls else text
+    return Turn(role, text, _thoughts(value, content) if role == "assistant" else "")
 
 
 def of_history(value: Any) -> list[Turn]:
@@ -198,7 +204,18 @@ def _text(content: Any) -> str:
         return content
     if not isinstance(content, list):
         raise UnfitError(f"a turn's content is {type_name(content)}, not text")
-    return "\n".join(map(_part, content))
+    return "\n".join(_part(part) for part in content if not _is_thought(part))
+
+
+def _thoughts(turn: Mapping[str, Any], content: Any) -> str:
+    """The thoughts of a turn, which it has under a key or as parts of its content."""
+    parts = [_first(part, (*THOUGHTS, *_PART_TEXT)) for part in content if _is_thought(part)] if content else []
+    texts = [_first(turn, THOUGHTS), *parts]
+    return "\n".join(text for text in texts if isinstance(text, str))
+
+
+def _is_thought(part: Any) -> bool:
+    return isinstance(part, dict) and str(part.get("type")) in THOUGHTS
 
 
 def _part(part: Any) -> str:

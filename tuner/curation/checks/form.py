@@ -28,7 +28,7 @@ class Form(Check):
         sanitize: Cuts an instruction at the first section that leaked into it, and records what was cut.
     """
 
-    version: ClassVar = 3
+    version: ClassVar = 4
     does: ClassVar = "word limits; what a text is, whatever it says"
     reasons: ClassVar = {
         "empty_instruction": "the instruction holds nothing but white space",
@@ -39,7 +39,7 @@ class Form(Check):
         "long_instruction": "the instruction has more words than allowed",
         "short_response": "the response has fewer words than allowed",
         "long_response": "the response has more words than allowed",
-        "leaked_template": "a text holds template tokens or the marker of a role",
+        "leaked_template": "a text holds template tokens, marks of thoughts or the marker of a role",
         "instruction_is_answer": "the instruction begins within a solution, ends in a sum worked out, or answers",
         "instruction_as_assistant": "the instruction talks as the assistant does",
         "instruction_is_fragment": "the instruction is the rest of a sentence, or announces what does not follow",
@@ -91,6 +91,8 @@ class Form(Check):
         Example(_ASKED, _ANSWER, ("long_response",), {"response_words": (10, 20)}),
         Example(f"{_ASKED}<|im_end|>", _ANSWER, ("leaked_template",)),
         Example(_ASKED, f"{_ANSWER}\nuser\nWhy do needles stay green?", ("leaked_template",)),
+        Example(_ASKED, f"{_ANSWER}\n<think>\nIs that right? Yes.", ("leaked_template",)),
+        Example("Write your reasoning between <think> tags, then say why leaves change their colour.", _ANSWER),
         Example(
             "Which roles are there?", "There are three roles, from few rights to many. They are:\nguest\nuser\nadmin"
         ),

@@ -79,20 +79,21 @@ class Repetition(Check):
         gopher: Whether the repetition rules of Gopher are applied too.
     """
 
-    version: ClassVar = 3
+    version: ClassVar = 4
     does: ClassVar = (
         "one content word's share of the response; the share of phrases that recur or are said again, points of a list "
         "that recur, and runs of one phrase; the "
         "thirteen limits of Table A1 of arXiv 2112.11446, wider for short responses"
     )
     reasons: ClassVar = {
+        "looping_thoughts": "the thoughts before the response run in a loop",
         "repeated_word": "one content word makes up more of the response than allowed",
         "repeated_phrase": (
             "phrases or points of a list that recur are more of the response than its length allows, or one runs on"
         ),
         **_GOPHER,
     }
-    units: ClassVar = dict.fromkeys(reasons, "exchange")
+    units: ClassVar = dict.fromkeys(("repeated_word", "repeated_phrase", *_GOPHER), "exchange")
     loosened: ClassVar = {
         "repeated_word": ("max_word_share",),
         "repeated_phrase": ("max_phrase_share",),
@@ -131,6 +132,8 @@ class Repetition(Check):
             ("repeated_word",),
             {"max_word_share": 0.2},
         ),
+        Example(_ASKED, _PLAIN, thoughts="Keel, then frames. Wait: is it keel, then frames? Yes, keel, then frames."),
+        Example(_ASKED, _PLAIN, ("looping_thoughts",), thoughts="The keel is first." + " Wait, is it the keel?" * 8),
         Example(_ASKED, "Lay the keel. " * 4 + "Then bend the frames and nail the planks.", ("repeated_phrase",)),
         Example(
             _ASKED,
@@ -165,4 +168,4 @@ class Repetition(Check):
             first = repetition.check(exchanges, self)
             return merge(first, gopher.check(exchanges, self)) if self.gopher else first
 
-        return by_unit(batch, check, self.units)
+        return merge(repetition.check_thoughts(batch), by_unit(batch, check, self.units))

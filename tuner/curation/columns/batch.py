@@ -29,6 +29,7 @@ class Batch:
         response_finish: The same for the response.
         conversations: The messages that the texts are joined of; None if every row is one exchange and no more.
         wanted: The languages that the recipe wants, as ISO 639 codes; None if it takes all.
+        thoughts: What a reasoning model thought before the last answer of each row; None if the rows have none.
     """
 
     instruction: pl.Series
@@ -37,6 +38,7 @@ class Batch:
     response_finish: pl.Series
     conversations: Messages | None = None
     wanted: tuple[str, ...] | None = ("en",)
+    thoughts: pl.Series | None = None
 
     _cache: dict[Callable[["Batch"], Any], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -47,10 +49,11 @@ class Batch:
         instruction_finish: pl.Series,
         response_finish: pl.Series,
         wanted: tuple[str, ...] | None = ("en",),
+        thoughts: pl.Series | None = None,
     ) -> Self:
         """The rows of these messages."""
         texts = conversations.joined("user"), conversations.joined("assistant")
-        return cls(*texts, instruction_finish, response_finish, conversations, wanted)
+        return cls(*texts, instruction_finish, response_finish, conversations, wanted, thoughts)
 
     def __len__(self) -> int:
         return len(self.instruction)

@@ -12,6 +12,7 @@ import polars as pl
 
 from tuner.curation.columns.patterns import Flags, has, where
 from tuner.curation.columns.text import normalised
+from tuner.models.thoughts import MARKERS
 
 # ChatML, Llama 3 and 4, Phi, Qwen, Zephyr, Granite, Command R, GPT-OSS and others write <|name|>, DeepSeek the same
 # with wide bars; Llama 2 and Mistral brackets; Gemma its turns.
@@ -19,10 +20,13 @@ _TOKENS = (
     r"<\|[A-Za-z][A-Za-z0-9_ ]{0,40}\|>|<\x{ff5c}[A-Za-z][A-Za-z0-9_\x{2581} ]{0,40}\x{ff5c}>"
     r"|\[/?INST\]|<</?SYS>>|\[/?(?:AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|SYSTEM_PROMPT)\]"
     r"|<(?:start|end)_of_turn>"
+    # What begins and ends thoughts; some of it is words that anyone may write.
+    f"|{'|'.join(re.escape(mark) for pair in MARKERS for mark in pair if not mark[0].isalpha())}"
 )
 # Each of these, of the headings below and `</s>` contains one of these plain strings, which are found fast.
 _MARKS = (
     r"<\||<\x{ff5c}|\[/?INST|<</?SYS|\[/?AVAILABLE|\[/?TOOL|\[/?SYSTEM|<start_of|<end_of|</s>"
+    r"|think>|think:opensource>|THINK\]|\x{25c1}|<channel\||\[BEGIN FINAL"
     "|### ?(?:Instruction|Response|Human|Assistant|User)"
 )
 # Alpaca and the first Vicuna.
@@ -56,7 +60,7 @@ _CONVERSATION = (
 
 # Where tokens are what a text is about. A token at the very beginning or end of a text is a leak all the same.
 _ABOUT_TEMPLATES = (
-    r"\b(?:chat ?ml|templates?|prompt formats?|(?:special|control|stop|end) tokens?|tokeni[sz]er\w*|delimiters?"
+    r"\b(?:chat ?ml|templates?|prompt formats?|(?:special|control|stop|end) tokens?|tokeni[sz]er\w*|delimiters?|tags?"
     r"|(?:open|chat|language|instruct\w*) models?|llama|mistral|mixtral|vicuna|alpaca|gemma|qwen|llms?|fine-?tun\w*)\b"
     r"|[`\"'](?:<\||\[/?inst|</s>|<start_of|### )"
 )

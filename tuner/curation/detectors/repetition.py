@@ -66,6 +66,16 @@ def check(batch: Batch, repetition: Repetition) -> Findings:
     )
 
 
+def check_thoughts(batch: Batch) -> Findings:
+    """Finds thoughts that run in a loop (`loops`); they say much twice while they weigh it, so nothing else counts.
+
+    Returns:
+        The reason `looping_thoughts`.
+    """
+    fails = np.zeros(len(batch), np.bool_) if batch.thoughts is None else loops.found(batch.thoughts)
+    return Findings({"looping_thoughts": fails})
+
+
 def phrase_ratios(prose_words: Words, repetition: Repetition) -> NDArray[np.float64]:
     """The share of each text's words in phrases that recur more often than allowed, over the share allowed.
 
