@@ -57,6 +57,7 @@ def layouts() -> Iterator[str]:
         "the system turn; comes first": kinds.BESIDE["system"],
         "earlier exchanges; come before": kinds.BESIDE["history"],
         "tools that the conversation may call": kinds.BESIDE["tools"],
+        "thoughts before the last answer": kinds.BESIDE["thoughts"],
     }.items():
         yield f"| {what} | {', '.join(f'`{name}`' for name in names)} |"
 

@@ -177,6 +177,14 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny_model(tmp_path_factory.mktemp("tiny") / "model")
 
 
+@pytest.fixture
+def base(tiny: Path, tmp_path: Path) -> Path:
+    """The same without a chat template."""
+    folder = shutil.copytree(tiny, tmp_path / "base")
+    (folder / "chat_template.jinja").unlink()
+    return folder
+
+
 def s3_environment(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
     """Points S3 clients at an endpoint, with credentials that it accepts."""
     from tuner.artifacts.s3 import Brief, Patient

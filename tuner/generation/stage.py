@@ -24,7 +24,7 @@ def _work(work: Work) -> Generated:
 
 GENERATE = Stage(
     "generate",
-    2,
+    3,
     Generated,
     _parts,
     _work,

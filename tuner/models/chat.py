@@ -10,7 +10,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tuner.errors import InputError
-from tuner.models import loading, templates, thoughts
+from tuner.models import loading, source, templates, thoughts
+from tuner.models.source import TemplateFile
 from tuner.models.templates import Message, Template
 from tuner.models.thoughts import Said
 
@@ -186,7 +187,8 @@ class Chat:
 def load(models: "Models", role: str) -> Chat:
     """The tokenizer of a recipe's model, with its chat template settled.
 
-    A student without a chat template (a base model) is lent the generator's.
+    A model whose recipe names a chat template for it is given that one, and a student without one (a base model) the
+    generator's.
 
     Args:
         models: The recipe's section.
@@ -202,21 +204,33 @@ def of(tokenizer: Any, models: "Models", role: str) -> Chat:
     """As `load`, with the tokenizer already loaded."""
     model = getattr(models, role)
     variables = models.chat_template_kwargs
-    if not tokenizer.chat_template and role == "student":
-        lender = loading.load_tokenizer(models.generator)
-        tokenizer.chat_template = lender.chat_template and templates.lent(tokenizer, lender)
-    if tokenizer.chat_template:
-        tokenizer.chat_template = templates.settled(
-            _default(tokenizer.chat_template, model), models.date, getattr(variables, role)
-        )
+    if text := _template(tokenizer, models, role):
+        tokenizer.chat_template = templates.settled(text, models.date, getattr(variables, role))
     thinks = role == "student" and models.thoughts == "trained"
     return Chat(tokenizer, model, loading.stops(model, tokenizer), thinks)
 
 
-def _default(template: str | dict[str, str], model: str) -> str:
-    """The template for conversations, where a tokenizer has several by name."""
-    if isinstance(template, str):
-        return template
+def _template(tokenizer: Any, models: "Models", role: str) -> str:
+    """The chat template of a recipe's model, its own or one that it is given; empty if it has none."""
+    given = getattr(models.chat_template, role)
+    if given is None:
+        if tokenizer.chat_template or role != "student":
+            return _default(tokenizer.chat_template, getattr(models, role))
+        lender = models.generator
+    elif isinstance(origin := source.parse_template(given, role), TemplateFile):
+        return templates.lent(tokenizer, origin.text)
+    else:
+        lender = given
+    text = _default(loading.load_tokenizer(lender).chat_template, lender)
+    if given and not text:
+        raise InputError(f"models.chat_template.{role}: {given} has no chat template")
+    return text and templates.lent(tokenizer, text)
+
+
+def _default(template: str | dict[str, str] | None, model: str) -> str:
+    """The template for conversations, where a tokenizer has several by name; empty if it has none."""
+    if not isinstance(template, dict):
+        return template or ""
     if "default" not in template:
         raise InputError(
             f"model {model}: it has the chat templates {', '.join(sorted(template))}, and none is `default`"

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from tuner.models import source
 from tuner.section import Section, added_field
 
 ROLES = ("generator", "student")
@@ -37,6 +38,18 @@ class TemplateVariables(Section):
     student: Variables = Field(default_factory=dict)
 
 
+class ChatTemplates(Section):
+    """Chat templates that models are given, each a model that has one or a file `./NAME.jinja`; null leaves their own.
+
+    Attributes:
+        generator: The generator's; a base model has none.
+        student: The student's; one that has none is given the generator's by default.
+    """
+
+    generator: str | None = None
+    student: str | None = None
+
+
 class Models(Section):
     """The models, each as `pypi:PACKAGE==VERSION`, a hub id `owner/name[@revision]` or a folder `./path`.
 
@@ -45,6 +58,7 @@ class Models(Section):
         student: The model that adapters are trained on.
         thoughts: `trained` trains and scores the student on the thoughts of the generator too, `apart` without them.
         date: The day that chat templates print which print today's.
+        chat_template: Chat templates that the models are given; the student's is saved with an adapter.
         chat_template_kwargs: Variables of the chat templates; they are saved with an adapter.
     """
 
@@ -52,14 +66,25 @@ class Models(Section):
     student: str
     thoughts: Literal["apart", "trained"] = added_field("apart")
     date: datetime.date = added_field(FIXED_DATE)
+    chat_template: ChatTemplates = added_field(ChatTemplates())
     chat_template_kwargs: TemplateVariables = added_field(TemplateVariables())
 
     def rendering(self, role: str) -> dict[str, Any]:
-        """What decides how a model's chat template renders, besides the template.
+        """What decides how a model's chat template renders, besides the model.
 
         Args:
             role: `generator` or `student`.
+
+        Raises:
+            InputError: If the template that it is given is none.
         """
         variables: Variables = getattr(self.chat_template_kwargs, role)
+        given: str | None = getattr(self.chat_template, role)
+        template = {"chat_template": source.parse_template(given, role).identity()} if given else {}
         thoughts = {"thoughts": self.thoughts} if role == "student" else {}
-        return {"date": self.date.isoformat(), "chat_template_kwargs": dict(variables), **thoughts}
+        return {
+            "date": self.date.isoformat(),
+            "chat_template_kwargs": dict(variables),
+            **template,
+            **thoughts,
+        }

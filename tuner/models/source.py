@@ -56,6 +56,26 @@ class Source:
         return {self.kind: self.name, "revision": self.revision}
 
 
+@dataclass(frozen=True)
+class TemplateFile:
+    """A chat template in a file of Jinja.
+
+    Attributes:
+        path: The file.
+    """
+
+    path: Path
+
+    @property
+    def text(self) -> str:
+        """The template."""
+        return self.path.read_text(encoding="utf-8")
+
+    def identity(self) -> dict[str, str]:
+        """What identifies it: its content."""
+        return {"template": hashing.of_file(self.path)}
+
+
 def parse(text: str, key: str = "model") -> Source:
     """Reads a model string.
 
@@ -86,6 +106,24 @@ def parse(text: str, key: str = "model") -> Source:
     raise InputError(
         f"{key}: {text!r} is not a model: write pypi:PACKAGE==VERSION, owner/name[@revision], ./folder or ./file.gguf"
     )
+
+
+def parse_template(text: str, role: str) -> Source | TemplateFile:
+    """Reads what a model is given its chat template by: another model, or a file of Jinja.
+
+    Args:
+        text: As for `parse`, or the path of a file that ends with `.jinja`.
+        role: The model that is given it, for the error.
+
+    Raises:
+        InputError: If it is neither.
+    """
+    key = f"models.chat_template.{role}"
+    if not text.endswith(".jinja"):
+        return parse(text, key)
+    if not _is_file(path := Path(text).expanduser()):
+        raise InputError(f"{key}: {text}: no such file")
+    return TemplateFile(path.absolute())
 
 
 def _is_file(path: Path) -> bool:

@@ -49,7 +49,8 @@ class Template:
         thinking: What stands between the suffix and thoughts, and between thoughts and the answer's words; None if the
             template shows none.
         ending: What follows these words, up to the token at which a server stops.
-        answer_end: The text that ends the answer's turn, the first token of the ending.
+        answer_end: The text that ends the answer's turn: the first token of the ending, unless what stands behind the
+            answer has no token and is words (as in a template of another model); then the first line of that.
         in_parts: Whether content is rendered only as a list of parts (`[{"type": "text", "text": ...}]`).
     """
 
@@ -81,7 +82,8 @@ def of(tokenizer: Tokenizer, model: str, stops: Collection[str] = ()) -> Templat
     """
     if not tokenizer.chat_template:
         raise InputError(
-            f"model {model} has no chat template, so no instructions can be generated; choose a chat model"
+            f"model {model} has no chat template, so no instructions can be generated; choose a chat model, or set "
+            "models.chat_template"
         )
     in_parts = False
     prompt = _rendered(tokenizer, model, [_turn("user", SENTINEL)], add_generation_prompt=True)
@@ -96,7 +98,7 @@ def of(tokenizer: Tokenizer, model: str, stops: Collection[str] = ()) -> Templat
     if whole.count(ANSWER) != 1:
         raise InputError(f"model {model}: its chat template renders the assistant's words {whole.count(ANSWER)} times")
     head, tail = whole.split(ANSWER)
-    tokens = list(tokenizer.get_added_vocab())
+    tokens = [token for token in tokenizer.get_added_vocab() if token.strip()]
     end = tokenizer.eos_token
     ending = _ending(tail, tokens, {*stops, *([end] if end else [])}, str(end or ""))
     if not ending:
@@ -104,7 +106,9 @@ def of(tokenizer: Tokenizer, model: str, stops: Collection[str] = ()) -> Templat
             f"model {model}: its chat template renders no token after the assistant's words, and its tokenizer has no "
             "end token, so that an answer could not end"
         )
-    lead, (_, answer_end) = _lead(prompt, head), _first(ending, [*tokens, *stops])
+    lead, marks = _lead(prompt, head), [*tokens, *stops]
+    words = tail.strip().splitlines()[:1] if _first(tail, marks)[1] == "" else []
+    answer_end = words[0] if words else _first(ending, marks)[1]
     thinking = _thinking(tokenizer, prompt, lead, turns)
     return Template(prefix, suffix, _turn_end(suffix, tokens), lead, ending, answer_end, thinking, in_parts)
 
@@ -148,15 +152,14 @@ def settled(text: str, date: datetime.date, variables: Mapping[str, Any]) -> str
     return f"{head}{{{{ '' }}}}{text}" if head else text
 
 
-def lent(student: Tokenizer, generator: Tokenizer) -> str:
-    """The generator's chat template for a student that has none (a base model).
+def lent(tokenizer: Tokenizer, template: str) -> str:
+    """Another model's chat template for one that has none (a base model).
 
-    Special tokens that the student does not know become ordinary text to it. If its texts begin with a token of their
+    Special tokens that the model does not know become ordinary text to it. If its texts begin with a token of their
     own, as a model's does that was trained so, conversations do too.
     """
-    text = str(generator.chat_template)
-    begins = list(student("a")["input_ids"])[:1] == [student.bos_token_id]
-    return f"{{{{ bos_token }}}}{text}" if begins and "bos_token" not in text else text
+    begins = list(tokenizer("a")["input_ids"])[:1] == [tokenizer.bos_token_id]
+    return f"{{{{ bos_token }}}}{template}" if begins and "bos_token" not in template else template
 
 
 def as_parts(messages: list[Message]) -> list[Message]:
