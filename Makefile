@@ -7,7 +7,7 @@ LOCK ?= requirements.lock
 # Without compiled modules every process that a run or a test starts would compile ours anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup run test check docs bench bench-shards bench-curation up screenshots clean
+.PHONY: setup run test test-families check docs bench bench-shards bench-curation up screenshots clean
 
 setup: $(VENV)/.ready
 
@@ -29,6 +29,10 @@ test: setup
 	OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+# A model of another family is fetched and converted for these (300 MB).
+test-families: setup
+	$(BIN)/python -m pytest -m families
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -42,8 +42,9 @@ if __name__ == "__main__":
     for name, goal in (("help", 3), ("plan", 3), ("cached_rerun", 5)):
         print(f"{name:40}{seconds[name]:8.2f} s      goal: under {goal} s")
     drawn = generation.measure()
-    print(f"generation, slots/s (bare generate {drawn['bare']:.0f}){drawn['ours']:10.0f}")
-    print(f"{'  against bare generate':40}{drawn['ratio']:8.2f}        goal: 0.95 or better")
+    print(f"generation, useful tokens/s{drawn['ours']:21.0f}")
+    print(f"{'  against bare generate':40}{drawn['ratio']:8.2f}        goal: 2.0 or better")
+    print(f"{'  slots that were useful':40}{drawn['useful']:8.2f}        goal: 0.93 or better")
     trained = training.measure()
     print(f"{'training, non-pad tokens/s':40}{trained['ours']:8.0f}")
     print(f"{'  against padding to 2,048 (original)':40}{trained['against_original']:8.2f}        goal: 3 or better")

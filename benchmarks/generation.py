@@ -1,59 +1,120 @@
-"""Our engine against bare `generate`, alternating: the same prompts, batch size and number of steps.
+"""Our engine against bare `generate` at its best batch, alternating: whole rows of the quickstart's generator.
 
-Both generate instructions with the quickstart's generator. Speed is slots per second (rows times steps, including
-finished rows), since sampled rows differ in length.
+A row is an instruction and its response. Bare `generate` draws batches of 32, all of equal length until the longest row
+has ended. Useful tokens are those up to the end of a turn.
+
+    python -m benchmarks.generation [ROWS [ROUNDS [RESPONSE_TOKENS]]]
 """
 
 import statistics
+import sys
 import time
-from collections import deque
-from typing import Any
+from typing import Any, NamedTuple
+
+import torch
 
 from tuner import loading
-from tuner.generation import seeds
-from tuner.generation.engines import Request
+from tuner.generation import magpie
 from tuner.generation.engines.transformers import TransformersEngine
-from tuner.generation.settings import Sampling
+from tuner.generation.settings import Generation, Sampling
+from tuner.generation.shards import ShardSpec
 from tuner.models import precision
 from tuner.models.chat import Chat
 from tuner.models.loading import load_model, load_tokenizer
 
-ROWS = 24
-TOKENS = 48
-ROUNDS = 5
+BATCH = 32
+ROWS, ROUNDS, RESPONSE_TOKENS = 256, 1, 256
 
 
-def measure() -> dict[str, float]:
-    """Median slots per second of both, and the median ratio."""
-    model_name = loading.load("quickstart").models.generator
-    engine = TransformersEngine(model_name, ROWS)
-    chat = Chat(load_tokenizer(model_name), model_name)
-    tokenizer = chat.tokenizer
-    model: Any = load_model(model_name, precision.inference())
-    tokenizer.padding_side = "left"
-    prompt = chat.beginning()
-    sampling = Sampling(temperature=1.0, top_p=0.95, max_tokens=TOKENS)
-    inputs = tokenizer([prompt] * ROWS, add_special_tokens=False, return_tensors="pt").to(model.device)
+class Drawn(NamedTuple):
+    """What was drawn: useful tokens, rows with neither turn cut off, the share of slots that were useful, seconds."""
 
-    def ours(turn: int) -> float:
-        requests = deque(
-            Request(row, 0, seeds.row_seed(turn, 0, row), prompt, sampling, chat.template.turn_end)
-            for row in range(ROWS)
-        )
-        clock = time.perf_counter()
-        done = [completion for _, completion in engine.complete(requests, lambda tokens: None)]
-        return ROWS * max(completion.tokens for completion in done) / (time.perf_counter() - clock)
+    tokens: int
+    whole: int
+    useful: float
+    seconds: float
 
-    def bare(_: int) -> float:
-        clock = time.perf_counter()
-        output = model.generate(**inputs, do_sample=True, temperature=1.0, top_p=0.95, top_k=0, max_new_tokens=TOKENS)
-        return ROWS * (output.shape[1] - inputs["input_ids"].shape[1]) / (time.perf_counter() - clock)
 
-    ours(0)  # warm-up
-    bare(0)
-    speeds = [(ours(turn), bare(turn)) for turn in range(1, ROUNDS + 1)]
+def measure(rows: int = ROWS, rounds: int = ROUNDS, response_tokens: int = RESPONSE_TOKENS) -> dict[str, float]:
+    """Medians over the rounds: of both speeds in useful tokens a second, of their ratio, and of the useful share."""
+    name = loading.load("quickstart").models.generator
+    chat = Chat(load_tokenizer(name), name)
+    generation = Generation(
+        rows=rows,
+        instruction=Sampling(temperature=1.0, top_p=0.95, max_tokens=96),
+        response=Sampling(temperature=0.7, top_p=0.9, max_tokens=response_tokens),
+    )
+    engine = TransformersEngine(name, BATCH)
+    model: Any = load_model(name, precision.inference())
+
+    _ours(engine, chat, generation.model_copy(update={"rows": 4}), 0)  # warm-up
+    found = [(_ours(engine, chat, generation, turn), _bare(model, chat, generation)) for turn in range(rounds)]
+    ours, bare = zip(*found, strict=True)
+
+    def median(values: Any) -> float:
+        return float(statistics.median(values))
+
     return {
-        "ours": statistics.median(speed for speed, _ in speeds),
-        "bare": statistics.median(speed for _, speed in speeds),
-        "ratio": statistics.median(mine / other for mine, other in speeds),
+        "ours": median(each.tokens / each.seconds for each in ours),
+        "bare": median(each.tokens / each.seconds for each in bare),
+        "ratio": median(
+            one.tokens / one.seconds / (other.tokens / other.seconds) for one, other in zip(ours, bare, strict=True)
+        ),
+        "whole_a_minute": median(60 * each.whole / each.seconds for each in ours),
+        "bare_whole_a_minute": median(60 * each.whole / each.seconds for each in bare),
+        "useful": median(each.useful for each in ours),
+        "bare_useful": median(each.useful for each in bare),
     }
+
+
+def _ours(engine: TransformersEngine, chat: Chat, generation: Generation, turn: int) -> Drawn:
+    clock, before = time.perf_counter(), engine.computed
+    table = magpie.draw(engine, chat, generation, ShardSpec(0, turn, 0, generation.rows), lambda *_: None)
+    seconds = time.perf_counter() - clock
+    tokens = sum(table["instruction_tokens"].to_pylist()) + sum(table["response_tokens"].to_pylist())
+    whole = table["outcome"].to_pylist().count("complete")
+    return Drawn(tokens, whole, tokens / (BATCH * (engine.computed - before)), seconds)
+
+
+@torch.inference_mode()
+def _bare(model: Any, chat: Chat, generation: Generation) -> Drawn:
+    clock = time.perf_counter()
+    tokens = computed = 0
+    prompts, ended = [chat.beginning()] * generation.rows, [True] * generation.rows
+    for sampling in (generation.instruction, generation.response):
+        asked: list[str] = []
+        for start in range(0, len(prompts), BATCH):
+            done = _batch(model, chat, prompts[start : start + BATCH], sampling)
+            computed += BATCH * max(len(ids) for ids, _ in done)
+            tokens += sum(len(ids) for ids, _ in done)
+            asked += [chat.template.answer_prompt(chat.plain(chat.tokenizer.decode(ids))) for ids, _ in done]
+            for place, (_, whole) in enumerate(done, start):
+                ended[place] &= whole
+        prompts = asked
+    return Drawn(tokens, sum(ended), tokens / computed, time.perf_counter() - clock)
+
+
+def _batch(model: Any, chat: Chat, prompts: list[str], sampling: Sampling) -> list[tuple[list[int], bool]]:
+    """The tokens of each row up to its end, and whether it ended."""
+    chat.tokenizer.padding_side = "left"
+    encoded = chat.tokenizer(prompts, add_special_tokens=False, padding=True, return_tensors="pt")
+    inputs = {key: value for key, value in encoded.items() if key != "token_type_ids"}
+    output = model.generate(
+        **inputs,
+        do_sample=True,
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        top_k=0,
+        max_new_tokens=sampling.max_tokens,
+        pad_token_id=chat.tokenizer.pad_token_id,
+    )
+    rows = []
+    for ids in output[:, inputs["input_ids"].shape[1] :].tolist():
+        end = next((place for place, token in enumerate(ids) if token in chat.stop_ids), None)
+        rows.append((ids, False) if end is None else (ids[: end + 1], True))
+    return rows
+
+
+if __name__ == "__main__":
+    for key, value in measure(*map(int, sys.argv[1:])).items():
+        print(f"{key:24}{value:8.2f}")

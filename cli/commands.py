@@ -321,6 +321,7 @@ def check_model(
 def main() -> None:
     """The entry point: prints errors for the user as one line on standard error."""
     interpreter.relax_garbage_collection()
+    interpreter.leave_out_hints()
     proxies.normalize()
     try:
         app()

@@ -35,3 +35,12 @@ def test_collections_are_rare_free_cycles_and_are_skipped_at_exit() -> None:
     collections, freed, frozen = done.stdout.split()
     assert int(collections) <= 20  # 143 or more with Python's defaults
     assert (freed, frozen) == ("True", "True")
+
+
+def test_hints_of_libraries_are_left_out() -> None:
+    program = (
+        "import logging; from tuner import interpreter; interpreter.leave_out_hints(); "
+        "logging.getLogger('bitsandbytes.backends').warning('install more')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr == ""

@@ -1,7 +1,8 @@
-"""Python's garbage collector, tuned for a process that imports large libraries, whose objects are never freed."""
+"""Settings of a process that imports large libraries: Python's garbage collector, and what they say unasked."""
 
 import atexit
 import gc
+import logging
 
 THRESHOLDS = (10_000, 20, 100)
 """Thresholds for `gc.set_threshold`. With the defaults (700, 10, 10) an import of torch, transformers and peft spends a
@@ -15,3 +16,8 @@ def relax_garbage_collection() -> None:
     """
     gc.set_threshold(*THRESHOLDS)
     atexit.register(gc.freeze)  # frozen objects are not collected at exit
+
+
+def leave_out_hints() -> None:
+    """Leaves out warnings about packages that would make a library faster, which nobody asked for."""
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # imported by PEFT, whatever is trained

@@ -16,7 +16,7 @@ from tuner import loading as recipes
 from tuner.errors import InputError
 from tuner.generation import engines, seeds
 from tuner.generation.engines import Completion, Facts, Request
-from tuner.generation.engines.transformers import TransformersEngine
+from tuner.generation.engines.transformers import Row, TransformersEngine
 from tuner.generation.generate import Generator, generate
 from tuner.generation.metrics import Generated
 from tuner.generation.settings import Sampling
@@ -126,11 +126,48 @@ def test_a_higher_token_limit_only_appends(engine: TransformersEngine, requests:
         assert few.tokens == min(8, many.tokens)
 
 
-def test_a_completion_comes_with_its_batch(folder: Path, requests: list[Request]) -> None:
+def test_a_slot_takes_the_next_row_as_soon_as_its_row_has_ended(folder: Path, requests: list[Request]) -> None:
     engine = TransformersEngine(str(folder), 4)
-    drawn: list[int] = []
-    batches = [len(drawn) for _ in engine.complete(deque(requests), drawn.append)]
-    assert [batches.count(batch) for batch in sorted(set(batches))] == [4, 4, 2]
+    short = changed(requests[:1], max_tokens=2) + requests[1:]
+    done = [request.row for request, _ in engine.complete(deque(short), lambda tokens: None)]
+    assert done[0] == 0 and done != sorted(done)
+    slots = engine._slots
+    assert slots is not None and len(slots) == 0
+
+
+def test_an_abandoned_completion_leaves_no_row(engine: TransformersEngine, requests: list[Request]) -> None:
+    for _ in engine.complete(deque(requests), lambda tokens: None):
+        break
+    assert complete(engine, requests[:2]) == complete(TransformersEngine(engine._model.name_or_path, 1), requests[:2])
+
+
+def test_what_prompts_share_is_computed_once(engine: TransformersEngine, template: Template) -> None:
+    begun = len(engine._encode(template.prefix))
+    questions = [Request(row, 0, row, template.prefix, SAMPLING) for row in range(6)]
+    answers = [Request(row, 1, row, template.answer_prompt(SENTENCES[row % 3]), SAMPLING) for row in range(6)]
+    complete(engine, questions + answers)
+    slots = engine._slots
+    assert slots is not None
+    assert slots.prefilled == begun + sum(len(engine._encode(each.prompt)) - begun for each in answers)
+
+
+def test_memory_that_does_not_suffice_halves_the_slots_and_changes_no_row(
+    engine: TransformersEngine, requests: list[Request], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = complete(engine, requests)
+    forward, steps = engine._model.forward, itertools.count()
+
+    def scarce(*args: Any, **options: Any) -> Any:
+        if options["input_ids"].shape[0] > 4 and next(steps) > 3:
+            raise torch.OutOfMemoryError
+        return forward(*args, **options)
+
+    monkeypatch.setattr(engine._model, "forward", scarce)
+    said: list[int] = []
+    found = {request.row: completion for request, completion in engine.complete(deque(requests), said.append)}
+    assert [found[request.row] for request in requests] == whole
+    assert engine.facts().slots == 4
+    assert sum(said) == sum(completion.tokens for completion in whole)
 
 
 def test_progress_ends_with_every_token(
@@ -148,7 +185,7 @@ def test_no_requests_give_no_completions(engine: TransformersEngine) -> None:
 
 
 def test_the_manifest_records_engine_device_and_dtype(engine: TransformersEngine) -> None:
-    assert engine.facts() == Facts("transformers", "cpu", "float32")
+    assert engine.facts() == Facts("transformers", "cpu", "float32", 32)
 
 
 def test_an_unknown_engine_is_refused_with_the_known_ones() -> None:
@@ -162,16 +199,11 @@ class TestEnds:
     ) -> list[Completion]:
         """Makes the model generate these texts and nothing else, one for each row."""
         wanted = [engine._tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
-        forward, steps = engine._model.forward, itertools.count()
 
-        def generate(*args: Any, **options: Any) -> Any:
-            output, step = forward(*args, **options), next(steps)
-            output.logits = torch.full_like(output.logits, -1e4)
-            for row, ids in enumerate(wanted):
-                output.logits[row, -1, ids[min(step, len(ids) - 1)]] = 1e4
-            return output
+        def chosen(rows: Sequence[Row], logits: torch.Tensor) -> list[int]:
+            return [wanted[row.request.row][min(len(row.ids), len(wanted[row.request.row]) - 1)] for row in rows]
 
-        monkeypatch.setattr(engine._model, "forward", generate)
+        monkeypatch.setattr("tuner.generation.engines.transformers._chosen", chosen)
         return complete(engine, [Request(i, 0, i, "<|im_start|>user\n", SAMPLING, stop) for i in range(len(texts))])
 
     def test_the_end_token_is_counted_and_not_part_of_the_text(

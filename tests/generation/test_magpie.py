@@ -53,7 +53,7 @@ class Scripted:
         return [request for request in self.requests if request.turn == number]
 
     def facts(self) -> Facts:
-        return Facts("scripted", "none", "none")
+        return Facts("scripted", "none", "none", 1)
 
     def close(self) -> None:
         pass
@@ -118,7 +118,7 @@ def test_the_first_prompt_is_the_prefix_and_the_second_the_whole_turn() -> None:
     assert {request.prompt for request in instructions} == {TEMPLATE.prefix}
     assert {(request.sampling, request.stop) for request in instructions} == {(GENERATION.instruction, "</user>")}
     assert responses[0].prompt == f"{TEMPLATE.prefix}Why is the sky blue?{TEMPLATE.suffix}"
-    assert {(request.sampling, request.stop) for request in responses} == {(GENERATION.response, "</s>")}
+    assert {(request.sampling, request.stop) for request in responses} == {(GENERATION.response, "</assistant>")}
     assert rows[0]["instruction_prompt"] == TEMPLATE.prefix
     assert rows[0]["response_prompt"] == responses[0].prompt
 
@@ -218,8 +218,8 @@ def test_a_response_is_requested_as_soon_as_its_instruction_is_complete() -> Non
 
     watching = Watching(script()._instructions, script()._responses)
     draw(watching)
-    assert queues[0][-1] == (0, 1)
-    assert queues[0][0] == (1, 0)
+    assert queues[0][0] == (0, 1)
+    assert queues[0][1] == (1, 0)
 
 
 @pytest.mark.parametrize(("rows", "shard_rows", "sizes"), [(96, 24, [24] * 4), (5, 2, [2, 2, 1]), (3, 100, [3])])

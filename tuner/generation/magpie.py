@@ -64,7 +64,9 @@ def draw(
     shard: ShardSpec,
     on_progress: Callable[[int, int], None],
 ) -> pa.Table:
-    """Generates the rows of one shard. A response is requested as soon as its instruction is complete.
+    """Generates the rows of one shard. A response is requested next as soon as its instruction is complete.
+
+    Responses are longer, so that the last rows to end would be these if they were begun last.
 
     Args:
         engine: The engine, with the generator loaded.
@@ -105,7 +107,7 @@ def draw(
             instructions[row] = Turn(request.prompt, completion, Said("", text))
             if text:
                 answer = chat.healed(template.answer_prompt(text))
-                requests.append(Request(row, 1, request.seed, answer, generation.response, template.answer_end))
+                requests.appendleft(Request(row, 1, request.seed, answer, generation.response, template.answer_end))
         else:
             responses[row] = Turn(request.prompt, completion, chat.said(completion.text, request.prompt))
         on_progress(len(instructions) + len(responses), token_count)

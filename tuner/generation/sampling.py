@@ -6,8 +6,6 @@ which the cumulative probability passes the row's own uniform number, and sets a
 that greedy decoding picks that token.
 """
 
-from collections.abc import Callable
-
 import torch
 
 from tuner.generation.settings import Sampling
@@ -23,16 +21,12 @@ class RowSampler:
         sampling: Temperature, top-p and min-p.
         uniforms: One number for each row and step, shape (rows, max_tokens), float64 in [0, 1).
         prompt_length: Tokens in the padded prompt, from which the step is computed.
-        on_step: Called with the number of completed steps; may raise to end the generation.
     """
 
-    def __init__(
-        self, sampling: Sampling, uniforms: torch.Tensor, prompt_length: int, on_step: Callable[[int], None]
-    ) -> None:
+    def __init__(self, sampling: Sampling, uniforms: torch.Tensor, prompt_length: int) -> None:
         self._sampling = sampling
         self._uniforms = uniforms
         self._prompt_length = prompt_length
-        self._on_step = on_step
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Masks all tokens but the sampled one.
@@ -45,7 +39,6 @@ class RowSampler:
             0 at the sampled token and minus infinity elsewhere, shape (rows, vocabulary).
         """
         step = input_ids.shape[1] - self._prompt_length
-        self._on_step(step)
         chosen = choose(scores, self._sampling, self._uniforms[:, step].to(scores.device))
         return torch.full_like(scores, -torch.inf).scatter_(1, chosen[:, None], 0.0)
 

@@ -28,6 +28,7 @@ SAVES = 10
 def main() -> NoReturn:
     """Trains, and ends the process with the exit code."""
     interpreter.relax_garbage_collection()
+    interpreter.leave_out_hints()
     parent.follow(lambda: os._exit(exits.ORPHANED))
     messages = _take_stdout()
     code, message = exits.guarded(lambda: _run(Path(sys.argv[1]), messages))

@@ -62,11 +62,13 @@ class Facts:
         engine: The engine's name.
         device: The device, such as `cuda`.
         dtype: The number format, such as `bfloat16`.
+        slots: Rows that are drawn at the same time.
     """
 
     engine: str
     device: str
     dtype: str
+    slots: int
 
 
 class Engine(Protocol):

@@ -1,22 +1,37 @@
-"""The engine on transformers' `generate`: static batches, left padding, and separate random numbers for every row."""
+"""The engine on transformers: a slot whose row has ended takes the next row at once.
+
+Every row has its own random numbers. transformers' own continuous batching has one stream of them for all rows, and
+leaves out logits processors that it does not know. Models that keep more of the past than keys and values (Mamba and
+other recurrent ones) are drawn from in static batches.
+"""
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from transformers import GenerationConfig
 
 from tuner.generation import seeds
 from tuner.generation.engines import Completion, Facts, Request
-from tuner.generation.sampling import RowSampler
+from tuner.generation.engines.batches import Batches
+from tuner.generation.engines.endings import Ending, Endings
+from tuner.generation.engines.slots import Slots, fits
+from tuner.generation.sampling import choose
+from tuner.generation.settings import Sampling
 from tuner.models import loading, precision
 from tuner.settings import Settings
 
 REPORT_EVERY = 0.5
-"""Minimum seconds between two calls of `on_tokens` within a batch."""
+"""Minimum seconds between two calls of `on_tokens`."""
+
+REFILLED = 1 / 16
+"""The share of the slots that are free before prompts are computed for them, since a forward pass for one row takes
+nearly as long as for some."""
 
 
 def open(model: str, settings: Settings) -> "TransformersEngine":
@@ -24,118 +39,160 @@ def open(model: str, settings: Settings) -> "TransformersEngine":
     return TransformersEngine(model, settings.batch_size)
 
 
+@dataclass
+class Row:
+    """A request in a slot.
+
+    Attributes:
+        request: The request.
+        ending: What ends it.
+        uniforms: Its random numbers, shape (max_tokens,).
+        ids: The tokens so far.
+    """
+
+    request: Request
+    ending: Ending
+    uniforms: NDArray[np.float64]
+    ids: list[int] = field(default_factory=list)
+
+
 class TransformersEngine:
     """Keeps a generator in memory and completes prompts with it.
 
     Args:
         model: The model, as written in a recipe.
-        batch_size: Rows in a batch.
+        slots: Rows that are drawn at the same time; halved for good whenever the memory does not suffice.
+
+    Attributes:
+        computed: Steps so far; a step continues every row by a token.
 
     Raises:
         InputError: If the model cannot be loaded.
     """
 
-    def __init__(self, model: str, batch_size: int) -> None:
-        self._batch_size = batch_size
+    def __init__(self, model: str, slots: int) -> None:
+        self.computed = 0
         # transformers types its classes by attribute look-up, which hides every call from a type checker.
         self._tokenizer: Any = loading.load_tokenizer(model)
         self._tokenizer.padding_side = "left"
         self._model: Any = loading.load_model(model, precision.inference()).eval()
         ends = self._model.generation_config.eos_token_id if self._model.generation_config else None
-        self._model_ends = ends if isinstance(ends, list) else [ends]
+        self._endings = Endings(self._tokenizer, ends)
         # A model's defaults (a repetition penalty, a top-k) would change the result without appearing in the recipe.
         self._model.generation_config = GenerationConfig()
+        self._size = slots
+        self._slots = Slots(self._model) if fits(self._model) else None
 
     def complete(
         self, requests: deque[Request], on_tokens: Callable[[int], None]
     ) -> Iterator[tuple[Request, Completion]]:
-        """Completes requests in batches of equal sampling settings and similar prompt lengths."""
-        while requests:
-            key = requests[0].sampling, requests[0].stop
-            group = [request for request in requests if (request.sampling, request.stop) == key]
-            lengths = [len(ids) for ids in self._encode([request.prompt for request in group])["input_ids"]]
-            others = [request for request in requests if (request.sampling, request.stop) != key]
-            requests.clear()
-            requests.extend(others)
-            order = sorted(range(len(group)), key=lambda i: (lengths[i], i))
-            for start in range(0, len(order), self._batch_size):
-                batch = [group[i] for i in order[start : start + self._batch_size]]
-                yield from zip(batch, self._batch(batch, on_tokens), strict=True)
+        """See `Engine.complete`."""
+        if self._slots is None:
+            yield from Batches(self._model, self._tokenizer, self._endings, self._size).complete(requests, on_tokens)
+            return
+        rows: list[Row] = []
+        report = _Report(on_tokens)
+        if requests:
+            self._slots.share(self._encode(requests[0].prompt))
+        try:
+            while requests or rows:
+                try:
+                    done = self._advance(self._slots, requests, rows)
+                except RuntimeError as error:
+                    if not _is_out_of_memory(error) or self._size == 1:
+                        raise
+                    # Rows follow from their requests, so they are the same when they are drawn again.
+                    requests.extendleft(row.request for row in reversed(rows))
+                    report.add(-sum(len(row.ids) for row in rows))
+                    rows.clear()
+                    self._slots.clear()
+                    self._size = self._size // 2
+                    continue
+                report.add(len(rows) + len(done))
+                yield from done
+            report.flush()
+        finally:
+            while len(self._slots):
+                self._slots.remove(0)
 
     def facts(self) -> Facts:
         """See `Engine.facts`."""
-        return Facts("transformers", self._model.device.type, str(self._model.dtype).removeprefix("torch."))
+        dtype = str(self._model.dtype).removeprefix("torch.")
+        return Facts("transformers", self._model.device.type, dtype, self._size)
 
     def close(self) -> None:
         """See `Engine.close`."""
-        del self._model, self._tokenizer
+        del self._model, self._tokenizer, self._slots
 
-    def _encode(self, prompts: list[str], **options: Any) -> dict[str, torch.Tensor]:
-        return dict(self._tokenizer(prompts, add_special_tokens=False, **options))  # the template contains them
+    def _encode(self, prompt: str) -> list[int]:
+        return list(self._tokenizer(prompt, add_special_tokens=False)["input_ids"])  # the template contains them
 
-    @torch.inference_mode()
-    def _batch(self, requests: list[Request], on_tokens: Callable[[int], None]) -> list[Completion]:
-        sampling, stop = requests[0].sampling, requests[0].stop
-        encoded = self._encode([request.prompt for request in requests], padding=True, return_tensors="pt")
-        inputs = {key: value.to(self._model.device) for key, value in encoded.items() if key != "token_type_ids"}
-        length = inputs["input_ids"].shape[1]
-        ends, stop_text = self._ends(stop)
-        uniforms = np.stack([seeds.uniforms(r.seed, r.turn, sampling.max_tokens) for r in requests])
-        report = _Report(on_tokens, len(requests))
-        sampler = RowSampler(sampling, torch.from_numpy(uniforms), length, report.step)
-        config = GenerationConfig(
-            max_new_tokens=sampling.max_tokens,
-            do_sample=False,
-            eos_token_id=ends,
-            pad_token_id=self._tokenizer.pad_token_id,
-            stop_strings=[stop_text] if stop_text else None,
-        )
-        output = self._model.generate(
-            **inputs,
-            generation_config=config,
-            logits_processor=[sampler],
-            tokenizer=self._tokenizer if stop_text else None,
-        )
-        completions = [self._completion(ids, ends, stop_text) for ids in output[:, length:].tolist()]
-        report.total(sum(completion.tokens for completion in completions))
-        return completions
+    def _advance(self, slots: Slots, requests: deque[Request], rows: list[Row]) -> list[tuple[Request, Completion]]:
+        """Fills free slots, or continues all rows by a token; returns what has ended, whose slots are free."""
+        free = self._size - len(rows)
+        if requests and free >= min(max(1, self._size * REFILLED), len(requests)):
+            new = [self._row(request) for request in list(requests)[:free]]
+            logits = slots.add([self._encode(row.request.prompt) for row in new])
+            for row in new:
+                requests.popleft()
+                rows.append(row)
+        else:
+            new = rows
+            self.computed += 1
+            logits = slots.step(torch.tensor([row.ids[-1] for row in rows], device=self._model.device))
+        for row, token in zip(new, _chosen(new, logits), strict=True):
+            row.ids.append(token)
+        done: list[tuple[Request, Completion]] = []
+        for place in reversed(range(len(rows) - len(new), len(rows))):
+            row = rows[place]
+            if completion := self._ended(row):
+                done.append((row.request, completion))
+                slots.remove(place)
+                rows[place] = rows[-1]
+                rows.pop()
+        return done[::-1]
 
-    def _completion(self, ids: list[int], ends: list[int], stop_text: str) -> Completion:
-        end = next((i for i, token in enumerate(ids) if token in ends), None)
-        text = self._tokenizer.decode(ids[:end])
-        if end is None and stop_text and stop_text in text:
-            # Before its special tokens are left out, which a stop text may hold.
-            text = text.partition(stop_text)[0]
-            # A row ends with the token that completes the stop text; the rest is padding.
-            pad = self._tokenizer.pad_token_id
-            count = len(ids)
-            while count and ids[count - 1] == pad:
-                count -= 1
-            return Completion(text, count, "stop")
-        if end is None:
-            return Completion(text, len(ids), "length")
-        return Completion(text, end + 1, "stop")
+    def _row(self, request: Request) -> Row:
+        uniforms = seeds.uniforms(request.seed, request.turn, request.sampling.max_tokens)
+        return Row(request, self._endings.of(request.stop), uniforms)
 
-    def _ends(self, stop: str) -> tuple[list[int], str]:
-        """Token ids that end a turn, and the stop text if it is not a single token."""
-        ends = {self._tokenizer.eos_token_id, *self._model_ends}
-        if stop and stop in self._tokenizer.get_added_vocab():
-            ends.add(self._tokenizer.get_added_vocab()[stop])
-            stop = ""
-        return sorted(end for end in ends if end is not None), stop
+    def _ended(self, row: Row) -> Completion | None:
+        completion = self._endings.completion(row.ids, row.ending)
+        if completion is None and len(row.ids) == row.request.sampling.max_tokens:
+            return self._endings.cut(row.ids)
+        return completion
+
+
+def _chosen(rows: Sequence[Row], logits: torch.Tensor) -> list[int]:
+    """The next token of each row, by its own settings and random numbers."""
+    tokens = [0] * len(rows)
+    alike: dict[Sampling, list[int]] = {}
+    for place, row in enumerate(rows):
+        alike.setdefault(row.request.sampling, []).append(place)
+    for sampling, places in alike.items():
+        uniforms = torch.tensor([rows[place].uniforms[len(rows[place].ids)] for place in places], device=logits.device)
+        some = logits if len(alike) == 1 else logits[places]
+        for place, token in zip(places, choose(some, sampling, uniforms).tolist(), strict=True):
+            tokens[place] = token
+    return tokens
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 class _Report:
-    """Reports a batch's tokens from time to time; at the end corrects the total, which then excludes padding."""
+    """Reports tokens from time to time."""
 
-    def __init__(self, on_tokens: Callable[[int], None], rows: int) -> None:
-        self._on_tokens, self._rows, self._reported, self._last = on_tokens, rows, 0, time.monotonic()
+    def __init__(self, on_tokens: Callable[[int], None]) -> None:
+        self._on_tokens, self._tokens, self._last = on_tokens, 0, time.monotonic()
 
-    def step(self, step: int) -> None:
+    def add(self, tokens: int) -> None:
+        self._tokens += tokens
         if time.monotonic() - self._last >= REPORT_EVERY:
-            self.total(step * self._rows)
+            self.flush()
 
-    def total(self, tokens: int) -> None:
+    def flush(self) -> None:
         self._last = time.monotonic()
-        self._on_tokens(tokens - self._reported)
-        self._reported = tokens
+        self._on_tokens(self._tokens)
+        self._tokens = 0

@@ -1,0 +1,56 @@
+"""Where a completion ends: at tokens of the model, and at a text that may be several tokens."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from tuner.generation.engines import Completion
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What ends the completion of a request.
+
+    Attributes:
+        tokens: Token ids.
+        text: A text that is none of them; empty for none.
+    """
+
+    tokens: frozenset[int]
+    text: str
+
+
+class Endings:
+    """The endings of a model.
+
+    Args:
+        tokenizer: Its tokenizer.
+        model_ends: Its end tokens, as its generation settings name them.
+    """
+
+    def __init__(self, tokenizer: Any, model_ends: Any) -> None:
+        self._tokenizer = tokenizer
+        named = model_ends if isinstance(model_ends, list) else [model_ends]
+        self._ends = frozenset(end for end in (tokenizer.eos_token_id, *named) if end is not None)
+        self._added: dict[str, int] = tokenizer.get_added_vocab()
+
+    def of(self, stop: str) -> Ending:
+        """The ending of a request whose turn ends with this text, too."""
+        if stop in self._added:
+            return Ending(self._ends | {self._added[stop]}, "")
+        return Ending(self._ends, stop)
+
+    def completion(self, ids: list[int], ending: Ending) -> Completion | None:
+        """The completion if these tokens end it, the last one being new; else None."""
+        if ids[-1] in ending.tokens:
+            return Completion(self._tokenizer.decode(ids[:-1]), len(ids), "stop")
+        # A token has a byte at least, but some of a character's bytes are no text.
+        recent = len(ending.text.encode()) + 4
+        if ending.text and ending.text in self._tokenizer.decode(ids[-recent:]):
+            text = self._tokenizer.decode(ids)
+            # Its special tokens are still there, which a stop text may hold.
+            return Completion(text.partition(ending.text)[0], len(ids), "stop")
+        return None
+
+    def cut(self, ids: list[int]) -> Completion:
+        """The completion of a row that was cut off at its limit."""
+        return Completion(self._tokenizer.decode(ids), len(ids), "length")
