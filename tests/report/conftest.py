@@ -201,6 +201,7 @@ def make(
         seconds=50.0,
         tokens_per_second=80.0,
         engine="transformers",
+        slots=32,
         device="cpu",
         dtype="float32",
     )

@@ -67,6 +67,7 @@ def generate(recipe: "Recipe", shard: ShardSpec, folder: Path) -> Generated:
         seconds=round(seconds, 3),
         tokens_per_second=round(tokens / seconds, 2),
         engine=facts.engine,
+        slots=facts.slots,
         device=facts.device,
         dtype=facts.dtype,
     )

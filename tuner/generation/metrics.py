@@ -10,8 +10,10 @@ class Generated(Computed):
         rows: Rows generated.
         outcomes: Number of rows by outcome, such as `complete`.
         engine: The engine that generated them.
+        slots: Rows that were drawn at the same time.
     """
 
     rows: int
     outcomes: dict[str, int]
     engine: str
+    slots: int

@@ -68,7 +68,7 @@ class Facts:
     engine: str
     device: str
     dtype: str
-    slots: int
+    slots: int = 1
 
 
 class Engine(Protocol):
