@@ -57,7 +57,8 @@ RAY_TASKS = 10_000
 def lanes() -> dict[str, int]:
     """How many groups of steps run at once in each lane: on the GPUs, and on the CPU.
 
-    Without a visible GPU, everything runs in the CPU lane.
+    Without a visible GPU, everything runs in the CPU lane. A stage whose artifacts are made at once in one process has
+    a lane of its own there.
     """
     match settings().placement:
         case "ray":
@@ -65,7 +66,8 @@ def lanes() -> dict[str, int]:
         case "pools":
             return {"gpu": REMOTE_GROUPS, "cpu": LOCAL_TASKS}
         case _:
-            return {"gpu": settings().workers, "cpu": 1} if devices.visible() else {"cpu": settings().workers}
+            lanes = {"gpu": settings().workers, "cpu": 1} if devices.visible() else {"cpu": settings().workers}
+            return lanes | {stage.name: stage.at_once for stage in STAGES.values() if stage.at_once > 1}
 
 
 def task_runner() -> TaskRunner[PrefectFuture[Any]]:
@@ -139,6 +141,8 @@ def _submit(stage: str, step: Step, recipe: dict[str, Any]) -> PrefectFuture[Any
 
 
 def _lane(stage: str) -> str:
+    if stage in lanes():
+        return stage
     return "gpu" if STAGES[stage].gpu and "gpu" in lanes() else "cpu"
 
 

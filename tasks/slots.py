@@ -5,9 +5,12 @@ expires by itself if the process that holds it is killed. Taking a slot waits fo
 Prefect's client gives up at once if its first request fails.
 """
 
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
+from contextvars import copy_context
 
 import httpx
 from prefect import get_run_logger
@@ -27,6 +30,9 @@ ON_GPU = {stage.name for stage in STAGES.values() if stage.gpu} | {"compare"}
 LEASE_SECONDS = 60.0
 """The minimum that the server allows; the lease is renewed while its process lives."""
 
+TURN_SECONDS = 600.0
+"""How long tasks that begin may share a slot that others of their process hold already."""
+
 PATIENCE_SECONDS = 240.0
 """How long to wait for a server that does not answer; `deployments.environment` sets the same for other requests."""
 
@@ -38,7 +44,74 @@ def slot(stage: str) -> Iterator[None]:
     needed = bool(devices.visible()) if placement == "local" else placement == "pools"  # Ray schedules its GPUs itself
     if stage not in ON_GPU or not needed:
         yield
-        return
+    elif stage in _SHARED:
+        with _SHARED[stage].held():
+            yield
+    else:
+        with _held():
+            yield
+
+
+class _Shared:
+    """One slot for the tasks of a stage that one process runs at once; others get their turn when it grows old."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._tasks = 0
+        self._taken = 0.0
+        self._holder: _Holder | None = None
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        with self._changed:
+            while self._tasks and time.monotonic() - self._taken > TURN_SECONDS:
+                self._changed.wait()
+            if self._holder is None:
+                self._holder = _Holder()
+                self._taken = time.monotonic()
+            self._tasks += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._tasks -= 1
+                if not self._tasks:
+                    self._holder, holder = None, self._holder
+                    holder.release()
+                    self._changed.notify_all()
+
+
+class _Holder:
+    """Holds a slot in a thread of its own, since a lease has to be given back by the thread that took it."""
+
+    def __init__(self) -> None:
+        self._taken: Future[None] = Future()
+        self._released = threading.Event()
+        context = copy_context()  # Prefect logs to the task's run
+        self._thread = threading.Thread(target=context.run, args=(self._hold,), daemon=True)
+        self._thread.start()
+        self._taken.result()
+
+    def release(self) -> None:
+        """Gives the slot back."""
+        self._released.set()
+        self._thread.join()
+
+    def _hold(self) -> None:
+        try:
+            with _held():
+                self._taken.set_result(None)
+                self._released.wait()
+        except Exception as error:  # noqa: BLE001 - raised again by the thread that waits
+            if not self._taken.done():
+                self._taken.set_exception(error)
+
+
+_SHARED = {stage.name: _Shared() for stage in STAGES.values() if stage.gpu and stage.at_once > 1}
+
+
+@contextmanager
+def _held() -> Iterator[None]:
     lease = _acquire()
     try:
         yield

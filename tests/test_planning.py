@@ -43,7 +43,7 @@ def make_one(store: Store, spec: Spec, seconds: float = 60.0) -> None:
     scratch = Path(store.root).parent / "scratch" / spec.fingerprint[:12]
     scratch.mkdir(parents=True, exist_ok=True)
     (scratch / "file").write_text("x")
-    tokens = {"tokens": 1000} if spec.stage in ("generate", "train") else {}
+    tokens = {"tokens": 1000, "seconds": seconds} if spec.stage in ("generate", "train") else {}
     metrics = hollow(STAGES[spec.stage].metrics, **tokens).model_dump(mode="json")
     store._commit(spec, spec.fingerprint[:12], scratch, metrics, {"seconds": seconds})
 

@@ -147,14 +147,22 @@ def _step_estimate(spec: Spec, past: list[Manifest]) -> tuple[float, float] | No
     if not comparable:
         return None
     scale = statistics.median(_scale(spec, manifest) for manifest in comparable)
-    seconds = statistics.median(float(manifest.provenance["seconds"]) for manifest in comparable)
     metrics = STAGES[spec.stage].metrics
+    seconds = statistics.median(_seconds(manifest) for manifest in comparable)
     tokens = (
         statistics.median(metrics.read(manifest).tokens for manifest in comparable)
         if issubclass(metrics, Computed)
         else 0
     )
     return scale * seconds, scale * tokens
+
+
+def _seconds(manifest: Manifest) -> float:
+    """How long a step took; of one that was made at once with others, its part of their time."""
+    stage = STAGES[manifest.stage]
+    if stage.at_once > 1 and issubclass(stage.metrics, Computed):
+        return stage.metrics.read(manifest).seconds
+    return float(manifest.provenance["seconds"])
 
 
 def _comparable(spec: Spec, manifest: Manifest) -> bool:

@@ -146,6 +146,7 @@ class Stage:
         exact: See `Spec.exact`; false for what computes with a model.
         per: What it makes one artifact for each of, such as `shard`; empty if it makes only one.
         sharded: Whether it may have thousands of artifacts, which are shown and submitted in groups.
+        at_once: Artifacts that one process makes at once, because they share what it has in memory.
         deployment: The name of its flow and deployment; by default the stage's name.
     """
 
@@ -159,6 +160,7 @@ class Stage:
     exact: bool = True
     per: str = ""
     sharded: bool = False
+    at_once: int = 1
     deployment: str = ""
 
     @property

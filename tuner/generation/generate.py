@@ -1,6 +1,5 @@
 """Generates one shard of rows and writes it."""
 
-import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +8,7 @@ from tuner import progress
 from tuner.artifacts import parquet
 from tuner.generation import engines, magpie
 from tuner.generation.metrics import Generated
+from tuner.generation.pool import Pool
 from tuner.generation.shards import ShardSpec
 from tuner.models import chat, resident
 from tuner.models.settings import Models
@@ -30,13 +30,13 @@ class Generator:
 
     def __init__(self, models: Models) -> None:
         self.chat = chat.load(models, "generator")
-        self.engine = engines.open_engine(models.generator, settings())
+        self.engine = Pool(engines.open_engine(models.generator, settings()))
 
 
 def generate(recipe: "Recipe", shard: ShardSpec, folder: Path) -> Generated:
     """Generates one shard and writes `rows.parquet`.
 
-    The model stays in memory for the next shard. Threads of one process use it in turn.
+    The model stays in memory for the next shard, and threads of one process share it.
 
     Args:
         recipe: Names the generator and its sampling settings.
@@ -46,26 +46,30 @@ def generate(recipe: "Recipe", shard: ShardSpec, folder: Path) -> Generated:
     Raises:
         InputError: If the generator cannot be loaded or has no chat template.
     """
-    with resident.lock:
-        key = ("generate", settings().engine, recipe.models.model_dump_json(exclude={"student"}))
-        generator = resident.get(key, lambda: Generator(recipe.models), lambda loaded: loaded.engine.close())
-        clock = time.perf_counter()
+    key = ("generate", settings().engine, recipe.models.model_dump_json(exclude={"student"}))
+    with resident.using(key, lambda: Generator(recipe.models), lambda loaded: loaded.engine.close()) as generator:
+        engine = generator.engine
+        before = engine.done
 
-        def report(turns: int, tokens: int) -> None:
-            figures = {"tokens/s": tokens / (time.perf_counter() - clock)}
+        def speed() -> float:
+            return (engine.done.tokens - before.tokens) / ((engine.done.seconds - before.seconds) or 1)
+
+        def report(turns: int, _: int) -> None:
+            figures = {"tokens/s": speed()}
             progress.emit(progress.Event("generate", shard.label, done=turns, total=2 * shard.rows, figures=figures))
 
-        table = magpie.draw(generator.engine, generator.chat, recipe.generation, shard, report)
-        seconds = time.perf_counter() - clock
-        facts = generator.engine.facts()
+        table = magpie.draw(engine, generator.chat, recipe.generation, shard, report)
+        tokens_per_second = speed()
+        facts = engine.facts()
     parquet.write(table, folder / "rows.parquet")
     tokens = sum(table["instruction_tokens"].to_pylist()) + sum(table["response_tokens"].to_pylist())
     return Generated(
         rows=shard.rows,
         outcomes=dict(sorted(Counter(table["outcome"].to_pylist()).items())),
         tokens=tokens,
-        seconds=round(seconds, 3),
-        tokens_per_second=round(tokens / seconds, 2),
+        # Of the engine's time the part that this shard's tokens took.
+        seconds=round(tokens / tokens_per_second, 3),
+        tokens_per_second=round(tokens_per_second, 2),
         engine=facts.engine,
         slots=facts.slots,
         device=facts.device,
