@@ -165,7 +165,7 @@ class Slots:
         self.prefilled += sum(map(len, rests))
         last = which if "logits_to_keep" in self._accepts else sizes - 1
         layers: Any = cache.layers
-        return [(layer.keys, layer.values) for layer in layers], output.logits[torch.arange(rows), last]
+        return [(layer.keys, layer.values) for layer in layers], output.logits[torch.arange(rows, device=device), last]
 
     def _forward(
         self, ids: torch.Tensor, cache: Cache, mask: torch.Tensor, positions: torch.Tensor, keep: int | torch.Tensor
