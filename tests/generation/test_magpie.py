@@ -71,7 +71,6 @@ def script() -> Scripted:
         ],
         {
             "sky": Completion("Air scatters blue light.", 8, "stop"),
-            "story": Completion("Once upon a time.", 5, "stop"),
             "nothing": Completion("", 1, "stop"),
             "million": Completion("1, 2, 3", 11, "length"),
         },
@@ -93,20 +92,20 @@ def test_every_row_is_kept_in_order_with_its_outcome() -> None:
         (5, "empty_instruction"),
     ]
     assert [row["instruction_finish"] for row in rows] == ["stop", "stop", "length", "stop", "stop", "length"]
-    assert [row["response_finish"] for row in rows] == ["stop", "skipped", "stop", "stop", "length", "skipped"]
+    assert [row["response_finish"] for row in rows] == ["stop", "skipped", "skipped", "stop", "length", "skipped"]
 
 
 def test_token_counts_include_end_tokens_and_empty_turns() -> None:
     rows = draw(script())
     assert [row["instruction_tokens"] for row in rows] == [7, 1, 9, 4, 6, 9]
-    assert [row["response_tokens"] for row in rows] == [8, 0, 5, 1, 11, 0]
+    assert [row["response_tokens"] for row in rows] == [8, 0, 0, 1, 11, 0]
 
 
-def test_an_empty_instruction_is_not_answered() -> None:
+def test_an_instruction_that_is_empty_or_cut_off_is_not_answered() -> None:
     engine = script()
     rows = draw(engine)
     assert len(engine.turn(0)) == 6
-    assert [request.row for request in engine.turn(1)] == [0, 2, 3, 4]
+    assert [request.row for request in engine.turn(1)] == [0, 3, 4]
     assert rows[1]["response_prompt"] == ""
     assert rows[1]["response"] == ""
 
@@ -178,7 +177,7 @@ def test_both_turns_of_a_row_have_its_seed() -> None:
     wanted = [seeds.row_seed(42, 3, index) for index in range(6)]
     assert [row["seed"] for row in rows] == wanted
     assert [request.seed for request in engine.turn(0)] == wanted
-    assert [request.seed for request in engine.turn(1)] == [wanted[i] for i in (0, 2, 3, 4)]
+    assert [request.seed for request in engine.turn(1)] == [wanted[i] for i in (0, 3, 4)]
     assert [row["row_id"] for row in rows] == [seeds.row_id(42, 3, index) for index in range(6)]
     assert {row["shard"] for row in rows} == {3}
 
@@ -202,7 +201,7 @@ def test_progress_counts_both_turns() -> None:
     said: list[tuple[int, int]] = []
     magpie.draw(script(), CHAT, GENERATION, SHARD, lambda turns, tokens: said.append((turns, tokens)))
     assert said[0] == (0, 7)
-    assert said[-1] == (6 + 4, 36 + 25)
+    assert said[-1] == (6 + 3, 36 + 20)
 
 
 def test_a_response_is_requested_as_soon_as_its_instruction_is_complete() -> None:

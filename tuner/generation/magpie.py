@@ -2,7 +2,8 @@
 
 An aligned chat model that is prompted with its own template, up to where the user's words begin, continues with an
 instruction. The same template around that instruction then prompts for the response; the thoughts of a reasoning model
-are kept apart from it. No row is dropped: one that is empty or cut off is kept, and marked in `outcome`.
+are kept apart from it. No row is dropped: one that is empty or cut off is kept, and marked in `outcome`; an instruction
+that is gets no response.
 """
 
 from collections import deque
@@ -105,7 +106,7 @@ def draw(
         if request.turn == 0:
             text = chat.plain(f"{begun}{completion.text}") if completion.text.strip() else ""
             instructions[row] = Turn(request.prompt, completion, Said("", text))
-            if text:
+            if text and completion.finish == "stop":
                 answer = chat.healed(template.answer_prompt(text))
                 requests.appendleft(Request(row, 1, request.seed, answer, generation.response, template.answer_end))
         else:
