@@ -47,7 +47,7 @@ def generate(recipe: "Recipe", shard: ShardSpec, folder: Path) -> Generated:
         InputError: If the generator cannot be loaded or has no chat template.
     """
     with resident.lock:
-        key = ("generate", settings().engine, recipe.models.model_dump_json(exclude={"student"}))
+        key = ("generate", settings().engine, settings().endpoint, recipe.models.model_dump_json(exclude={"student"}))
         generator = resident.get(key, lambda: Generator(recipe.models), lambda loaded: loaded.engine.close())
         clock = time.perf_counter()
 
@@ -69,4 +69,7 @@ def generate(recipe: "Recipe", shard: ShardSpec, folder: Path) -> Generated:
         engine=facts.engine,
         device=facts.device,
         dtype=facts.dtype,
+        slots=facts.slots,
+        reproducible=facts.reproducible,
+        served_model=facts.served_model,
     )

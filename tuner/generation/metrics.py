@@ -1,5 +1,6 @@
 """The metrics of `generate`."""
 
+from tuner.generation.engines import EQUAL
 from tuner.metrics import Computed
 
 
@@ -10,8 +11,14 @@ class Generated(Computed):
         rows: Rows generated.
         outcomes: Number of rows by outcome, such as `complete`.
         engine: The engine that generated them.
+        slots: Rows that were drawn at the same time, at most; 0 where that is not recorded.
+        reproducible: What a row is when it is drawn again, see `tuner.generation.engines`.
+        served_model: The model's name on the servers that completed the prompts; empty if there were none.
     """
 
     rows: int
     outcomes: dict[str, int]
     engine: str
+    slots: int = 0
+    reproducible: str = EQUAL
+    served_model: str = ""
