@@ -12,8 +12,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-WORDS = "river stone garden winter summer bread water light house road music letter window forest island".split()
+from tuner.generation.engines import Request
+from tuner.generation.settings import Sampling
+
+WORDS = ("river", "stone", "garden", "winter", "summer", "bread", "water", "light", "house", "road", "music", "letter")
 EXTRAS = {"add_special_tokens", "skip_special_tokens", "spaces_between_special_tokens", "top_k", "repetition_penalty"}
+
+SAMPLING = Sampling(temperature=0.8, top_p=0.95, max_tokens=24)
 
 Fault = tuple[int, dict[str, str]] | str | None
 """A status with headers, `drop` to cut the connection, or nothing."""
@@ -44,7 +49,7 @@ class Served:
         usage: Whether it counts tokens.
         key: The bearer that it wants.
         completes: Whether it has `/v1/completions`.
-        starts: Whether it counts a token before every prompt.
+        counts: The tokens that it counts in a prompt.
         bearers: The headers `Authorization` that it was sent.
     """
 
@@ -59,7 +64,7 @@ class Served:
         self.says: Callable[[dict[str, Any]], str] = lambda body: text_of(body["prompt"], body.get("seed"))
         self.finish = "stop"
         self.usage = self.completes = True
-        self.starts = False
+        self.counts: Callable[[str], int] = len
         self.key = ""
         self.bearers: list[str | None] = []
         self.lock = threading.Lock()
@@ -80,6 +85,7 @@ class Served:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # else an answer's body waits 40 ms for the receipt of its head
 
             def do_GET(self) -> None:
                 served._models(self)
@@ -180,11 +186,16 @@ class Served:
             return
         said = self.says(body)
         choice = {"index": 0, "text": said, "finish_reason": self.finish}
-        count = {"completion_tokens": len(said.split()) + 1, "prompt_tokens": 2 + self.starts}
+        count = {"completion_tokens": len(said.split()) + 1, "prompt_tokens": self.counts(body["prompt"])}
         if not probe:
             with self.lock:
                 self.asked.append(body)
         self._answer(handler, 200, {"choices": [choice], "usage": count if self.usage else None})
+
+
+def requests(count: int) -> list[Request]:
+    """Requests of rows with prompts and seeds of their own."""
+    return [Request(row, 0, 1000 + row, f"<|im_start|>row {row}", SAMPLING, "<|im_end|>") for row in range(count)]
 
 
 def faults(share: float, kinds: Sequence[Fault], seed: int = 0) -> Callable[[], Fault]:

@@ -2,8 +2,9 @@
 
 import json
 import logging
+import os
+import shutil
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
@@ -14,15 +15,23 @@ from typing import Any
 
 import pytest
 
-from tests.generation.served import EXTRAS, Served, faults, text_of
+from flows import placement
+from tasks.slots import uses_gpu
+from tests.generation.served import EXTRAS, SAMPLING, Served, faults, requests, text_of
+from tests.warm import Warm
+from tuner import loading, planning, suitability
+from tuner.artifacts.store import Store
 from tuner.errors import InputError
 from tuner.generation import engines
 from tuner.generation.engines import Completion, Request, completions, journal, replicas
 from tuner.generation.engines.completions import CompletionsEngine, EndpointError
+from tuner.generation.generate import generate
 from tuner.generation.settings import Sampling
+from tuner.generation.shards import shards
+from tuner.models.resident import release
+from tuner.recipe import Recipe
 from tuner.settings import Settings, settings
 
-SAMPLING = Sampling(temperature=0.8, top_p=0.95, max_tokens=24)
 LIMIT_SECONDS = 60.0
 """A limit for waits, with a margin for a machine four times slower."""
 
@@ -71,10 +80,6 @@ def opened(tiny: Path) -> Iterator[Callable[..., CompletionsEngine]]:
         engine.close()
 
 
-def requests(count: int) -> list[Request]:
-    return [Request(row, 0, 1000 + row, f"<|im_start|>row {row}", SAMPLING, "<|im_end|>") for row in range(count)]
-
-
 def complete(engine: CompletionsEngine, wanted: Sequence[Request]) -> dict[int, Completion]:
     """The completions by row, each of which must come once."""
     found: dict[int, Completion] = {}
@@ -101,7 +106,7 @@ def assert_right(found: dict[int, Completion], server: Served, count: int) -> No
 def test_every_row_is_completed_once(server: Served, opened: Callable[..., CompletionsEngine]) -> None:
     tokens: list[int] = []
     engine = opened(server)
-    found = dict((request.row, each) for request, each in engine.complete(deque(requests(40)), tokens.append))
+    found = {request.row: each for request, each in engine.complete(deque(requests(40)), tokens.append)}
     assert_right(found, server, 40)
     assert set(server.prompts().values()) == {1}
     assert sum(tokens) == sum(each.tokens for each in found.values()) == 40 * 11
@@ -255,18 +260,14 @@ def test_servers_that_stay_away_end_the_shard_for_its_task_to_be_retried(
     assert len(complete(engine, requests(20))) == 20
 
 
-def test_a_request_that_always_fails_ends_the_shard(
-    server: Served, opened: Callable[..., CompletionsEngine]
-) -> None:
+def test_a_request_that_always_fails_ends_the_shard(server: Served, opened: Callable[..., CompletionsEngine]) -> None:
     engine = opened(server)
     server.finish = "abort"
     with pytest.raises(EndpointError, match="failed 10 times at one request: it broke a completion off: abort"):
         complete(engine, requests(1))
 
 
-def test_an_abandoned_call_leaves_nothing_in_flight(
-    server: Served, opened: Callable[..., CompletionsEngine]
-) -> None:
+def test_an_abandoned_call_leaves_nothing_in_flight(server: Served, opened: Callable[..., CompletionsEngine]) -> None:
     engine = opened(server)
     server.seconds = 0.05
     with closing(engine.complete(deque(requests(40)), lambda tokens: None)) as going:
@@ -291,11 +292,11 @@ class TestJournal:
         assert 40 <= len(server.asked) <= 40 + 4
 
     def test_a_killed_process_costs_only_what_was_in_flight(
-        self, server: Served, opened: Callable[..., CompletionsEngine], tiny: Path
+        self, server: Served, opened: Callable[..., CompletionsEngine], tiny: Path, warm: Warm
     ) -> None:
         server.seconds = 0.05
         code = (
-            "import sys\nfrom collections import deque\nfrom tests.generation.test_completions import requests\n"
+            "import sys\nfrom collections import deque\nfrom tests.generation.served import requests\n"
             "from tuner.generation.engines import open_engine\nfrom tuner.settings import settings\n"
             f"engine = open_engine({str(tiny)!r}, settings())\n"
             "for request, _ in engine.complete(deque(requests(60)), lambda tokens: None):\n"
@@ -303,8 +304,8 @@ class TestJournal:
         )
         environment = {"TUNER_ENGINE": "completions", "TUNER_ENDPOINT": server.url, "TUNER_BATCH_SIZE": "4"}
         child = subprocess.Popen(
-            [sys.executable, "-c", code],
-            env={**__import__("os").environ, **environment},
+            [warm.python, "-c", code],
+            env={**os.environ, **environment},
             cwd=Path(__file__).parents[2],
             stdout=subprocess.PIPE,
             text=True,
@@ -462,16 +463,11 @@ class TestServers:
     def test_a_start_token_that_the_server_adds_is_left_to_it(
         self, server: Served, opened: Callable[..., CompletionsEngine]
     ) -> None:
-        engine = opened(server)
-        own = engine._count("<|im_start|>Hello")
-        server.starts = True
-        complete(engine, requests(1))
-        # The server counts 2 tokens in the look at it, or 3 with a token of its own.
-        monkeyed = opened(server)
-        monkeyed._client._count = lambda text: 2
-        monkeyed._run(monkeyed._client.introduce(monkeyed._replicas.all[0]))
-        complete(monkeyed, requests(2))
-        assert own > 2
+        count = opened(server)._count
+        server.counts = count
+        complete(opened(server), requests(1))
+        server.counts = lambda prompt: 1 + count(prompt)
+        complete(opened(server, size=1), requests(2))
         assert [body["prompt"] for body in server.asked] == ["<|im_start|>row 0", "row 0", "row 1"]
 
     def test_a_bad_request_is_one_line_and_not_sent_again(
@@ -510,5 +506,68 @@ def test_the_settings_choose_the_engine(server: Served, tiny: Path) -> None:
     engine = engines.open_engine(str(tiny), Settings(engine="completions", endpoint=f"{server.url}/v1"))
     assert engine.facts().engine == "completions"
     engine.close()
-    with pytest.raises(InputError, match="^TUNER_ENDPOINT: TUNER_ENGINE=completions needs a server's URL"):
+    with pytest.raises(InputError, match=r"^TUNER_ENDPOINT: TUNER_ENGINE=completions needs a server's URL"):
         engines.open_engine(str(tiny), Settings(engine="completions"))
+
+
+class TestStage:
+    @pytest.fixture(autouse=True)
+    def released(self) -> Iterator[None]:
+        release()
+        yield
+        release()
+
+    @pytest.fixture
+    def recipe(self, server: Served, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
+        """A recipe whose generator has no weights on this machine, to be drawn by the server."""
+        folder = shutil.copytree(tiny, tmp_path / "tiny")
+        (folder / "model.safetensors").unlink()
+        monkeypatch.setenv("TUNER_ENGINE", "completions")
+        monkeypatch.setenv("TUNER_ENDPOINT", server.url)
+        settings.cache_clear()
+        return loading.parse(
+            f"name: tiny\nmodels: {{generator: {folder}, student: {tiny}}}\n"
+            "generation: {rows: 8, shard_rows: 5, instruction: {max_tokens: 12}, response: {max_tokens: 12}}\n"
+            "training: {lora: {method: lora}}\n"
+        )
+
+    def test_rows_are_drawn_without_weights_and_the_metrics_say_how(
+        self, server: Served, recipe: Recipe, tmp_path: Path
+    ) -> None:
+        from tuner.artifacts import parquet
+
+        metrics = generate(recipe, shards(recipe)[0], tmp_path)
+        rows = parquet.read(tmp_path / "rows.parquet").to_pylist()
+        assert [row["index"] for row in rows] == [0, 1, 2, 3, 4]
+        assert {row["outcome"] for row in rows} == {"complete"}
+        assert all(row["response"] == text_of(row["response_prompt"], seed) for row, seed in self.seeded(server, rows))
+        assert len({row["instruction"] for row in rows}) == 5
+        assert (metrics.engine, metrics.device) == ("completions", f"127.0.0.1:{server.port}")
+        assert (metrics.served_model, metrics.dtype, metrics.slots) == ("tiny", "server's", 5)
+        assert metrics.reproducible == "seeded, not equal to the bit"
+        assert metrics.tokens == sum(row["instruction_tokens"] + row["response_tokens"] for row in rows) == 10 * 11
+
+    def seeded(self, server: Served, rows: list[dict[str, Any]]) -> list[tuple[dict[str, Any], int]]:
+        """The rows with the seeds of their responses."""
+        seeds = {body["prompt"]: body["seed"] for body in server.asked}
+        return [(row, seeds[row["response_prompt"]]) for row in rows]
+
+    def test_a_plan_says_what_it_means(self, server: Served, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+        plan = planning.plan(recipe, Store(settings().store))
+        line = f"generation by completions at 127.0.0.1:{server.port}: seeded, not equal to the bit"
+        assert suitability.check(recipe, plan) == [line]
+        monkeypatch.setenv("TUNER_ENDPOINT", "")
+        settings.cache_clear()
+        with pytest.raises(InputError, match=r"^TUNER_ENDPOINT: "):
+            suitability.check(recipe, plan)
+
+    def test_it_needs_no_gpu(self, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert not uses_gpu("generate") and uses_gpu("train")
+        monkeypatch.setenv("TUNER_ENGINE", "transformers")
+        settings.cache_clear()
+        assert uses_gpu("generate")
+
+    def test_rays_workers_are_not_told_the_key_by_us(self, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TUNER_ENDPOINT_KEY", "sk-hidden")
+        variables = placement._worker_environment()
+        assert variables["TUNER_ENGINE"] == "completions" and "sk-hidden" not in variables.values()

@@ -10,7 +10,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -88,9 +88,8 @@ class CompletionsEngine:
         self._model = model
         self._replicas = Replicas(urls)
         self._limit = Limit(settings.batch_size, MOST_PER_REPLICA * len(urls))
-        self._most = 0
         self._seeds = True
-        self._unseeded = 0
+        self._most = self._unseeded = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="completions", daemon=True)
         self._thread.start()
@@ -104,7 +103,7 @@ class CompletionsEngine:
 
     def complete(
         self, requests: deque[Request], on_tokens: Callable[[int], None]
-    ) -> Iterator[tuple[Request, Completion]]:
+    ) -> Generator[tuple[Request, Completion]]:
         """See `Engine.complete`.
 
         Raises:
@@ -112,6 +111,7 @@ class CompletionsEngine:
             EndpointError: If the servers fail for longer than the patience, or again and again at one request.
         """
         self._replicas.renew()
+        self._most = self._unseeded = 0
         call = _Call(requests, Journal([self._key(request) for request in requests]))
         self._loop.call_soon_threadsafe(lambda: self._limit.begin(time.monotonic()))
         done: queue.SimpleQueue[Future[Completion]] = queue.SimpleQueue()
@@ -121,12 +121,13 @@ class CompletionsEngine:
             while requests or flying:
                 while requests and len(flying) < self._limit.allowed:
                     request = requests.popleft()
-                    if known := call.journal.find(self._key(request)):
+                    key = self._key(request)
+                    if known := call.journal.find(key):
                         self._unseeded += not known.seeded
                         on_tokens(known.completion.tokens)
                         yield request, known.completion
                         continue
-                    future = asyncio.run_coroutine_threadsafe(self._completed(request, call), self._loop)
+                    future = asyncio.run_coroutine_threadsafe(self._completed(request, key, call), self._loop)
                     flying[future] = request
                     future.add_done_callback(done.put)
                     self._most = max(self._most, len(flying))
@@ -155,7 +156,7 @@ class CompletionsEngine:
 
     def close(self) -> None:
         """Ends the connections and their thread."""
-        self._run(self._client.close())
+        self._run(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -172,6 +173,13 @@ class CompletionsEngine:
 
     async def _connect(self, key: str, start: str) -> Client:
         return Client(self._model, key, start, self._count)
+
+    async def _end(self) -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for each in others:
+            each.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        await self._client.close()
 
     async def _introduce(self) -> None:
         """Looks at every server, and waits for the first that answers."""
@@ -203,7 +211,7 @@ class CompletionsEngine:
                 self._replicas.succeeded(replica)
                 return ""
 
-    async def _completed(self, request: Request, call: _Call) -> Completion:
+    async def _completed(self, request: Request, key: str, call: _Call) -> Completion:
         """Sends a request until it is completed, to one server after the other if need be."""
         failures = broken = 0
         while True:
@@ -233,7 +241,7 @@ class CompletionsEngine:
             if form.seeds and not seeded:
                 self._seeds = False  # the server fails at seeds, and may end at the next one
             self._unseeded += not seeded
-            call.journal.add(self._key(request), Entry(said, seeded))
+            call.journal.add(key, Entry(said, seeded))
             return said
 
     async def _available(self) -> Replica:

@@ -6,6 +6,7 @@ begins with the same requests, such as the next attempt at a shard, reads it.
 
 import json
 import os
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -62,6 +63,7 @@ class Journal:
         self._entries = {each: entry for path in folder.glob(f"{name}-*") for each, entry in _read(path)}
         self._path = folder / f"{name}-{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
         self._file = self._path.open("w", encoding="utf-8")
+        self._lock = threading.Lock()  # another thread may write while the call is abandoned
 
     def find(self, key: str) -> Entry | None:
         """The entry of a request that an earlier call has finished."""
@@ -69,12 +71,12 @@ class Journal:
 
     def add(self, key: str, entry: Entry) -> None:
         """Writes a finished request; nothing after the call was closed."""
-        if self._file.closed:
-            return
         said = entry.completion
         line = {"key": key, "text": said.text, "tokens": said.tokens, "finish": said.finish, "seeded": entry.seeded}
-        self._file.write(f"{json.dumps(line)}\n")
-        self._file.flush()
+        with self._lock:
+            if not self._file.closed:
+                self._file.write(f"{json.dumps(line)}\n")
+                self._file.flush()
 
     def close(self, finished: bool) -> None:
         """Closes the file.
@@ -82,7 +84,8 @@ class Journal:
         Args:
             finished: Whether the call has completed all of its requests.
         """
-        self._file.close()
+        with self._lock:
+            self._file.close()
         if finished:
             self._path.rename(self._path.with_suffix(_FINISHED))
 
