@@ -23,7 +23,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from flows.scheduling import Group
 from tasks.compare import compare
 from tasks.send import send
-from tasks.slots import ON_GPU
+from tasks.slots import uses_gpu
 from tasks.stages import TASKS
 from tuner import loading
 from tuner.artifacts.fingerprint import Spec
@@ -97,7 +97,8 @@ def task_runner() -> TaskRunner[PrefectFuture[Any]]:
 
 def _worker_environment() -> dict[str, str]:
     """The environment of Ray's workers, without secrets: workers inherit those from `ray start`."""
-    variables = {key: value for key, value in os.environ.items() if key.startswith("TUNER_") and key != "TUNER_HOME"}
+    own = ("TUNER_HOME", "TUNER_ENDPOINT_KEY")
+    variables = {key: value for key, value in os.environ.items() if key.startswith("TUNER_") and key not in own}
     return {
         **variables,
         # Without it a worker would start a server of its own.
@@ -117,7 +118,7 @@ def groups(stage: str, steps: Sequence[Step], recipe: dict[str, Any]) -> list[Gr
         recipe: The recipe as plain data.
     """
     remote: list[Group] = []
-    if settings().placement == "pools" and STAGES[stage].gpu:
+    if settings().placement == "pools" and uses_gpu(stage):
         size = GROUP_SHARDS if STAGES[stage].sharded else 1
         missing = [step for step in steps if step.manifest is None]
         remote = [_remote_group(stage, chunk, recipe) for chunk in _chunks(missing, size)]
@@ -129,7 +130,8 @@ def groups(stage: str, steps: Sequence[Step], recipe: dict[str, Any]) -> list[Gr
 
 def local_groups(stage: str, steps: Sequence[Step], recipe: dict[str, Any]) -> list[Group]:
     """The steps of a stage, each as a task of the current flow run."""
-    return [Group((step,), _lane(stage), partial(_submit, stage, step, recipe)) for step in steps]
+    lane = stage if stage in lanes() else _lane(stage)
+    return [Group((step,), lane, partial(_submit, stage, step, recipe)) for step in steps]
 
 
 def _submit(stage: str, step: Step, recipe: dict[str, Any]) -> PrefectFuture[Any]:
@@ -141,9 +143,7 @@ def _submit(stage: str, step: Step, recipe: dict[str, Any]) -> PrefectFuture[Any
 
 
 def _lane(stage: str) -> str:
-    if stage in lanes():
-        return stage
-    return "gpu" if STAGES[stage].gpu and "gpu" in lanes() else "cpu"
+    return "gpu" if uses_gpu(stage) and "gpu" in lanes() else "cpu"
 
 
 def submit_comparison(spec: Spec, run: str, *, local: bool = False) -> PrefectFuture[Any]:
@@ -210,7 +210,7 @@ def _resources(stage: str) -> AbstractContextManager[Any]:
     import ray
     from prefect_ray.context import remote_options
 
-    gpus = 1 if stage in ON_GPU and settings().device != "cpu" and ray.cluster_resources().get("GPU") else 0
+    gpus = 1 if uses_gpu(stage) and settings().device != "cpu" and ray.cluster_resources().get("GPU") else 0
     # A worker process is reused, so that libraries and the generator stay loaded; after an evaluation it is ended, to
     # free the GPU's memory.
     return remote_options(num_gpus=gpus, max_calls=1 if stage in ("evaluate", "compare") else 0)

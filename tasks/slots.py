@@ -17,6 +17,8 @@ from prefect import get_run_logger
 from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 from prefect.concurrency.sync import concurrency
 
+from tuner.generation.engines import ON_SERVERS
+from tuner.generation.stage import GENERATE
 from tuner.registry import STAGES
 from tuner.settings import settings
 from tuner.training import devices
@@ -25,7 +27,7 @@ LIMIT = "gpu"
 """The limit's name. If the server has no such limit, tasks do not wait."""
 
 ON_GPU = {stage.name for stage in STAGES.values() if stage.gpu} | {"compare"}
-"""The stages that use a GPU if there is one."""
+"""The stages that use a GPU if there is one; see `uses_gpu`."""
 
 LEASE_SECONDS = 60.0
 """The minimum that the server allows; the lease is renewed while its process lives."""
@@ -37,12 +39,17 @@ PATIENCE_SECONDS = 240.0
 """How long to wait for a server that does not answer; `deployments.environment` sets the same for other requests."""
 
 
+def uses_gpu(stage: str) -> bool:
+    """Whether a stage uses a GPU of this machine or its workers, if there is one: not where servers draw the rows."""
+    return stage in ON_GPU and not (stage == GENERATE.name and settings().engine in ON_SERVERS)
+
+
 @contextmanager
 def slot(stage: str) -> Iterator[None]:
     """Holds a slot for the duration of a block, if the stage uses a GPU that others may use too."""
     placement = settings().placement
     needed = bool(devices.visible()) if placement == "local" else placement == "pools"  # Ray schedules its GPUs itself
-    if stage not in ON_GPU or not needed:
+    if not needed or not uses_gpu(stage):
         yield
     elif stage in _SHARED:
         with _SHARED[stage].held():

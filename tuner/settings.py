@@ -4,7 +4,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tuner.errors import InputError
@@ -19,8 +19,10 @@ class Settings(BaseSettings):
         placement: Where a pipeline computes: `local`, on workers of the Prefect `pools`, or on a `ray` cluster.
         device: `auto` uses the GPUs if there are any, else the CPU.
         engine: The generation engine; see `generation.engines`.
+        endpoint: URLs of the servers that the engine `completions` asks, separated by commas.
+        endpoint_key: The key that they want; only ever read from the environment.
         dtype: `auto` trains in bfloat16 where the processor computes in it, else in float32; see `models.precision`.
-        batch_size: Rows generated at once.
+        batch_size: Rows generated at once; with servers, at first.
         workers: Concurrent trainings; by default one for each GPU, or one on a CPU.
         reports: URL that serves the store's reports, such as `http://127.0.0.1:4201`; `tuner up` sets it.
         train_timeout: Seconds after which a training is stopped; its checkpoints stay.
@@ -33,6 +35,8 @@ class Settings(BaseSettings):
     placement: Literal["local", "pools", "ray"] = "local"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     engine: str = "transformers"
+    endpoint: str = ""
+    endpoint_key: SecretStr = SecretStr("")
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     batch_size: int = Field(default=32, ge=1)
     workers: int = Field(default_factory=lambda: len(list(Path("/dev").glob("nvidia[0-9]*"))) or 1, ge=1)

@@ -6,6 +6,8 @@ Only configurations, tokenizers and chat templates are read, so that it takes se
 from importlib import metadata
 
 from tuner import hashing
+from tuner.generation.engines import ON_SERVERS, SEEDED, endpoint
+from tuner.generation.stage import GENERATE
 from tuner.models import source, wheel
 from tuner.planning import Plan
 from tuner.recipe import Recipe
@@ -27,10 +29,10 @@ def check(recipe: Recipe, plan: Plan) -> list[str]:
         plan: Its plan: a model with which nothing is to be computed is not looked at.
 
     Returns:
-        Why a model was not looked at, a line for each.
+        Lines to show: why a model was not looked at, and what generation by servers means.
 
     Raises:
-        InputError: If a model cannot do it.
+        InputError: If a model cannot do it, or generation is left to servers and none is named.
     """
     missing = {step.spec.stage for step in plan.missing}
     roles = [role for role, stages in STAGES.items() if missing.intersection(stages)]
@@ -42,7 +44,10 @@ def check(recipe: Recipe, plan: Plan) -> list[str]:
         if not passed.exists():
             _look(recipe, role)
             passed.touch()
-    return [f"models.{role} was not checked: {reason}" for role, reason in absent.items()]
+    lines = [f"models.{role} was not checked: {reason}" for role, reason in absent.items()]
+    if GENERATE.name in missing and settings().engine in ON_SERVERS:
+        lines.append(f"generation by {settings().engine} at {endpoint.hosts(settings().endpoint)}: {SEEDED}")
+    return lines
 
 
 def _absent(recipe: Recipe, role: str) -> str:

@@ -126,7 +126,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     methods = "tuner/training/methods/__init__.py"
     edit(root, methods, "import Lora\n", "import Lora\nfrom tuner.training.methods.ia3 import IA3\n")
     edit(root, methods, "in (Lora, PromptTuning)", "in (IA3, Lora, PromptTuning)")
-    edit(root, "tuner/generation/engines/__init__.py", '("transformers",)', '("transformers", "rhyme")')
+    edit(root, "tuner/generation/engines/__init__.py", '"completions")\n', '"completions", "rhyme")\n')
     registry = "tuner/registry.py"
     edit(root, registry, "from tuner.evaluation", "from tuner.counting import COUNT\nfrom tuner.evaluation")
     edit(root, registry, "(GENERATE, EXAMINE,", "(GENERATE, COUNT, EXAMINE,")

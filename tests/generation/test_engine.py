@@ -185,11 +185,11 @@ def test_no_requests_give_no_completions(engine: TransformersEngine) -> None:
 
 
 def test_the_manifest_records_engine_device_and_dtype(engine: TransformersEngine) -> None:
-    assert engine.facts() == Facts("transformers", "cpu", "float32", 32)
+    assert engine.facts() == Facts("transformers", "cpu", "float32", 32, mixes=True)
 
 
 def test_an_unknown_engine_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(InputError, match=r"^TUNER_ENGINE: no engine 'steam'; the engines are transformers$"):
+    with pytest.raises(InputError, match=r"no engine 'steam'; the engines are transformers, completions$"):
         engines.open_engine("model", Settings(engine="steam"))
 
 

@@ -1,5 +1,6 @@
 """Threads share an engine: each gets its own completions, whoever drives, and a failure costs nobody else."""
 
+import itertools
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ class Slots:
 
     def __init__(self, slots: int) -> None:
         self.slots, self.steps, self.busy, self.failing = slots, 0, 0, 0
+        self.mixes = True
         self.order: list[tuple[int, int]] = []
         self.all_here = threading.Event()
         self.all_here.set()
@@ -44,7 +46,7 @@ class Slots:
                 yield request, Completion(f"{request.seed}/{request.row}/{request.turn}", request.row + 1, "stop")
 
     def facts(self) -> Facts:
-        return Facts("slots", "none", "none", self.slots)
+        return Facts("slots", "none", "none", self.slots, self.mixes)
 
     def close(self) -> None: ...
 
@@ -85,6 +87,17 @@ def test_shards_that_are_drawn_at_once_leave_fewer_slots_free() -> None:
         assert [future.result() for future in drawn] == [wanted(shard, 8) for shard in range(4)]
     assert together.busy == apart.busy
     assert together.steps < apart.steps
+
+
+def test_threads_take_turns_where_neighbours_can_change_a_row() -> None:
+    engine = Slots(3)
+    engine.mixes = False
+    pool = Pool(engine)
+    with ThreadPoolExecutor(4) as executor:
+        found = list(executor.map(lambda shard: draw(pool, shard, 5), range(4)))
+    assert found == [wanted(shard, 5) for shard in range(4)]
+    shards = [shard for shard, _ in engine.order]
+    assert len(list(itertools.groupby(shards))) == 4
 
 
 def test_what_follows_comes_before_the_rows_of_others() -> None:

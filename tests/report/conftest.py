@@ -202,6 +202,8 @@ def make(
         tokens_per_second=80.0,
         engine="transformers",
         slots=32,
+        reproducible="equal",
+        served_model="",
         device="cpu",
         dtype="float32",
     )

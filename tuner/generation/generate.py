@@ -46,7 +46,7 @@ def generate(recipe: "Recipe", shard: ShardSpec, folder: Path) -> Generated:
     Raises:
         InputError: If the generator cannot be loaded or has no chat template.
     """
-    key = ("generate", settings().engine, recipe.models.model_dump_json(exclude={"student"}))
+    key = ("generate", settings().engine, settings().endpoint, recipe.models.model_dump_json(exclude={"student"}))
     with resident.using(key, lambda: Generator(recipe.models), lambda loaded: loaded.engine.close()) as generator:
         engine = generator.engine
         before = engine.done
@@ -74,4 +74,6 @@ def generate(recipe: "Recipe", shard: ShardSpec, folder: Path) -> Generated:
         slots=facts.slots,
         device=facts.device,
         dtype=facts.dtype,
+        reproducible=facts.reproducible,
+        served_model=facts.served_model,
     )

@@ -10,10 +10,14 @@ class Generated(Computed):
         rows: Rows generated.
         outcomes: Number of rows by outcome, such as `complete`.
         engine: The engine that generated them.
-        slots: Rows that were drawn at the same time.
+        slots: Rows that were drawn at the same time, at most.
+        reproducible: What a row is when it is drawn again, see `tuner.generation.engines`.
+        served_model: The model's name on the servers that completed the prompts; empty if there were none.
     """
 
     rows: int
     outcomes: dict[str, int]
     engine: str
     slots: int
+    reproducible: str
+    served_model: str

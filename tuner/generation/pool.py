@@ -4,6 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import NamedTuple
 
 from tuner.generation.engines import Completion, Engine, Facts, Request
@@ -21,7 +22,8 @@ class Work(NamedTuple):
 class Pool:
     """An `Engine` that threads share, each with requests of its own.
 
-    One of the threads that wait drives the engine, for all of them, until a request of its own is finished.
+    One of the threads that wait drives the engine, for all of them, until a request of its own is finished. Where its
+    neighbours can change a row, threads take turns instead.
 
     Args:
         engine: The engine.
@@ -29,6 +31,7 @@ class Pool:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._turn = nullcontext() if engine.facts().mixes else threading.Lock()
         self._changed = threading.Condition()
         self._driven = False
         self._owners: dict[int, tuple[Request, deque[Found]]] = {}
@@ -45,17 +48,18 @@ class Pool:
         `on_tokens` is called with the tokens of a request when it is finished; and with 0 from time to time, which may
         raise, in the thread that drives the engine.
         """
-        finished: deque[Found] = deque()
-        open_ = self._take(requests, finished, self._last)
-        try:
-            while open_:
-                request, completion = self._next(finished, on_tokens)
-                on_tokens(completion.tokens)
-                yield request, completion
-                open_ += self._take(requests, finished, self._first) - 1
-        finally:
-            with self._changed:
-                self._forget(finished)
+        with self._turn:
+            finished: deque[Found] = deque()
+            open_ = self._take(requests, finished, self._last)
+            try:
+                while open_:
+                    request, completion = self._next(finished, on_tokens)
+                    on_tokens(completion.tokens)
+                    yield request, completion
+                    open_ += self._take(requests, finished, self._first) - 1
+            finally:
+                with self._changed:
+                    self._forget(finished)
 
     def facts(self) -> Facts:
         """See `Engine.facts`."""
@@ -63,6 +67,7 @@ class Pool:
 
     def close(self) -> None:
         """See `Engine.close`."""
+        self._running = None
         self._engine.close()
 
     def _take(self, requests: deque[Request], finished: deque[Found], into: list[Request]) -> int:

@@ -14,8 +14,15 @@ from tuner.errors import InputError
 from tuner.generation.settings import Sampling
 from tuner.settings import Settings
 
-ENGINES = ("transformers",)
+ENGINES = ("transformers", "completions")
 """The names of the modules."""
+
+ON_SERVERS = ("completions",)
+"""Those whose model is on servers: this machine needs no GPU and no weights for them."""
+
+EQUAL, SEEDED, UNSEEDED = "equal", "seeded, not equal to the bit", "not seeded"
+"""What a completion is when it is drawn again: the same wherever the arithmetic is; the same unless a server rounds
+differently in another batch; another one."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +69,20 @@ class Facts:
         engine: The engine's name.
         device: The device, such as `cuda`.
         dtype: The number format, such as `bfloat16`.
-        slots: Rows that are drawn at the same time.
+        slots: Rows that are drawn at the same time, or were at most.
+        mixes: Whether rows of several shards may be drawn at the same time; false where its neighbours can change a row,
+            so that a shard has the same rows whenever it is drawn.
+        reproducible: `EQUAL`, `SEEDED` or `UNSEEDED`.
+        served_model: The model's name on the servers; empty if there are none.
     """
 
     engine: str
     device: str
     dtype: str
     slots: int = 1
+    mixes: bool = True
+    reproducible: str = EQUAL
+    served_model: str = ""
 
 
 class Engine(Protocol):

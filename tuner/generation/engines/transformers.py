@@ -90,14 +90,14 @@ class TransformersEngine:
         if self._slots is None:
             yield from Batches(self._model, self._tokenizer, self._endings, self._size).complete(requests, on_tokens)
             return
-        rows: list[Row] = []
+        slots, rows = self._slots, list[Row]()
         report = _Report(on_tokens)
         if requests:
-            self._slots.share(self._encode(requests[0].prompt))
+            slots.share(self._encode(requests[0].prompt))
         try:
             while requests or rows:
                 try:
-                    done = self._advance(self._slots, requests, rows)
+                    done = self._advance(slots, requests, rows)
                 except RuntimeError as error:
                     if not _is_out_of_memory(error) or self._size == 1:
                         raise
@@ -105,20 +105,21 @@ class TransformersEngine:
                     requests.extendleft(row.request for row in reversed(rows))
                     report.add(-sum(len(row.ids) for row in rows))
                     rows.clear()
-                    self._slots.clear()
+                    slots.clear()
                     self._size = self._size // 2
                     continue
                 report.add(len(rows) + len(done))
                 yield from done
             report.flush()
         finally:
-            while len(self._slots):
-                self._slots.remove(0)
+            while len(slots):
+                slots.remove(0)
 
     def facts(self) -> Facts:
         """See `Engine.facts`."""
         dtype = str(self._model.dtype).removeprefix("torch.")
-        return Facts("transformers", self._model.device.type, dtype, self._size)
+        # In bfloat16 batched arithmetic rounds so much that other neighbours often mean another token.
+        return Facts("transformers", self._model.device.type, dtype, self._size, mixes=dtype == "float32")
 
     def close(self) -> None:
         """See `Engine.close`."""
