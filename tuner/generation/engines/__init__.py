@@ -70,7 +70,7 @@ class Facts:
         device: The device, such as `cuda`.
         dtype: The number format, such as `bfloat16`.
         slots: Rows that are drawn at the same time, or were at most.
-        mixes: Whether rows of several shards may be drawn at the same time; false where its neighbours can change a row,
+        mixes: Whether rows of several shards may be drawn at once; false where its neighbours can change a row,
             so that a shard has the same rows whenever it is drawn.
         reproducible: `EQUAL`, `SEEDED` or `UNSEEDED`.
         served_model: The model's name on the servers; empty if there are none.
