@@ -450,6 +450,30 @@ class TestServers:
         assert len(complete(again, requests(10))) == 10
         assert again.facts().reproducible == "not seeded" and len(server.asked) == 10
 
+    def test_a_server_that_ends_at_a_seed_is_asked_without_when_it_is_back(
+        self, server: Served, opened: Callable[..., CompletionsEngine]
+    ) -> None:
+        engine = opened(server)
+        failed = threading.Event()
+
+        def broken(body: dict[str, Any]) -> bool:
+            failed.set()
+            return "seed" in body
+
+        def restart() -> None:
+            failed.wait(LIMIT_SECONDS)
+            server.die()
+            wait(lambda: not engine._seeds, "the engine finds the server gone")
+            server.live()
+
+        server.broken = broken
+        restarting = threading.Thread(target=restart)
+        restarting.start()
+        assert len(complete(engine, requests(10))) == 10
+        restarting.join()
+        assert engine.facts().reproducible == "not seeded"
+        assert not any("seed" in body for body in server.asked)
+
     def test_tokens_are_counted_here_if_the_server_does_not(
         self, server: Served, opened: Callable[..., CompletionsEngine]
     ) -> None:

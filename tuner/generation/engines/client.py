@@ -49,6 +49,10 @@ class CutError(FailedError):
     answered = False
 
 
+class GoneError(CutError):
+    """Nothing listens at the server's address."""
+
+
 class LateError(FailedError):
     """The deadline has passed."""
 
@@ -172,7 +176,8 @@ class Client:
         except TimeoutError:
             raise LateError(f"no answer within {deadline:.0f} s") from None
         except httpx.TransportError as error:
-            raise CutError(_line(str(error)) or type(error).__name__) from None
+            kind = GoneError if isinstance(error, httpx.ConnectError) else CutError
+            raise kind(_line(str(error)) or type(error).__name__) from None
         try:
             answer = response.json()
         except ValueError:

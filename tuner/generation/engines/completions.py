@@ -25,6 +25,7 @@ from tuner.generation.engines.client import (
     Client,
     CutError,
     FailedError,
+    GoneError,
     LateError,
 )
 from tuner.generation.engines.journal import Entry, Journal, Writer
@@ -218,7 +219,7 @@ class CompletionsEngine:
         while True:
             replica = await self._available()
             replica.in_flight += 1
-            begun = time.monotonic()
+            begun, seeded = time.monotonic(), False
             try:
                 form = replica.form or await self._client.introduce(replica)
                 seeded = form.seeds and self._seeds and broken < SEEDED_ATTEMPTS
@@ -230,7 +231,11 @@ class CompletionsEngine:
                 if busy or isinstance(error, LateError):
                     self._limit.overloaded(now)
                 self._replicas.failed(replica, str(error), begun, now, error.pause if busy else None)
-                broken += isinstance(error, BrokenError)
+                if seeded and isinstance(error, BrokenError):
+                    replica.broken = True
+                    broken += 1
+                if replica.broken and isinstance(error, GoneError):
+                    self._seeds = False  # it ended at a seed, and would again
                 failures += not isinstance(error, BusyError | CutError)  # these last until the patience ends
                 if failures == ATTEMPTS:
                     raise EndpointError(f"{replica.url} failed {ATTEMPTS} times at one request: {error}") from None
@@ -240,7 +245,7 @@ class CompletionsEngine:
             self._replicas.succeeded(replica)
             self._limit.done(said.tokens, bool(call.requests), time.monotonic())
             if form.seeds and not seeded:
-                self._seeds = False  # the server fails at seeds, and may end at the next one
+                self._seeds = False
             self._unseeded += not seeded
             call.writer.add(key, Entry(said, seeded))
             return said

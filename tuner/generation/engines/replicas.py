@@ -25,6 +25,7 @@ class Replica:
         failures: Failures since it last completed a request.
         failed: When the last of them was.
         until: When it may be asked again.
+        broken: Whether it has failed at a seeded request with status 500 since it last completed a request.
     """
 
     url: str
@@ -34,6 +35,7 @@ class Replica:
     failures: int = 0
     failed: float = float("-inf")
     until: float = float("-inf")
+    broken: bool = False
 
 
 class Replicas:
@@ -83,7 +85,7 @@ class Replicas:
 
     def succeeded(self, replica: Replica) -> None:
         """Takes a server in again."""
-        replica.failures, replica.until = 0, float("-inf")
+        replica.failures, replica.until, replica.broken = 0, float("-inf"), False
         self._silent = None
 
     def are_lost(self, now: float) -> bool:
