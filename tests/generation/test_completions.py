@@ -272,6 +272,9 @@ def test_an_abandoned_call_leaves_nothing_in_flight(server: Served, opened: Call
     server.seconds = 0.05
     with closing(engine.complete(deque(requests(40)), lambda tokens: None)) as going:
         next(going)
+        server.seconds = 10 * LIMIT_SECONDS
+        for _ in range(3):
+            next(going)
     wait(lambda: not any(each.in_flight for each in engine._replicas.all), "requests end")
     assert len(server.asked) < 30
 
