@@ -457,19 +457,14 @@ class TestServers:
         self, server: Served, opened: Callable[..., CompletionsEngine]
     ) -> None:
         engine = opened(server)
-        failed = threading.Event()
-
-        def broken(body: dict[str, Any]) -> bool:
-            failed.set()
-            return "seed" in body
 
         def restart() -> None:
-            failed.wait(LIMIT_SECONDS)
+            wait(lambda: engine._replicas.all[0].broken, "the engine is told that the server failed")
             server.die()
             wait(lambda: not engine._seeds, "the engine finds the server gone")
             server.live()
 
-        server.broken = broken
+        server.broken = lambda body: "seed" in body
         restarting = threading.Thread(target=restart)
         restarting.start()
         assert len(complete(engine, requests(10))) == 10
