@@ -21,8 +21,18 @@ PROMPTS = "package:tuner/curation/checks/example_prompts.txt"
 FULL: dict[str, Any] = {
     "name": "full",
     "seed": 3,
-    "models": {"generator": "owner/chat", "student": "owner/base"},
-    "generation": {"rows": 96, "rounds": 2, "shard_rows": 24, "prefix": "<user>"},
+    "models": {
+        "generator": "owner/chat",
+        "student": "owner/base",
+        "chat_template": {"generator": "owner/given", "student": "owner/given"},
+    },
+    "generation": {
+        "rows": 96,
+        "rounds": 2,
+        "shard_rows": 24,
+        "system": [{"prompt": "You are kind.", "category": "kind"}],
+        "response_system": "You are brief.",
+    },
     "curation": {
         "ignore": ["toxic"],
         "language": {},
@@ -36,6 +46,7 @@ FULL: dict[str, Any] = {
 """A recipe with every optional section."""
 
 OVERRIDES: dict[tuple[str, ...], dict[str, Any]] = {
+    ("generation", "prefix"): {"generation": {"system": []}},
     ("curation", "quality", "top_k"): {"curation": {"quality": {"target": None, "top_k": 40}}},
 }
 

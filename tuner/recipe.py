@@ -44,6 +44,13 @@ class Recipe(Section):
             raise ValueError("training: 'base' is the name of the untrained model; rename this adapter")
         return self
 
+    @model_validator(mode="after")
+    def _balanced_rows_have_categories(self) -> "Recipe":
+        balance, systems = self.curation.balance, self.generation.system
+        if balance is not None and balance.by == "category" and not any(system.category for system in systems):
+            raise ValueError("curation.balance.by: no system prompt of generation.system has a category")
+        return self
+
     def __hash__(self) -> int:
         # pydantic's own hash would require the mapping of adapters to be hashable.
         return hash(self.model_dump_json())

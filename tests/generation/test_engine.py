@@ -143,9 +143,11 @@ def test_an_abandoned_completion_leaves_no_row(engine: TransformersEngine, reque
 
 def test_what_prompts_share_is_computed_once(engine: TransformersEngine, template: Template) -> None:
     begun = len(engine._encode(template.prefix))
-    questions = [Request(row, 0, row, template.prefix, SAMPLING) for row in range(6)]
-    answers = [Request(row, 1, row, template.answer_prompt(SENTENCES[row % 3]), SAMPLING) for row in range(6)]
+    questions = [Request(row, 0, row, template.prefix, SAMPLING, opening=template.prefix) for row in range(6)]
+    prompts = [template.answer_prompt(sentence) for sentence in SENTENCES[:3]]
+    answers = [Request(row, 1, row, prompt, SAMPLING, opening=template.prefix) for row, prompt in enumerate(prompts)]
     complete(engine, questions + answers)
+    complete(engine, questions)
     slots = engine._slots
     assert slots is not None
     assert slots.prefilled == begun + sum(len(engine._encode(each.prompt)) - begun for each in answers)

@@ -226,3 +226,49 @@ def test_only_the_last_shard_may_hold_fewer_rows(rows: int, shard_rows: int, siz
     from tuner.generation.shards import shard_sizes
 
     assert shard_sizes(rows, shard_rows) == sizes
+
+
+class TestSystem:
+    """Instructions are drawn under system prompts of the recipe, each as often as its weight says."""
+
+    CODE, MATHS = "You help programmers.", "You teach maths."
+
+    def drawn(self, **settings: Any) -> tuple[Scripted, list[dict[str, Any]]]:
+        engine = Scripted([Completion("Why is the sky blue?", 7, "stop")] * 200, {"sky": Completion("So.", 2, "stop")})
+        shard = ShardSpec(0, 42, 0, 200)
+        table = magpie.draw(engine, CHAT, Generation.model_validate({"rows": 200, **settings}), shard, lambda *_: None)
+        return engine, table.to_pylist()
+
+    def test_a_row_has_one_by_its_seed(self) -> None:
+        systems = [{"prompt": self.CODE, "weight": 3, "category": "code"}, {"prompt": self.MATHS}]
+        engine, rows = self.drawn(system=systems)
+        assert 130 <= sum(row["system"] == self.CODE for row in rows) <= 170
+        assert {(row["system"], row["category"]) for row in rows} == {(self.CODE, "code"), (self.MATHS, "")}
+        for row, request in zip(rows, engine.turn(0), strict=True):
+            assert row["system"] in request.prompt and request.opening == request.prompt
+        assert self.drawn(system=systems)[1] == rows
+
+    def test_responses_are_drawn_under_their_own(self) -> None:
+        engine, rows = self.drawn(system=self.CODE, response_system="Be brief.")
+        assert all(self.CODE in row["instruction_prompt"] for row in rows)
+        assert all("Be brief." in row["response_prompt"] and self.CODE not in row["response_prompt"] for row in rows)
+        assert {request.opening for request in engine.turn(1)} == {CHAT.opening("Be brief.")}
+        assert [turn["role"] for turn in rows[0]["messages"]] == ["user", "assistant"]
+
+    def test_without_any_the_templates_own_are_used(self) -> None:
+        _, rows = self.drawn()
+        assert {(row["system"], row["category"], row["instruction_prompt"]) for row in rows} == {
+            ("", "", CHAT.opening())
+        }
+
+    @pytest.mark.parametrize(
+        ("settings", "line"),
+        [
+            ({"system": "x", "prefix": "y"}, "prefix replaces the whole beginning of a prompt"),
+            ({"system": [{"prompt": ""}]}, "at least 1 character"),
+            ({"system": [{"prompt": "x", "weight": 0}]}, "greater than 0"),
+        ],
+    )
+    def test_settings_that_make_no_sense_are_refused(self, settings: dict[str, Any], line: str) -> None:
+        with pytest.raises(ValueError, match=line):
+            Generation.model_validate({"rows": 1, **settings})

@@ -96,3 +96,25 @@ def test_a_student_is_trained_on_thoughts_if_the_recipe_says_so(template: str) -
 def test_a_template_that_shows_no_thoughts_is_not_trained_on_them() -> None:
     with pytest.raises(InputError, match=r"^models\.thoughts: the chat template of m shows no thoughts"):
         Chat(tokenizer(CHATML), "m", thinks=True)
+
+
+@pytest.mark.parametrize("template", [CHATML, LLAMA_3, CHANNELS])
+def test_a_system_prompt_stands_before_the_users_words(template: str) -> None:
+    chat = Chat(tokenizer(template, *CHAT_TOKENS), "m")
+    opening = chat.opening("Be brief.")
+    assert "Be brief." in opening
+    asked = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}]
+    assert chat.prompt(asked) == f"{opening}Why?{chat.template.suffix}"
+    assert chat.beginning(system="Be brief.") == opening
+
+
+NO_SYSTEM = CHATML.replace("{% for m in messages %}", "{% for m in messages if m.role != 'system' %}")
+REFUSES_SYSTEM = "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}" + CHATML
+
+
+@pytest.mark.parametrize("template", [NO_SYSTEM, REFUSES_SYSTEM])
+def test_a_template_without_system_prompts_is_refused_one(template: str) -> None:
+    assert template != CHATML
+    chat = Chat(tokenizer(template, *CHAT_TOKENS), "m")
+    with pytest.raises(InputError, match=r"^model m: its chat template renders no system prompt"):
+        chat.opening("Be brief.")

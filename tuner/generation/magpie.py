@@ -6,16 +6,18 @@ are kept apart from it. No row is dropped: one that is empty or cut off is kept,
 that is gets no response.
 """
 
+from bisect import bisect
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import pyarrow as pa
 
 from tuner.generation import seeds
 from tuner.generation.engines import Completion, Engine, Request
-from tuner.generation.settings import Generation
+from tuner.generation.settings import Generation, System
 from tuner.generation.shards import ShardSpec
 from tuner.models.chat import Chat
 from tuner.models.thoughts import Said
@@ -31,6 +33,8 @@ SCHEMA = pa.schema(
         ("instruction", pa.string()),
         ("response", pa.string()),
         ("thoughts", pa.string()),
+        ("system", pa.string()),
+        ("category", pa.string()),
         ("messages", MESSAGES),
         ("instruction_prompt", pa.string()),
         ("response_prompt", pa.string()),
@@ -83,15 +87,20 @@ def draw(
         InputError: If the template renders nothing before the user's words.
     """
     template = chat.template
-    prompt = chat.beginning(generation.prefix)
+    row_seeds = [seeds.row_seed(shard.seed, shard.number, row) for row in range(shard.rows)]
+    systems = [_system(generation.system, seed) for seed in row_seeds]
+    prompts = {
+        prompt: chat.beginning(generation.prefix, prompt)
+        for prompt in dict.fromkeys(system.prompt if system else None for system in systems)
+    }
     # Words that a recipe's prefix has behind the template's own begin the instruction.
-    begun = prompt.removeprefix(template.prefix) if prompt.startswith(template.prefix) else ""
-    requests = deque(
-        Request(
-            row, 0, seeds.row_seed(shard.seed, shard.number, row), prompt, generation.instruction, template.turn_end
-        )
-        for row in range(shard.rows)
-    )
+    begun = (generation.prefix or "").removeprefix(template.prefix)
+    begun = begun if generation.prefix and generation.prefix.startswith(template.prefix) else ""
+    answering = chat.opening(generation.response_system)
+    requests = deque[Request]()
+    for row, (seed, system) in enumerate(zip(row_seeds, systems, strict=True)):
+        prompt = prompts[system.prompt if system else None]
+        requests.append(Request(row, 0, seed, prompt, generation.instruction, template.turn_end, prompt))
     instructions: dict[int, Turn] = {}
     responses: dict[int, Turn] = {}
     token_count = 0
@@ -107,16 +116,28 @@ def draw(
             text = chat.plain(f"{begun}{completion.text}") if completion.text.strip() else ""
             instructions[row] = Turn(request.prompt, completion, Said("", text))
             if text and completion.finish == "stop":
-                answer = chat.healed(template.answer_prompt(text))
-                requests.appendleft(Request(row, 1, request.seed, answer, generation.response, template.answer_end))
+                answer = chat.healed(f"{answering}{text}{template.suffix}")
+                requests.appendleft(
+                    Request(row, 1, request.seed, answer, generation.response, template.answer_end, answering)
+                )
         else:
             responses[row] = Turn(request.prompt, completion, chat.said(completion.text, request.prompt))
         on_progress(len(instructions) + len(responses), token_count)
-    rows = [_row(shard, row, instructions[row], responses.get(row)) for row in range(shard.rows)]
+    rows = [_row(shard, row, systems[row], instructions[row], responses.get(row)) for row in range(shard.rows)]
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
-def _row(shard: ShardSpec, index: int, instruction: Turn, response: Turn | None) -> dict[str, Any]:
+def _system(systems: Sequence[System], seed: int) -> System | None:
+    """The system prompt of a row, which follows from its seed."""
+    if not systems:
+        return None
+    weights = list(accumulate(system.weight for system in systems))
+    return systems[bisect(weights, float(seeds.uniforms(seed, 2, 1)[0]) * weights[-1], hi=len(systems) - 1)]
+
+
+def _row(
+    shard: ShardSpec, index: int, system: System | None, instruction: Turn, response: Turn | None
+) -> dict[str, Any]:
     asked, answered = instruction.said.answer, response.said.answer if response else ""
     return {
         "row_id": seeds.row_id(shard.seed, shard.number, index),
@@ -126,6 +147,8 @@ def _row(shard: ShardSpec, index: int, instruction: Turn, response: Turn | None)
         "instruction": asked,
         "response": answered,
         "thoughts": response.said.thoughts if response else "",
+        "system": system.prompt if system else "",
+        "category": system.category if system else "",
         "messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": answered}],
         "instruction_prompt": instruction.prompt,
         "response_prompt": response.prompt if response else "",

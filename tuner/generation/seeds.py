@@ -23,7 +23,7 @@ def uniforms(seed: int, turn: int, count: int) -> np.ndarray:
 
     Args:
         seed: The row's seed.
-        turn: 0 for the instruction, 1 for the response.
+        turn: 0 for the instruction, 1 for the response, 2 for what else is chosen for a row.
         count: The maximum number of tokens.
 
     Returns:

@@ -1,8 +1,8 @@
 """The recipe's section on generation."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from tuner.section import Section, added_field
 
@@ -28,6 +28,26 @@ class Sampling(Section):
     max_tokens: int = Field(default=512, ge=1, le=32768)
 
 
+class System(Section):
+    """A system prompt that instructions are drawn under.
+
+    Attributes:
+        prompt: Its words.
+        weight: How often it is chosen, against the others.
+        category: What the rows are called that are drawn under it, in their column `category`.
+    """
+
+    prompt: str = Field(min_length=1)
+    weight: float = Field(default=1.0, gt=0)
+    category: str = ""
+
+
+def _systems(given: Any) -> Any:
+    """Plain texts as system prompts of equal weight."""
+    listed = [given] if isinstance(given, str) else given
+    return [{"prompt": each} if isinstance(each, str) else each for each in listed] if listed else listed
+
+
 class Generation(Section):
     """Settings of Magpie's two turns.
 
@@ -37,6 +57,8 @@ class Generation(Section):
         shard_rows: Rows in a shard, the unit that is cached and retried.
         prefix: The prompt that the generator continues with an instruction; by default what its chat template renders
             before the user's words.
+        system: System prompts, one of which every instruction is drawn under; by default the chat template's own.
+        response_system: The system prompt that every response is drawn under; by default the chat template's own.
         instruction: Sampling of the first turn.
         response: Sampling of the second turn.
     """
@@ -45,8 +67,16 @@ class Generation(Section):
     rounds: int = added_field(1, ge=1, le=500)
     shard_rows: int = Field(default=100, ge=1, le=100_000)
     prefix: str | None = None
+    system: Annotated[tuple[System, ...], BeforeValidator(_systems)] = added_field(())
+    response_system: str | None = added_field(None, min_length=1)
     instruction: Sampling = Sampling()
     response: Sampling = Sampling()
+
+    @model_validator(mode="after")
+    def _one_opening(self) -> "Generation":
+        if self.prefix is not None and self.system:
+            raise ValueError("prefix replaces the whole beginning of a prompt, so that system is not read; set one")
+        return self
 
     @model_validator(mode="after")
     def _shards_can_be_named(self) -> "Generation":

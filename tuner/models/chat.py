@@ -72,22 +72,45 @@ class Chat:
         """
         return self._render(messages, tools, add_generation_prompt=True)
 
-    def beginning(self, prefix: str | None = None) -> str:
+    def beginning(self, prefix: str | None = None, system: str | None = None) -> str:
         """The prompt that instructions are drawn from.
 
         Args:
             prefix: The recipe's, instead of what the template renders before the user's words.
+            system: A system prompt, instead of the template's own.
 
         Raises:
-            InputError: If it is empty, so that the model would continue nothing.
+            InputError: If it is empty, so that the model would continue nothing, or shows no system prompt.
         """
-        begun = self.template.prefix if prefix is None else prefix
+        begun = self.opening(system) if prefix is None else prefix
         if not begun.replace(str(self.tokenizer.bos_token), "").strip():
             raise InputError(
                 f"model {self.model}: its chat template renders nothing before the user's words, so that no "
                 "instruction can be drawn from it; choose another chat model or set generation.prefix"
             )
         return self.healed(begun)
+
+    def opening(self, system: str | None = None) -> str:
+        """What the template renders before a user's first words.
+
+        Args:
+            system: A system prompt, instead of the template's own.
+
+        Raises:
+            InputError: If the template does not render the system prompt before them.
+        """
+        if system is None:
+            return self.template.prefix
+        asked = [{"role": "system", "content": system}, {"role": "user", "content": templates.SENTINEL}]
+        try:
+            before, found, _ = self.prompt(asked).partition(templates.SENTINEL)
+        except templates.RENDERING:
+            before, found = "", ""
+        if not found or system.strip() not in before:
+            raise InputError(
+                f"model {self.model}: its chat template renders no system prompt; leave generation.system out"
+            )
+        return before
 
     def completion(self, words: str, thoughts: str = "") -> str:
         """What follows a prompt where the model answers with these words, the end of its turn included.

@@ -31,8 +31,8 @@ _THOUGHTS_KEYS = ("reasoning_content", "reasoning", "thinking")
 BLANK_LINE = "\n\n"
 """Parts thoughts from the answer where a template does not say what does."""
 
-# What a template may do wrong with messages that it does not expect.
-_RENDERING = (TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
+RENDERING = (TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
+"""What a template may raise on messages that it does not expect."""
 
 _DIRECTIVES = "aAbBdHIjmMpSUwWyYZzcxX"
 
@@ -175,7 +175,7 @@ def _turn(role: str, content: str, in_parts: bool = False) -> Message:
 def _rendered(tokenizer: Tokenizer, model: str, messages: list[Message], **options: Any) -> str:
     try:
         return render(tokenizer, messages, **options)
-    except _RENDERING as error:
+    except RENDERING as error:
         turns = "a single user turn" if len(messages) == 1 else "a user's turn and its answer"
         reason = "it wants tools" if _wants_tools(tokenizer, messages) else error
         raise InputError(f"model {model}: its chat template cannot render {turns} ({reason})") from None
@@ -185,7 +185,7 @@ def _wants_tools(tokenizer: Tokenizer, messages: list[Message]) -> bool:
     """Whether the template renders the conversation only with a list of tools, which no server gives it by itself."""
     try:
         render(tokenizer, messages, "[]")
-    except _RENDERING:
+    except RENDERING:
         return False
     return True
 
@@ -231,7 +231,7 @@ def _thinking(tokenizer: Tokenizer, prompt: str, lead: str, turns: list[Message]
     *asked, answered = turns
     try:
         whole = render(tokenizer, [*asked, {**answered, **dict.fromkeys(_THOUGHTS_KEYS, THOUGHTS)}])
-    except _RENDERING:
+    except RENDERING:
         whole = ""
     head, _, rest = whole.partition(THOUGHTS)
     between, shown, _ = rest.partition(ANSWER)

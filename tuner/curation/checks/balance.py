@@ -11,7 +11,8 @@ class Balance(Check):
     """Bounds how much of one kind is kept.
 
     Attributes:
-        by: `opening`, the first two words of the instruction, or `category`, a column of one's own data.
+        by: `opening`, the first two words of the instruction, or `category`, that of the system prompt or a
+            column of one's own data.
         at_most: Rows of one kind that are kept, those of earlier rounds first, then the best.
     """
 

@@ -36,6 +36,7 @@ class Request:
         prompt: The exact text, special tokens included.
         sampling: The sampling settings.
         stop: Text that ends the turn, besides the model's own end tokens; empty for none.
+        opening: What many prompts begin with as this one does, so that it is worth computing once; empty for nothing.
     """
 
     row: int
@@ -44,6 +45,7 @@ class Request:
     prompt: str
     sampling: Sampling
     stop: str = ""
+    opening: str = ""
 
 
 @dataclass(frozen=True)

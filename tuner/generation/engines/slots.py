@@ -21,8 +21,14 @@ from transformers.cache_utils import Cache, DynamicLayer, DynamicSlidingWindowLa
 DEAD = 32
 """Columns before the first row's at which they are cut off; so many are also allocated at once."""
 
+SHARED = 16
+"""Beginnings of prompts that are kept, such as one for each system prompt."""
+
 States = list[tuple[torch.Tensor, torch.Tensor]]
 """Keys and values of each layer, shape (rows, heads, tokens, size)."""
+
+Common = tuple[tuple[int, ...], int]
+"""A text that is shared, as token ids, and how many of them a prompt begins with."""
 
 
 def fits(model: Any) -> bool:
@@ -49,7 +55,7 @@ class Slots:
         self._layers: list[_Layer] = []
         self._begins: list[int] = []
         self._columns = 0
-        self._shared: tuple[list[int], States, torch.Tensor] | None = None
+        self._shared: dict[tuple[int, ...], tuple[States, torch.Tensor]] = {}
         self.prefilled = 0
 
     def __len__(self) -> int:
@@ -57,14 +63,16 @@ class Slots:
 
     @torch.inference_mode()
     def share(self, prompt: list[int]) -> None:
-        """Computes a prompt whose beginning later ones share, instead of the one before.
+        """Computes a text that later prompts begin with, unless it is kept already; the oldest is given up for it.
 
         Args:
             prompt: Token ids.
         """
-        if self._shared is None or self._shared[0] != prompt:
-            states, logits = self._prefill([prompt], 0)
-            self._shared = prompt, states, logits
+        if (key := tuple(prompt)) not in self._shared:
+            computed = self._prefill([prompt], ((), 0))
+            if len(self._shared) == SHARED:
+                del self._shared[next(iter(self._shared))]
+            self._shared[key] = computed
 
     @torch.inference_mode()
     def add(self, prompts: Sequence[list[int]]) -> torch.Tensor:
@@ -76,10 +84,10 @@ class Slots:
         Returns:
             The logits of the next token of each, shape (prompts, vocabulary).
         """
-        alike: dict[tuple[int, bool], list[int]] = {}
+        alike: dict[tuple[Common, bool], list[int]] = {}
         for place, prompt in enumerate(prompts):
             common = self._common(prompt)
-            alike.setdefault((common, common == len(prompt)), []).append(place)
+            alike.setdefault((common, common[1] == len(prompt)), []).append(place)
         computed = {key: self._prefill([prompts[place] for place in places], key[0]) for key, places in alike.items()}
         if not self._layers:
             states, _ = next(iter(computed.values()))
@@ -124,27 +132,23 @@ class Slots:
 
     def clear(self) -> None:
         """Removes all rows and what they share, and frees the memory."""
-        self._layers, self._begins, self._columns, self._shared = [], [], 0, None
+        self._layers, self._begins, self._columns, self._shared = [], [], 0, {}
 
     def _set_begins(self, begins: list[int]) -> None:
         self._begins = begins
         for layer in self._layers:
             layer.rows = len(begins)
 
-    def _common(self, prompt: list[int]) -> int:
-        """How many of its first tokens a prompt shares."""
-        shared = self._shared[0] if self._shared else []
-        differing = (place for place, pair in enumerate(zip(shared, prompt, strict=False)) if pair[0] != pair[1])
-        common = next(differing, min(len(shared), len(prompt)))
-        # The logits of its last token are known only if that is the last one shared.
-        return common if common < len(prompt) or len(prompt) == len(shared) else common - 1
+    def _common(self, prompt: list[int]) -> Common:
+        """With which of the texts that are shared a prompt has most in common, and how many tokens."""
+        found = [(shared, _alike(shared, prompt)) for shared in self._shared]
+        return max(found, key=lambda each: each[1], default=((), 0))
 
-    def _prefill(self, prompts: Sequence[list[int]], common: int) -> tuple[States, torch.Tensor]:
-        """The states of prompts, whose first so many tokens are shared, and the logits of the next token of each."""
-        rows, cache = len(prompts), DynamicCache()
+    def _prefill(self, prompts: Sequence[list[int]], begins: Common) -> tuple[States, torch.Tensor]:
+        """The states of prompts that begin alike, and the logits of the next token of each."""
+        rows, cache, (of, common) = len(prompts), DynamicCache(), begins
         if common:
-            assert self._shared is not None
-            _, states, logits = self._shared
+            states, logits = self._shared[of]
             shared = [
                 (keys[:, :, :common].expand(rows, -1, -1, -1), values[:, :, :common].expand(rows, -1, -1, -1))
                 for keys, values in states
@@ -183,6 +187,14 @@ class Slots:
         self._begins = [begin + shift for begin in self._begins]
         for layer in self._layers:
             layer.resize(shift, self._columns + 1, len(self) + rows)
+
+
+def _alike(shared: Sequence[int], prompt: Sequence[int]) -> int:
+    """How many of its first tokens a prompt shares with a text."""
+    differing = (place for place, pair in enumerate(zip(shared, prompt, strict=False)) if pair[0] != pair[1])
+    common = next(differing, min(len(shared), len(prompt)))
+    # The logits of its last token are known only if that is the last one shared.
+    return common if common < len(prompt) or len(prompt) == len(shared) else common - 1
 
 
 class _Layer(DynamicLayer):

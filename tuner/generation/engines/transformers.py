@@ -92,8 +92,6 @@ class TransformersEngine:
             return
         slots, rows = self._slots, list[Row]()
         report = _Report(on_tokens)
-        if requests:
-            slots.share(self._encode(requests[0].prompt))
         try:
             while requests or rows:
                 try:
@@ -133,6 +131,8 @@ class TransformersEngine:
         free = self._size - len(rows)
         if requests and free >= min(max(1, self._size * REFILLED), len(requests)):
             new = [self._row(request) for request in list(requests)[:free]]
+            for opening in dict.fromkeys(row.request.opening for row in new if row.request.opening):
+                slots.share(self._encode(opening))
             logits = slots.add([self._encode(row.request.prompt) for row in new])
             for row in new:
                 requests.popleft()
