@@ -20,6 +20,7 @@ class Slots:
     def __init__(self, slots: int) -> None:
         self.slots, self.steps, self.busy, self.failing = slots, 0, 0, 0
         self.mixes = True
+        self.ended = 0
         self.order: list[tuple[int, int]] = []
         self.all_here = threading.Event()
         self.all_here.set()
@@ -44,6 +45,7 @@ class Slots:
             done, running = [e for e in running if not e[1]], [e for e in running if e[1]]
             for request, _ in done:
                 yield request, Completion(f"{request.seed}/{request.row}/{request.turn}", request.row + 1, "stop")
+        self.ended += 1
 
     def facts(self) -> Facts:
         return Facts("slots", "none", "none", self.slots, self.mixes)
@@ -134,8 +136,10 @@ def test_an_abandoned_draw_is_forgotten() -> None:
 
 
 def test_tokens_are_told_and_counted() -> None:
-    pool, told = Pool(Slots(2)), []
+    engine = Slots(2)
+    pool, told = Pool(engine), []
     draw(pool, 0, 3, told)
+    assert engine.ended == 1, "a call with nothing left has ended"
     assert sum(told) == pool.done.tokens == 2 * (1 + 2 + 3)
     assert pool.done.seconds > 0
     assert pool.facts().slots == 2

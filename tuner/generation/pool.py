@@ -60,6 +60,7 @@ class Pool:
             finally:
                 with self._changed:
                     self._forget(finished)
+                    self._end()
 
     def facts(self) -> Facts:
         """See `Engine.facts`."""
@@ -124,6 +125,12 @@ class Pool:
             if finished is not None:
                 finished.append(found)
                 self._changed.notify_all()
+
+    def _end(self) -> None:
+        """Lets the engine end its call if nothing is left, as by closing a journal."""
+        if self._running and not (self._driven or self._owners or self._queue or self._first or self._last):
+            running, self._running = self._running, None
+            next(running, None)
 
     def _forget(self, finished: deque[Found]) -> None:
         """Drops the requests of a caller that is gone."""

@@ -13,8 +13,6 @@ from tuner.generation.engines import Completion, Request
 from tuner.generation.engines.endings import Ending, Endings
 from tuner.generation.sampling import RowSampler
 
-Encode = Callable[[str], list[int]]
-
 
 class Batches:
     """Completes requests batch after batch; a batch takes as long as its longest row.
