@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import torch
 
 from tuner import loading
-from tuner.generation import magpie
 from tuner.generation.engines.transformers import TransformersEngine
-from tuner.generation.settings import Generation, Sampling
-from tuner.generation.shards import ShardSpec
+from tuner.generation.shards import DEFAULT, ShardSpec
+from tuner.generation.sources import Magpie, Sampling
+from tuner.generation.sources.base import Drawing
 from tuner.models import precision
 from tuner.models.chat import Chat
 from tuner.models.loading import load_model, load_tokenizer
@@ -37,18 +37,17 @@ class Drawn(NamedTuple):
 
 def measure(rows: int = ROWS, rounds: int = ROUNDS, response_tokens: int = RESPONSE_TOKENS) -> dict[str, float]:
     """Medians over the rounds: of both speeds in useful tokens a second, of their ratio, and of the useful share."""
-    name = loading.load("quickstart").models.generator
+    name = loading.load("quickstart").generator(DEFAULT)
     chat = Chat(load_tokenizer(name), name)
-    generation = Generation(
-        rows=rows,
+    source = Magpie(
         instruction=Sampling(temperature=1.0, top_p=0.95, max_tokens=96),
         response=Sampling(temperature=0.7, top_p=0.9, max_tokens=response_tokens),
     )
     engine = TransformersEngine(name, BATCH)
     model: Any = load_model(name, precision.inference())
 
-    _ours(engine, chat, generation.model_copy(update={"rows": 4}), 0)  # warm-up
-    found = [(_ours(engine, chat, generation, turn), _bare(model, chat, generation)) for turn in range(rounds)]
+    _ours(engine, chat, source, 4, 0)  # warm-up
+    found = [(_ours(engine, chat, source, rows, turn), _bare(model, chat, source, rows)) for turn in range(rounds)]
     ours, bare = zip(*found, strict=True)
 
     def median(values: Any) -> float:
@@ -67,21 +66,22 @@ def measure(rows: int = ROWS, rounds: int = ROUNDS, response_tokens: int = RESPO
     }
 
 
-def _ours(engine: TransformersEngine, chat: Chat, generation: Generation, turn: int) -> Drawn:
+def _ours(engine: TransformersEngine, chat: Chat, source: Magpie, rows: int, turn: int) -> Drawn:
     clock, before = time.perf_counter(), engine.computed
-    table = magpie.draw(engine, chat, generation, ShardSpec(0, turn, 0, generation.rows), lambda *_: None)
+    shard = ShardSpec(0, turn, 0, rows)
+    drawn = source.draw(Drawing(engine, chat, shard, DEFAULT, chat.model, (), lambda *_: None))
     seconds = time.perf_counter() - clock
-    tokens = sum(table["instruction_tokens"].to_pylist()) + sum(table["response_tokens"].to_pylist())
-    whole = table["outcome"].to_pylist().count("complete")
+    tokens = sum(row["instruction_tokens"] + row["response_tokens"] for row in drawn)
+    whole = sum(row["outcome"] == "complete" for row in drawn)
     return Drawn(tokens, whole, tokens / (BATCH * (engine.computed - before)), seconds)
 
 
 @torch.inference_mode()
-def _bare(model: Any, chat: Chat, generation: Generation) -> Drawn:
+def _bare(model: Any, chat: Chat, source: Magpie, rows: int) -> Drawn:
     clock = time.perf_counter()
     tokens = computed = 0
-    prompts, ended = [chat.beginning()] * generation.rows, [True] * generation.rows
-    for sampling in (generation.instruction, generation.response):
+    prompts, ended = [chat.beginning()] * rows, [True] * rows
+    for sampling in (source.instruction, source.response):
         asked: list[str] = []
         for start in range(0, len(prompts), BATCH):
             done = _batch(model, chat, prompts[start : start + BATCH], sampling)

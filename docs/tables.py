@@ -12,8 +12,8 @@ from tuner.artifacts.provenance import ALIKE, FROM_EQUAL
 from tuner.curation.check import Example
 from tuner.curation.reasons import LOOSENED
 from tuner.curation.settings import CHECKS
-from tuner.owndata import kinds
-from tuner.owndata.turns import ROLES
+from tuner.reading import kinds
+from tuner.reading.turns import ROLES
 from tuner.registry import STAGES, planned
 from tuner.training.methods import METHODS
 

@@ -350,7 +350,7 @@ def test_no_value_raises_anything_but_an_input_error(key: str, value: object) ->
 @example(prefix="\u2028a\u2029", name="lora")
 def test_a_recipe_as_text_parses_to_the_same_recipe(prefix: str | None, name: str) -> None:
     plain = loading.load("fair", ["generation.rounds=3"]).model_dump(mode="json")
-    plain["generation"]["prefix"] = prefix
+    plain["generation"]["sources"]["magpie"]["prefix"] = prefix
     plain["training"] = {name: plain["training"]["lora"]}
     recipe = Recipe.model_validate(plain)
     assert loading.parse(loading.text(recipe)) == recipe

@@ -14,7 +14,8 @@ from tuner.artifacts.fingerprint import Spec
 from tuner.artifacts.provenance import ALIKE, FROM_EQUAL
 from tuner.artifacts.store import Store
 from tuner.errors import DamagedArtifactError, InputError
-from tuner.registry import NAMES, STAGES, planned
+from tuner.registry import NAMES as ALL
+from tuner.registry import STAGES, planned
 
 RECIPE = """\
 name: small
@@ -29,6 +30,10 @@ training:
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(str(tmp_path / "store"))
+
+
+NAMES = tuple(name for name in ALL if name != "read")
+"""The stages of a recipe whose rows are all drawn."""
 
 
 def make(store: Store, *overrides: str, stages: tuple[str, ...] = NAMES, seconds: float = 60.0) -> None:
@@ -200,7 +205,7 @@ def test_damage_is_a_reason(store: Store) -> None:
 def test_a_plan_ends_with_the_requested_stage(store: Store) -> None:
     plan = data(store, until="split")
     assert [stage["stage"] for stage in plan["stages"]] == ["generate", "examine", "match", "curate", "split"]
-    with pytest.raises(InputError, match=r"^--until ship: no such stage; one of generate, examine, "):
+    with pytest.raises(InputError, match=r"^--until ship: no such stage; one of read, generate, examine, "):
         data(store, until="ship")
 
 
@@ -253,7 +258,7 @@ def test_from_a_stage_the_earlier_artifacts_must_exist(store: Store) -> None:
 
 
 def test_from_a_stage_after_the_last_is_refused(store: Store) -> None:
-    with pytest.raises(InputError, match=r"^--from train: comes after --until split; the stages are generate, "):
+    with pytest.raises(InputError, match=r"^--from train: comes after --until split; the stages are read, generate, "):
         planning.plan(loading.parse(RECIPE), store, "split", "train")
     with pytest.raises(InputError, match=r"^--from ship: no such stage"):
         planning.plan(loading.parse(RECIPE), store, since="ship")

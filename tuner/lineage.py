@@ -4,6 +4,7 @@ from typing import Any
 
 from tuner.artifacts import parquet
 from tuner.artifacts.store import Store
+from tuner.curation.stages import drawn
 from tuner.errors import InputError
 from tuner.registry import NAMES, planned
 from tuner.runs import recipe_of
@@ -67,11 +68,11 @@ def _history(store: Store, wanted: Parts, row: str) -> dict[str, Any]:
     if not rows:
         raise InputError(f"--row {row}: this run has no such row")
     # There is one file for each shard, in order; the column `shard` counts within a round.
-    shard = wanted.of("generate")[[str(path) for path in paths].index(rows[0].pop("file"))]
+    shard = drawn(wanted)[[str(path) for path in paths].index(rows[0].pop("file"))]
     split = require_artifact(store, wanted.one("split"))
     sides = [
         side
         for side in ("train", "validation")
         if row in parquet.read(store.fetch(split, f"{side}.parquet"))["row_id"].to_pylist()
     ]
-    return {**rows[0], "side": sides[0] if sides else None, "shard_fingerprint": shard.fingerprint}
+    return {**rows[0], "side": sides[0] if sides else None, "shard_fingerprint": shard.part.fingerprint}

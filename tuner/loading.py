@@ -11,6 +11,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from tuner.errors import InputError
+from tuner.generation.settings import Generation
+from tuner.generation.sources import SOURCES
 from tuner.recipe import Recipe
 from tuner.training.methods import METHODS
 
@@ -24,7 +26,7 @@ MAX_DIGITS = 50
 """Limit of a number's digits. Python's own limit, 4,300, applies to decimal numbers only."""
 
 
-_METHODS = " or ".join(METHODS)
+_METHODS, _SOURCES = " or ".join(METHODS), ", ".join(SOURCES)
 
 _NOT_YAML = (yaml.YAMLError, ValueError, ArithmeticError, LookupError, AttributeError, TypeError)
 """Exceptions of PyYAML on invalid text: `!!bool x` raises a KeyError, `!!timestamp x` an AttributeError."""
@@ -158,9 +160,9 @@ def parse(text: str, overrides: Sequence[str] = (), source: str = "recipe") -> R
     for override in overrides:
         _override(data, override)
     try:
-        return Recipe.model_validate(data)
+        return Recipe.model_validate(data).pinned()
     except ValidationError as error:
-        raise InputError(f"{source}: {_plain(_line(error))}") from None
+        raise InputError(f"{source}: {_plain(_line(error, _is_flat(data)))}") from None
 
 
 def load(source: str, overrides: Sequence[str] = ()) -> Recipe:
@@ -212,12 +214,22 @@ def _override(data: dict[str, Any], override: str) -> None:
     node[keys[-1]] = typed
 
 
-def _line(error: ValidationError) -> str:
+def _line(error: ValidationError, flat: bool) -> str:
+    """The first mistake in a line.
+
+    Args:
+        error: The mistakes.
+        flat: Whether the settings of a single source stand in `generation` itself.
+    """
     first = error.errors()[0]
     # The location of a discriminated union includes the chosen method, which is not a key of the recipe.
     path = [str(part) for part in first["loc"]]
     if len(path) > 2 and path[0] == "training":
         path.pop(2)
+    if path[:2] == ["generation", "sources"]:
+        del path[3:4]
+        if flat:
+            del path[1:3]
     where = ".".join(path) or "recipe"
     match first["type"]:
         case "extra_forbidden":
@@ -231,12 +243,15 @@ def _line(error: ValidationError) -> str:
         case "too_short" if path == ["training"]:
             text = "has no adapter; add at least one, such as 'lora: {method: lora}'"
         case "union_tag_invalid":
-            text = f"unknown method {_shown(first['input'].get('method'))}; use {_METHODS}"
+            known = "source" if path[:1] == ["generation"] else "method"
+            names = _SOURCES if known == "source" else _METHODS
+            text = f"unknown {known} {_shown(first['input'].get(known))}; use {names}"
         case "literal_error" if path[-2:-1] == ["targets"]:
             where = ".".join(path[:-1])
             text = f"must be all-linear or a list of projection names, not {_shown(first['input'])}"
         case "union_tag_not_found":
-            text = f"needs a 'method': {_METHODS}"
+            known, names = ("source", _SOURCES) if path[:1] == ["generation"] else ("method", _METHODS)
+            text = f"needs a '{known}': {names}"
         case "value_error":
             text = first["msg"].removeprefix("Value error, ")
         case "string_pattern_mismatch" | "string_too_short":
@@ -247,6 +262,11 @@ def _line(error: ValidationError) -> str:
         case _:
             text = f"{first['msg']}, not {_shown(first['input'])}"
     return f"{_cut(where, 120)}: {text}"
+
+
+def _is_flat(data: dict[str, Any]) -> bool:
+    generation = data.get("generation")
+    return not (isinstance(generation, dict) and "sources" in generation)
 
 
 def _shown(value: Any) -> str:
@@ -266,9 +286,19 @@ def _keys(path: Sequence[str], loc: Sequence[str | int]) -> list[str]:
     """The allowed keys of the section at `path`."""
     if path[:1] == ["training"] and len(path) > 1:
         return list(METHODS[str(loc[2])].model_fields)
+    if tuple(loc[:2]) == ("generation", "sources") and len(loc) > 3:
+        own = SOURCES[str(loc[3])].model_fields
+        deeper = [str(part) for part in loc[4:-1]]
+        if deeper:
+            return list(_section(own[deeper[0]].annotation).model_fields)
+        return [*own, *Generation.model_fields] if path == ["generation"] else list(own)
     section: type[BaseModel] = Recipe
     for key in path:
-        annotation = section.model_fields[key].annotation
-        candidates = [annotation, *get_args(annotation)]
-        section = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
+        section = _section(section.model_fields[key].annotation)
     return list(section.model_fields)
+
+
+def _section(annotation: Any) -> type[BaseModel]:
+    """The section in the annotation of a field."""
+    candidates = [annotation, *get_args(annotation)]
+    return next(each for each in candidates if isinstance(each, type) and issubclass(each, BaseModel))

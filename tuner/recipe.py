@@ -1,13 +1,16 @@
 """The recipe: one YAML file with every setting that decides the result. Each section is defined beside its code."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from tuner.curation.profiles import for_sources
 from tuner.curation.settings import Curation
 from tuner.evaluation.settings import Evaluation
 from tuner.generation.settings import Generation
+from tuner.generation.sources import Drawn, Magpie
 from tuner.models.settings import Models
+from tuner.reading.settings import Rows
 from tuner.section import Section
 from tuner.splitting.settings import Split
 from tuner.training.methods import Adapter
@@ -22,7 +25,7 @@ class Recipe(Section):
         name: The default name of this recipe's runs, before the digits of a fingerprint.
         seed: The seed that every random number derives from.
         models: The generator and the student.
-        generation: How rows are generated.
+        generation: Where rows come from, and how many.
         curation: Which rows are kept.
         split: Which kept rows are held out.
         training: The adapters to train, by name.
@@ -46,10 +49,78 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _balanced_rows_have_categories(self) -> "Recipe":
-        balance, systems = self.curation.balance, self.generation.system
-        if balance is not None and balance.by == "category" and not any(system.category for system in systems):
+        balance = self.curation.balance
+        sources = self.generation.sources.values()
+        categories = any(
+            not isinstance(source, Magpie) or any(system.category for system in source.system) for source in sources
+        )
+        if balance is not None and balance.by == "category" and not categories:
             raise ValueError("curation.balance.by: no system prompt of generation.system has a category")
         return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rows_of_people_are_curated_as_such(cls, data: Any) -> Any:
+        return for_sources(cast(dict[str, Any], data)) if isinstance(data, dict) else cast(Any, data)
+
+    @model_validator(mode="after")
+    def _sources_can_be_curated(self) -> "Recipe":
+        for name in self.generation.sources:
+            try:
+                self.curation_of(name)
+            except ValidationError as error:
+                first = error.errors()[0]
+                where = ".".join(map(str, first["loc"]))
+                raise ValueError(f"generation.sources.{name}.curation.{where}: {first['msg']}") from None
+        return self
+
+    @model_validator(mode="after")
+    def _generators_are_named(self) -> "Recipe":
+        if self.models.generator is None and "models.generator" in map(self.generator_key, self._drawn):
+            raise ValueError("models.generator: is missing; rows are to be drawn with it")
+        return self
+
+    @property
+    def _drawn(self) -> list[str]:
+        """The names of the sources that are drawn with a model."""
+        return [name for name, source in self.generation.sources.items() if isinstance(source, Drawn)]
+
+    def generator_key(self, source: str) -> str:
+        """The key of a source's generator in the recipe: `models.generator`, or that of its own."""
+        own = isinstance(found := self.generation.sources[source], Drawn) and found.generator
+        return f"generation.sources.{source}.generator" if own else "models.generator"
+
+    def generator(self, source: str) -> str:
+        """The model that a source is drawn with, as written in the recipe."""
+        model = self.generator_models(source).generator
+        assert model is not None
+        return model
+
+    def generator_models(self, source: str) -> Models:
+        """The section `models` with the generator of a source; one that it names itself has its own chat template."""
+        found = self.generation.sources[source]
+        if not isinstance(found, Drawn) or found.generator is None:
+            return self.models
+        templates = self.models.chat_template.model_copy(update={"generator": None})
+        variables = self.models.chat_template_kwargs.model_copy(update={"generator": {}})
+        own = {"generator": found.generator, "chat_template": templates, "chat_template_kwargs": variables}
+        return self.models.model_copy(update=own)
+
+    @property
+    def generators(self) -> dict[str, str]:
+        """The models that rows are drawn with, by their keys."""
+        return {self.generator_key(name): self.generator(name) for name in self._drawn}
+
+    def curation_of(self, source: str) -> Curation:
+        """The curation settings of a source's rows."""
+        found = self.generation.sources[source]
+        if not isinstance(found, Rows) or not found.curation:
+            return self.curation
+        return Curation.model_validate({**self.curation.model_dump(mode="json"), **found.curation})
+
+    def pinned(self) -> "Recipe":
+        """See `Generation.pinned`."""
+        return self.model_copy(update={"generation": self.generation.pinned()})
 
     def __hash__(self) -> int:
         # pydantic's own hash would require the mapping of adapters to be hashable.

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from tuner import loading
 from tuner.models import source
-from tuner.models.settings import ROLES
 from tuner.recipe import Recipe
 
 
@@ -15,13 +14,13 @@ class Shipped:
     Attributes:
         name: The recipe's name.
         summary: The first line of its file.
-        rows: Number of rows that it generates.
+        rows: Number of rows that it begins with; None if that hangs on what a source holds.
         needs: The models and extras that it needs, as `needs` lists them.
     """
 
     name: str
     summary: str
-    rows: int
+    rows: int | None
     needs: list[str]
 
 
@@ -36,8 +35,8 @@ def needs(recipe: Recipe) -> list[str]:
     Raises:
         InputError: If a model string is not valid or names a missing folder.
     """
-    models = {getattr(recipe.models, key): key for key in ROLES}
-    requirements = [_origin(source.parse(model, f"models.{key}")) for model, key in models.items()]
+    models = {model: key for key, model in (*recipe.generators.items(), ("models.student", recipe.models.student))}
+    requirements = [_origin(source.parse(model, key)) for model, key in models.items()]
     if any(adapter.quantization for adapter in recipe.training.values()):
         requirements.append("the extra `quantization`: pip install '.[quantization]'")
     if recipe.curation.duplicates.semantic:

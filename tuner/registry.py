@@ -8,13 +8,14 @@ from tuner.evaluation.stage import EVALUATE
 from tuner.generation.stage import GENERATE
 from tuner.models import source
 from tuner.models.settings import ROLES
+from tuner.reading.stage import READ
 from tuner.recipe import Recipe
 from tuner.report.stage import REPORT
 from tuner.splitting.stage import SPLIT
 from tuner.stage import Parts, Stage
 from tuner.training.stage import TRAIN
 
-CHAIN: tuple[Stage, ...] = (GENERATE, EXAMINE, MATCH, CURATE, SPLIT, TRAIN, EVALUATE, REPORT)
+CHAIN: tuple[Stage, ...] = (READ, GENERATE, EXAMINE, MATCH, CURATE, SPLIT, TRAIN, EVALUATE, REPORT)
 """The stages in order, each after those that it reads. A stage that reads itself is listed twice, with other parts."""
 
 STAGES: Mapping[str, Stage] = {stage.name: stage for stage in CHAIN}
@@ -32,8 +33,13 @@ def planned(recipe: Recipe) -> Parts:
     Raises:
         InputError: If a model string is not valid or names a missing folder.
     """
-    sources = {key: source.parse(getattr(recipe.models, key), f"models.{key}") for key in ROLES}
-    models = tuple((key, tuple(model.identity().items())) for key, model in sources.items())
+    recipe = recipe.pinned()
+    named = {f"models.{key}": model for key in ROLES if (model := getattr(recipe.models, key)) is not None}
+    named |= recipe.generators
+    models = tuple(
+        (key.removeprefix("models."), tuple(source.parse(model, key).identity().items()))
+        for key, model in named.items()
+    )
     return _planned(recipe, models, repr(recipe.curation.decontamination.identity()))
 
 

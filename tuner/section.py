@@ -1,7 +1,7 @@
 """The base class of a recipe's sections."""
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -27,7 +27,9 @@ class Section(BaseModel):
     def _reject_bool_as_number(cls, data: Any) -> Any:
         # pydantic would read `rows: true` as 1.
         numbers = {
-            name for name, field in cls.model_fields.items() if field.annotation is int or field.annotation is float
+            name
+            for name, field in cls.model_fields.items()
+            if {int, float}.intersection((field.annotation, *get_args(field.annotation)))
         }
         for key, value in cast(dict[str, Any], data).items() if isinstance(data, dict) else ():
             if isinstance(value, bool) and key in numbers:

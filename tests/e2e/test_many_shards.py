@@ -14,6 +14,7 @@ from tests.e2e.conftest import manifests
 from tests.rest import call, states
 from tests.warm import Warm
 from tuner import loading
+from tuner.generation.shards import DEFAULT
 from tuner.registry import planned, run_name
 
 pytestmark = pytest.mark.e2e
@@ -83,7 +84,7 @@ def test_a_failed_shard_fails_the_pipeline_with_its_error(
 ) -> None:
     text = recipe.read_text()
     # A model that can be looked at, but not loaded.
-    damaged = shutil.copytree(loading.parse(text).models.generator, tmp_path / "damaged")
+    damaged = shutil.copytree(loading.parse(text).generator(DEFAULT), tmp_path / "damaged")
     (damaged / "model.safetensors").write_bytes(b"")
     changes = ("name=broken", "generation.shard_rows=4", f"models.generator={damaged}")
     _, stderr = run(warm, prefect_url, recipe_yaml=text, overrides=changes, until_stage="generate")

@@ -12,9 +12,9 @@ from tests.owndata.talk import answered, asked
 from tuner import loading
 from tuner.artifacts import parquet
 from tuner.artifacts.store import Store
-from tuner.generation.magpie import SCHEMA
 from tuner.generation.metrics import Generated
 from tuner.registry import NAMES, STAGES, planned
+from tuner.rows import SCHEMA
 from tuner.runs import Run
 
 RECIPE = """\

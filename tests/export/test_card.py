@@ -13,7 +13,7 @@ from tests.hollow import hollow
 from tuner.curation.metrics import Clusters, Diversity, Neighbours
 from tuner.curation.reasons import REASONS
 from tuner.curation.settings import Curation
-from tuner.export import card, sections
+from tuner.export import card, origin, sections
 from tuner.export.distributions import QUANTILES, measure
 from tuner.export.licences import OWN, of_generator
 from tuner.owndata.metrics import FileCuration, SourceFile
@@ -162,8 +162,8 @@ def test_local_paths_are_not_published(folder):
     text = card.of_own_data(Path("/home/anna/mine.jsonl"), curation, CURATED, folder)
     assert "anna" not in text
     assert "as they stand in `prompts.jsonl`" in text
-    assert card.public("/home/anna/model") == "./model"
-    assert [card.public(name) for name in ("owner/chat", "pypi:x==1", "package:x/y")] == [
+    assert origin.public("/home/anna/model") == "./model"
+    assert [origin.public(name) for name in ("owner/chat", "pypi:x==1", "package:x/y")] == [
         "owner/chat",
         "pypi:x==1",
         "package:x/y",

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from tuner.generation.engines import Request
-from tuner.generation.settings import Sampling
+from tuner.generation.sources import Sampling
 
 WORDS = ("river", "stone", "garden", "winter", "summer", "bread", "water", "light", "house", "road", "music", "letter")
 EXTRAS = {"add_special_tokens", "skip_special_tokens", "spaces_between_special_tokens", "top_k", "repetition_penalty"}

@@ -26,8 +26,8 @@ from tuner.generation import engines
 from tuner.generation.engines import Completion, Request, completions, journal, replicas
 from tuner.generation.engines.completions import CompletionsEngine, EndpointError
 from tuner.generation.generate import generate
-from tuner.generation.settings import Sampling
 from tuner.generation.shards import shards
+from tuner.generation.sources import Sampling
 from tuner.models.resident import release
 from tuner.recipe import Recipe
 from tuner.settings import Settings, settings

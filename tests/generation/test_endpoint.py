@@ -8,7 +8,7 @@ import pytest
 from tuner.errors import InputError
 from tuner.generation.engines import Completion, Request, endpoint, wire
 from tuner.generation.engines.wire import AnswerError, Form
-from tuner.generation.settings import Sampling
+from tuner.generation.sources import Sampling
 from tuner.settings import Settings
 
 REQUEST = Request(3, 1, 2**62 + 5, "<s><|u|>Why?<|a|>", Sampling(temperature=0.7, top_p=0.9, max_tokens=20), "<|u|>")

@@ -19,8 +19,8 @@ from tuner.generation.engines import Completion, Facts, Request
 from tuner.generation.engines.transformers import Row, TransformersEngine
 from tuner.generation.generate import Generator, generate
 from tuner.generation.metrics import Generated
-from tuner.generation.settings import Sampling
 from tuner.generation.shards import shards
+from tuner.generation.sources import Sampling
 from tuner.models import loading
 from tuner.models.chat import Chat
 from tuner.models.resident import release

@@ -11,7 +11,7 @@ import pytest
 from tests.deployments.processes import until
 from tuner.generation.engines import Completion, Facts, Request
 from tuner.generation.pool import Pool
-from tuner.generation.settings import Sampling
+from tuner.generation.sources import Sampling
 
 
 class Slots:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from transformers import MinPLogitsWarper, TemperatureLogitsWarper, TopPLogitsWarper
 
 from tuner.generation.sampling import CANDIDATES, RowSampler, choose
-from tuner.generation.settings import Sampling
+from tuner.generation.sources import Sampling
 
 DRAWS = 10_000
 LAST = 1 - 2**-53

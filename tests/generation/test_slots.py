@@ -16,7 +16,7 @@ from tuner.generation.engines import Request
 from tuner.generation.engines.batches import Batches
 from tuner.generation.engines.slots import Slots
 from tuner.generation.engines.transformers import TransformersEngine
-from tuner.generation.settings import Sampling
+from tuner.generation.sources import Sampling
 
 RECURRENT = {"lfm2", "mamba", "falcon_h1"}
 WINDOW = 8

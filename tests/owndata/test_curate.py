@@ -19,11 +19,11 @@ from pyarrow import parquet
 
 from tuner.curation.settings import Curation
 from tuner.errors import InputError
-from tuner.owndata import json_source, shards
 from tuner.owndata.curate import run
-from tuner.owndata.pieces import Names
 from tuner.owndata.view import summary
 from tuner.progress import listening
+from tuner.reading import json_source, shards
+from tuner.reading.pieces import Names
 from tuner.settings import settings as places
 
 from .talk import answered, asked, exchange, lines
@@ -178,8 +178,8 @@ def test_balance_by_a_column_of_the_file(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
 def test_the_size_of_shards_changes_no_row(suffix, tmp_path, monkeypatch):
-    monkeypatch.setattr("tuner.owndata.json_source.PIECE_ROWS", 2)
-    monkeypatch.setattr("tuner.owndata.table_source.PIECE_ROWS", 2)
+    monkeypatch.setattr("tuner.reading.json_source.PIECE_ROWS", 2)
+    monkeypatch.setattr("tuner.reading.table_source.PIECE_ROWS", 2)
     path = lines(tmp_path / "mine.jsonl", MIXED)
     if suffix == "parquet":
         path = tmp_path / "mine.parquet"
@@ -192,7 +192,7 @@ def test_the_size_of_shards_changes_no_row(suffix, tmp_path, monkeypatch):
 
 
 def test_a_shard_is_bounded_in_bytes(tmp_path, monkeypatch):
-    monkeypatch.setattr("tuner.owndata.json_source.PIECE_ROWS", 1)
+    monkeypatch.setattr("tuner.reading.json_source.PIECE_ROWS", 1)
     monkeypatch.setattr(shards, "SHARD_BYTES", 1500)
     path = lines(tmp_path / "mine.jsonl", [exchange(number) for number in range(9)])
     run(path, Curation(), tmp_path / "out")
@@ -319,7 +319,7 @@ def test_files_of_a_killed_run_are_removed_by_the_next(tmp_path):
 
 def test_every_step_reports_its_progress(tmp_path, monkeypatch):
     monkeypatch.setattr(shards, "SHARD_ROWS", 5)
-    monkeypatch.setattr("tuner.owndata.json_source.PIECE_ROWS", 5)
+    monkeypatch.setattr("tuner.reading.json_source.PIECE_ROWS", 5)
     events = []
     with listening(events.append):
         run(lines(tmp_path / "mine.jsonl", MIXED), Curation(), tmp_path / "out")
@@ -386,7 +386,7 @@ def test_personal_data_in_the_descriptions_of_tools_are_masked(tmp_path):
 
 
 def test_keys_of_later_rows_are_read_or_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("tuner.owndata.json_source.SAMPLE", 1)
+    monkeypatch.setattr("tuner.reading.json_source.SAMPLE", 1)
     late = {**exchange(1), "context": "By the sea.", "tools": [{"name": "sum"}], "note": "x"}
     metrics = run(lines(tmp_path / "mine.jsonl", [exchange(0), late]), Curation(), tmp_path / "out")
     assert metrics.source.left == ("note",)

@@ -14,11 +14,11 @@ from tuner import loading
 from tuner.artifacts import parquet
 from tuner.artifacts.store import Store
 from tuner.evaluation.metrics import Evaluated, Loss
-from tuner.generation.magpie import SCHEMA
 from tuner.generation.metrics import Generated
 from tuner.generation.shards import ShardSpec
 from tuner.recipe import Recipe
 from tuner.registry import NAMES, STAGES, planned
+from tuner.rows import SCHEMA
 from tuner.runs import Run
 from tuner.training.metrics import Trained
 

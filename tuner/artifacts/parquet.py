@@ -29,6 +29,11 @@ def rows_of(path: Path) -> int:
     return parquet.read_metadata(path).num_rows
 
 
+def read_schema(path: Path) -> pa.Schema:
+    """The columns, read from the footer."""
+    return parquet.read_schema(path)
+
+
 def read(path: Path) -> pa.Table:
     """Reads a whole table."""
     return parquet.read_table(path)

@@ -12,7 +12,8 @@ from tuner.curation.columns.batch import Batch, Findings
 from tuner.curation.columns.messages import Messages
 from tuner.curation.detectors import form, personal_data, toxicity
 from tuner.curation.settings import Curation
-from tuner.curation.texts import BESIDE, CONTENTS, INSTRUCTION, RESPONSE, THOUGHTS, TOOLS
+from tuner.curation.texts import BESIDE, CONTENTS, INSTRUCTION, RESPONSE
+from tuner.rows import THOUGHTS, TOOLS
 
 REDACT = {"toxic": toxicity.redact, "personal_data": personal_data.redact}
 """The function that masks what each reason finds."""

@@ -18,10 +18,11 @@ from tuner.curation.columns.messages import with_texts
 from tuner.curation.duplicates.matching import EDGES
 from tuner.curation.metrics import Clusters, Curated
 from tuner.curation.settings import Curation
-from tuner.curation.texts import BESIDE, CONTENTS, INSTRUCTION, RESPONSE, THOUGHTS, TOOLS, Shard, as_checked
+from tuner.curation.texts import BESIDE, CONTENTS, INSTRUCTION, RESPONSE, Shard, as_checked
 from tuner.curation.verdicts import Verdicts, decide, read
 from tuner.errors import StageError
 from tuner.progress import Event, emit
+from tuner.rows import THOUGHTS, TOOLS, united, with_columns
 
 THREADS = 2
 """Shards written in parallel; each is held in memory."""
@@ -54,11 +55,19 @@ def curate(
         )
     table = pa.concat_tables([EDGES.empty_table(), *(parquet.read(path) for path in edges)])
     decide(verdicts, table, shards, curation)
+    schema = united([parquet.read_schema(shard.rows) for shard in shards])
     begins = np.concatenate([[0], np.cumsum(verdicts.sizes)])
     with ThreadPoolExecutor(THREADS) as pool:
         jobs = [
             pool.submit(
-                _write, shards[number], verdicts, slice(begins[number], begins[number + 1]), curation, folder, number
+                _write,
+                shards[number],
+                verdicts,
+                slice(begins[number], begins[number + 1]),
+                curation,
+                folder,
+                number,
+                schema,
             )
             for number in range(len(shards))
         ]
@@ -99,10 +108,19 @@ def check(metrics: Curated) -> Curated:
 
 
 def _write(
-    shard: Shard, verdicts: Verdicts, span: slice, curation: Curation, folder: Path, number: int
+    shard: Shard,
+    verdicts: Verdicts,
+    span: slice,
+    curation: Curation,
+    folder: Path,
+    number: int,
+    schema: pa.Schema,
 ) -> dict[str, int]:
-    """Writes the rows of a shard; returns in how many of them something was masked, by column beside the messages."""
-    rows, checks = parquet.read(shard.rows), pl.read_parquet(shard.checks, glob=False)
+    """Writes the rows of a shard; returns in how many of them something was masked, by column beside the messages.
+
+    All files have the columns of all shards, whose sources may have others, so that they are read as one table.
+    """
+    rows, checks = with_columns(parquet.read(shard.rows), schema), pl.read_parquet(shard.checks, glob=False)
     checked = as_checked(pl.DataFrame(rows.select(["instruction", "response"])), checks)
     rows = _with_texts(rows, checked, checks, curation)
     representatives = pl.Series(verdicts.duplicate_of[span]).replace(-1, None)

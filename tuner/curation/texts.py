@@ -17,12 +17,6 @@ CONTENTS = "cleaned_contents"
 BESIDE = "masked_columns"
 """The column of rows that names the columns beside the messages in which something was masked, null where none."""
 
-TOOLS = "tools"
-"""The column beside the messages with the descriptions of the tools that they may call, as JSON."""
-
-THOUGHTS = "thoughts"
-"""The column beside the messages with what a reasoning model thought before its answer."""
-
 
 @dataclass(frozen=True)
 class Shard:

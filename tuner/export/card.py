@@ -12,9 +12,8 @@ import yaml
 
 from tuner.curation.metrics import Curated
 from tuner.curation.settings import Curation
-from tuner.export import distributions, licences, sections
+from tuner.export import distributions, licences, origin, sections
 from tuner.export.licences import Licence
-from tuner.models import source
 from tuner.recipe import Recipe
 from tuner.splitting.metrics import SplitMetrics
 from tuner.streams import stem
@@ -61,35 +60,34 @@ class RunFacts:
 def of_run(facts: RunFacts) -> str:
     """The card of a run's data."""
     recipe = facts.recipe
-    generator = public(recipe.models.generator)
-    licence = licences.of_generator(generator)
+    title, licence = origin.title(recipe), origin.licence(recipe)
     measured = distributions.measure(facts.rows)
     rows = facts.split.train + facts.split.validation
-    title = source.parse(recipe.models.generator).title
-    origin = [
-        f"{rows:,} instructions and responses, drawn out of `{generator}` with nothing but its own chat template "
-        "([Magpie](https://arxiv.org/abs/2406.08464)): the model was given its template up to where a user's words "
-        "begin, went on with an instruction, and then answered it. The rows were cleaned and curated; of "
-        f"{facts.curated.rows:,} generated rows {facts.curated.kept:,} were kept.",
+    said = [
+        *origin.text(recipe, rows, measured, facts.curated),
         "",
         f"It was made by the Synthetic Instruction Tuner in the run `{facts.name}`, with the seed {recipe.seed}.",
     ]
     if (rounds := recipe.generation.rounds) > 1:
-        origin += [
+        said += [
             "",
             f"The rows were drawn in {rounds} rounds, each under a seed of its own: {recipe.seed} to "
             f"{recipe.seed + rounds - 1}. Of duplicates that of the earliest round was kept.",
         ]
     plain = {key: getattr(recipe, key) for key in ("name", "seed")}
-    plain["models"] = {"generator": generator}
+    generators = [origin.public(model) for model in dict.fromkeys(recipe.generators.values())]
+    plain["models"] = {"generators": generators}
     plain |= {key: recipe.settings_of(key) for key in ("generation", "curation", "split")}
     return _text(
-        _header(title, licence, ["synthetic", "magpie", "instruction-tuning"], rows, measured.languages, facts.files),
-        f"Instructions drawn out of {title}",
+        _header(title, licence, origin.tags(recipe), rows, measured.languages, facts.files),
+        title,
         [
-            ("What it is", origin),
+            ("What it is", said),
             ("How to load it", sections.loading(facts.files, "rejected rows, with the reasons")),
-            ("Models and licence", [f"Generator: `{generator}`. {licence.note}"]),
+            (
+                "Models and licence",
+                [*(f"Generator: `{origin.public(model)}`." for model in recipe.generators.values()), licence.note],
+            ),
             ("What was kept", sections.funnel(facts.curated)),
             ("Duplicates", sections.duplicates(facts.curated, recipe.curation)),
             ("Split", sections.split(facts.split)),
@@ -144,15 +142,13 @@ def of_own_data(file: Path, curation: Curation, result: "FileCuration", folder: 
     )
 
 
-def public(name: str) -> str:
-    """The name of a model or file for the card, which omits the folder of a local path."""
-    return f"./{Path(name).name}" if name.startswith((".", "/", "~")) else name
-
-
 def _with_public_paths(recipe: dict[str, Any]) -> dict[str, Any]:
     """The sections of a recipe with the public names of files."""
-    against = [public(name) for name in recipe["curation"]["decontamination"]["against"]]
+    against = [origin.public(name) for name in recipe["curation"]["decontamination"]["against"]]
     recipe["curation"]["decontamination"]["against"] = against
+    for each in recipe.get("generation", {}).get("sources", {}).values():
+        each |= {"path": list(map(origin.public, each["path"]))} if "path" in each else {}
+        each |= {"generator": origin.public(each["generator"])} if "generator" in each else {}
     return recipe
 
 

@@ -1,7 +1,7 @@
 """Lengths, scores and languages of the kept rows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -16,11 +16,13 @@ class Distributions:
 
     Attributes:
         quantiles: The values at `QUANTILES` of each column of `MEASURED` that the rows have.
+        sources: Rows by the name of their source.
         languages: Rows by detected language (ISO 639), most frequent first; empty if it was not detected.
     """
 
     quantiles: dict[str, list[float]]
     languages: dict[str, int]
+    sources: dict[str, int] = field(default_factory=dict[str, int])
 
 
 def measure(rows: Sequence[Path]) -> Distributions:
@@ -30,15 +32,19 @@ def measure(rows: Sequence[Path]) -> Distributions:
         rows: The files of `rows` of `curate`, at least one.
     """
     frame = pl.scan_parquet(list(rows), glob=False)
-    present = [name for name in (*MEASURED, "language") if name in frame.collect_schema().names()]
+    present = [name for name in (*MEASURED, "language", "source") if name in frame.collect_schema().names()]
     kept = frame.filter(pl.col("verdict") == "kept").select(present).collect()
     quantiles = {}
     for name in MEASURED:
         if name in present and kept[name].count():
             # The nearest existing value, so that numbers of words stay integers.
             quantiles[name] = [float(kept[name].quantile(q, "nearest") or 0.0) for q in QUANTILES]
-    languages: dict[str, int] = {}
-    if "language" in present:
-        counts = kept["language"].drop_nulls().value_counts().sort(["count", "language"], descending=[True, False])
-        languages = dict(counts.iter_rows())
-    return Distributions(quantiles, languages)
+    return Distributions(quantiles, _counts(kept, "language"), _counts(kept, "source"))
+
+
+def _counts(kept: pl.DataFrame, column: str) -> dict[str, int]:
+    """Rows by the values of a column, the most frequent first; empty if there is no such column."""
+    if column not in kept.columns:
+        return {}
+    counts = kept[column].drop_nulls().value_counts().sort(["count", column], descending=[True, False])
+    return dict(counts.iter_rows())

@@ -1,17 +1,22 @@
-"""Generates one shard of rows and writes it."""
+"""Draws one shard of rows and writes it."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
 
 from tuner import progress
 from tuner.artifacts import parquet
-from tuner.generation import engines, magpie
+from tuner.generation import engines
 from tuner.generation.metrics import Generated
 from tuner.generation.pool import Pool
 from tuner.generation.shards import ShardSpec
+from tuner.generation.sources.base import Drawing, Drawn
 from tuner.models import chat, resident
 from tuner.models.settings import Models
+from tuner.rows import SCHEMA
 from tuner.settings import settings
 
 if TYPE_CHECKING:
@@ -30,24 +35,28 @@ class Generator:
 
     def __init__(self, models: Models) -> None:
         self.chat = chat.load(models, "generator")
-        self.engine = Pool(engines.open_engine(models.generator, settings()))
+        self.engine = Pool(engines.open_engine(self.chat.model, settings()))
 
 
-def generate(recipe: "Recipe", shard: ShardSpec, folder: Path) -> Generated:
-    """Generates one shard and writes `rows.parquet`.
+def generate(recipe: "Recipe", shard: ShardSpec, folder: Path, made_from: Sequence[dict[str, Any]] = ()) -> Generated:
+    """Draws one shard and writes `rows.parquet`.
 
     The model stays in memory for the next shard, and threads of one process share it.
 
     Args:
-        recipe: Names the generator and its sampling settings.
+        recipe: Names the generators and their sampling settings.
         shard: The shard.
         folder: The folder for the file.
+        made_from: As for `Drawing`.
 
     Raises:
         InputError: If the generator cannot be loaded or has no chat template.
     """
-    key = ("generate", settings().engine, settings().endpoint, recipe.models.model_dump_json(exclude={"student"}))
-    with resident.using(key, lambda: Generator(recipe.models), lambda loaded: loaded.engine.close()) as generator:
+    models = recipe.generator_models(shard.source)
+    source = recipe.generation.sources[shard.source]
+    assert isinstance(source, Drawn)
+    key = ("generate", settings().engine, settings().endpoint, models.model_dump_json(exclude={"student"}))
+    with resident.using(key, lambda: Generator(models), lambda loaded: loaded.engine.close()) as generator:
         engine = generator.engine
         before = engine.done
 
@@ -56,9 +65,13 @@ def generate(recipe: "Recipe", shard: ShardSpec, folder: Path) -> Generated:
 
         def report(turns: int, _: int) -> None:
             figures = {"tokens/s": speed()}
-            progress.emit(progress.Event("generate", shard.label, done=turns, total=2 * shard.rows, figures=figures))
+            total = source.turns_of_row * shard.rows
+            progress.emit(progress.Event("generate", shard.label, done=turns, total=total, figures=figures))
 
-        table = magpie.draw(engine, generator.chat, recipe.generation, shard, report)
+        drawing = Drawing(
+            engine, generator.chat, shard, shard.source, recipe.generator(shard.source), made_from, report
+        )
+        table = pa.Table.from_pylist(source.draw(drawing), schema=SCHEMA)
         tokens_per_second = speed()
         facts = engine.facts()
     parquet.write(table, folder / "rows.parquet")
@@ -68,7 +81,7 @@ def generate(recipe: "Recipe", shard: ShardSpec, folder: Path) -> Generated:
         outcomes=dict(sorted(Counter(table["outcome"].to_pylist()).items())),
         tokens=tokens,
         # Of the engine's time the part that this shard's tokens took.
-        seconds=round(tokens / tokens_per_second, 3),
+        seconds=round(tokens / (tokens_per_second or 1), 3),
         tokens_per_second=round(tokens_per_second, 2),
         engine=facts.engine,
         slots=facts.slots,

@@ -1,12 +1,15 @@
 """The first rows of a recipe, drawn at once to be looked at."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tuner.generation import magpie
+from tuner.errors import InputError
 from tuner.generation.generate import Generator
 from tuner.generation.shards import shards
+from tuner.generation.sources.base import Drawing
+from tuner.generation.sources.magpie import Magpie
 
 if TYPE_CHECKING:
     from tuner.recipe import Recipe
@@ -22,18 +25,32 @@ def draw(recipe: "Recipe", rows: int) -> list[dict[str, Any]]:
         rows: How many; more than the shard has are drawn as if it had them.
 
     Returns:
-        The rows with the columns of `magpie.SCHEMA`.
+        The rows with the columns of `tuner.rows.SCHEMA`.
 
     Raises:
         InputError: If the generator cannot be loaded, or its chat template cannot be drawn from.
     """
-    generator = Generator(recipe.models)
+    name, source = next(_magpie(recipe))
+    model = recipe.generator(name)
+    generator = Generator(recipe.generator_models(name))
     try:
-        shard = replace(shards(recipe)[0], rows=rows)
-        table = magpie.draw(generator.engine, generator.chat, recipe.generation, shard, lambda turns, tokens: None)
+        shard = replace(shards(recipe, name)[0], rows=rows)
+        drawing = Drawing(generator.engine, generator.chat, shard, name, model, (), lambda turns, tokens: None)
+        return source.draw(drawing)
     finally:
         generator.engine.close()
-    return table.to_pylist()
+
+
+def _magpie(recipe: "Recipe") -> Iterator[tuple[str, Magpie]]:
+    """The sources that draw out of nothing.
+
+    Raises:
+        InputError: If there is none.
+    """
+    found = [(name, source) for name, source in recipe.generation.sources.items() if isinstance(source, Magpie)]
+    if not found:
+        raise InputError(f"{recipe.name}: none of its sources is magpie, so that there is nothing to draw here")
+    return iter(found)
 
 
 def text(row: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ that greedy decoding picks that token.
 
 import torch
 
-from tuner.generation.settings import Sampling
+from tuner.generation.sources.base import Sampling
 
 CANDIDATES = 512
 """Tokens sorted at first; a nucleus is rarely larger, and a row for which it is has its whole vocabulary sorted."""

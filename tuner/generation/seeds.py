@@ -3,16 +3,19 @@
 import numpy as np
 
 from tuner import hashing
+from tuner.generation.shards import DEFAULT
 
 
-def row_seed(recipe_seed: int, shard: int, index: int) -> int:
-    """The seed of a row: 63 bits of the sha256 of its position."""
-    return int(hashing.of_text(f"{recipe_seed}/{shard}/{index}")[:16], 16) >> 1
+def row_seed(recipe_seed: int, shard: int, index: int, source: str = DEFAULT) -> int:
+    """The seed of a row: 63 bits of the sha256 of its position, and of its source's name if it has one."""
+    named = "" if source == DEFAULT else f"/{source}"
+    return int(hashing.of_text(f"{recipe_seed}/{shard}/{index}{named}")[:16], 16) >> 1
 
 
-def row_id(recipe_seed: int, shard: int, index: int) -> str:
+def row_id(recipe_seed: int, shard: int, index: int, source: str = DEFAULT) -> str:
     """The id of a row, unique within a recipe's seed."""
-    return f"{recipe_seed}-{shard:05d}-{index:05d}"
+    named = "" if source == DEFAULT else f"{source}:"
+    return f"{named}{recipe_seed}-{shard:05d}-{index:05d}"
 
 
 def uniforms(seed: int, turn: int, count: int) -> np.ndarray:
@@ -23,7 +26,7 @@ def uniforms(seed: int, turn: int, count: int) -> np.ndarray:
 
     Args:
         seed: The row's seed.
-        turn: 0 for the instruction, 1 for the response, 2 for what else is chosen for a row.
+        turn: 0 for the instruction, 1 for the response and so on; see `sources.magpie.CHOICES`.
         count: The maximum number of tokens.
 
     Returns:

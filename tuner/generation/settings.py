@@ -1,91 +1,136 @@
-"""The recipe's section on generation."""
+"""The recipe's section on where rows come from, and how many."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
+from tuner.generation.shards import DEFAULT
+from tuner.generation.sources import AnySource, Refine
+from tuner.reading.settings import Existing
 from tuner.section import Section, added_field
 
-Probability = Annotated[float, Field(gt=0, le=1)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 MAX_SHARDS = 5_000
 """The limit for all rounds together. Each shard is a Prefect task, and a plan of this many takes a second."""
 
 
-class Sampling(Section):
-    """Sampling settings of one turn.
-
-    Attributes:
-        temperature: Divides the logits.
-        top_p: Keeps the smallest set of tokens with this probability mass.
-        min_p: Drops tokens whose probability is below this fraction of the most probable one's.
-        max_tokens: The turn is cut off after this many tokens.
-    """
-
-    temperature: float = Field(default=1.0, gt=0, le=5)
-    top_p: Probability = 1.0
-    min_p: float = Field(default=0.0, ge=0, lt=1)
-    max_tokens: int = Field(default=512, ge=1, le=32768)
-
-
-class System(Section):
-    """A system prompt that instructions are drawn under.
-
-    Attributes:
-        prompt: Its words.
-        weight: How often it is chosen, against the others.
-        category: What the rows are called that are drawn under it, in their column `category`.
-    """
-
-    prompt: str = Field(min_length=1)
-    weight: float = Field(default=1.0, gt=0)
-    category: str = ""
-
-
-def _systems(given: Any) -> Any:
-    """Plain texts as system prompts of equal weight."""
-    listed = [given] if isinstance(given, str) else given
-    return [{"prompt": each} if isinstance(each, str) else each for each in listed] if listed else listed
-
-
 class Generation(Section):
-    """Settings of Magpie's two turns.
+    """Where rows come from. The settings of a single source may stand here directly, without `sources`.
 
     Attributes:
-        rows: Rows to generate in each round.
-        rounds: Number of rounds. The first uses the recipe's seed, each later one the next number.
-        shard_rows: Rows in a shard, the unit that is cached and retried.
-        prefix: The prompt that the generator continues with an instruction; by default what its chat template renders
-            before the user's words.
-        system: System prompts, one of which every instruction is drawn under; by default the chat template's own.
-        response_system: The system prompt that every response is drawn under; by default the chat template's own.
-        instruction: Sampling of the first turn.
-        response: Sampling of the second turn.
+        rows: Rows in each round, of all sources together; by default each source says how many it gives.
+        rounds: Number of rounds. The first uses the recipe's seed, each later one the next number. Rows that exist
+            already are read in the first alone.
+        shard_rows: Rows in a shard, the unit that is drawn, cached and retried.
+        sources: The sources by name.
     """
 
-    rows: int = Field(ge=1, le=100_000_000)
+    rows: int | None = Field(default=None, ge=1, le=100_000_000)
     rounds: int = added_field(1, ge=1, le=500)
     shard_rows: int = Field(default=100, ge=1, le=100_000)
-    prefix: str | None = None
-    system: Annotated[tuple[System, ...], BeforeValidator(_systems)] = added_field(())
-    response_system: str | None = added_field(None, min_length=1)
-    instruction: Sampling = Sampling()
-    response: Sampling = Sampling()
+    sources: dict[Name, AnySource] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_the_single_source(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or "sources" in data:
+            return cast(Any, data)
+        given = cast(dict[str, Any], data)
+        own = {key: value for key, value in given.items() if key in cls.model_fields}
+        source = {"source": DEFAULT, **{key: value for key, value in given.items() if key not in cls.model_fields}}
+        return {**own, "sources": {source["source"]: source}}
 
     @model_validator(mode="after")
-    def _one_opening(self) -> "Generation":
-        if self.prefix is not None and self.system:
-            raise ValueError("prefix replaces the whole beginning of a prompt, so that system is not read; set one")
+    def _refined_sources_stand_above(self) -> "Generation":
+        above: list[str] = []
+        refined: list[str] = []
+        for name, source in self.sources.items():
+            if isinstance(source, Refine):
+                if source.of not in above:
+                    raise ValueError(f"sources.{name}.of: no source {source.of!r} stands above this one")
+                if source.of in refined:
+                    raise ValueError(f"sources.{name}.of: {source.of!r} is refined by another source already")
+                refined.append(source.of)
+            above.append(name)
+        return self
+
+    @model_validator(mode="after")
+    def _rows_are_known(self) -> "Generation":
+        for name, source in self.sources.items():
+            if name in self.drafts:
+                if source.rows is not None:
+                    raise ValueError(f"sources.{name}.rows: it gives as many as are refined; leave it out")
+            elif self.rows is not None and source.rows is not None:
+                raise ValueError(f"sources.{name}.rows: generation.rows is given too; set one, or share here")
+            elif self.rows is None and source.rows is None and not isinstance(source, Existing):
+                where = "" if len(self.sources) == 1 else f"sources.{name}."
+                raise ValueError(f"{where}rows: is missing; how many rows are to be drawn?")
         return self
 
     @model_validator(mode="after")
     def _shards_can_be_named(self) -> "Generation":
-        shards = -(-self.rows // self.shard_rows) * self.rounds
+        drawn = self.rows or sum(source.rows or 0 for source in self.sources.values())
+        shards = -(-drawn // self.shard_rows) * self.rounds
         # Every round is matched with all earlier ones, so the size of a plan grows with shards times rounds.
         if shards > MAX_SHARDS or shards * self.rounds > 100 * MAX_SHARDS:
             rounds = f" in each of {self.rounds:,} rounds" if self.rounds > 1 else ""
             raise ValueError(
-                f"{self.rows:,} rows{rounds} are {shards:,} shards of {self.shard_rows:,}, too many to plan; "
+                f"{drawn:,} rows{rounds} are {shards:,} shards of {self.shard_rows:,}, too many to plan; "
                 "raise shard_rows"
             )
         return self
+
+    def pinned(self) -> "Generation":
+        """The same with the contents of all files and data sets looked at, so that the plan follows from it alone.
+
+        Raises:
+            InputError: If one does not exist or cannot be read.
+        """
+        if not any(isinstance(source, Existing) for source in self.sources.values()):
+            return self
+        from tuner.reading.contents import pinned
+
+        sources = {
+            name: pinned(source, f"generation.sources.{name}") if isinstance(source, Existing) else source
+            for name, source in self.sources.items()
+        }
+        return self.model_copy(update={"sources": sources})
+
+    @property
+    def drafts(self) -> dict[str, str]:
+        """The sources that others refine, with the name of the one that does; their own rows are not curated."""
+        return {source.of: name for name, source in self.sources.items() if isinstance(source, Refine)}
+
+    @property
+    def amounts(self) -> dict[str, int]:
+        """The rows of each source in a round, by name; a source of existing rows is in the first round alone.
+
+        With `rows`, each source has its share of them, rounded so that the sum is right; of existing rows and texts no
+        more than there are.
+        """
+        drafts = self.drafts
+        entering = {name: source for name, source in self.sources.items() if name not in drafts}
+        amounts: dict[str, int] = {}
+        left, shares = self.rows or 0, sum(source.share for source in entering.values())
+        for name, source in entering.items():
+            if self.rows is not None:
+                wanted = round(left * source.share / shares)
+                left, shares = left - wanted, shares - source.share
+            else:
+                wanted = source.rows
+            limits = [held for each in self.chain(name) if (held := _held(self.sources[each])) is not None]
+            amounts[name] = min([*([] if wanted is None else [wanted]), *limits])
+        for draft, refiner in reversed(drafts.items()):
+            amounts[draft] = amounts[refiner]
+        return amounts
+
+    def chain(self, name: str) -> list[str]:
+        """A source, and those that it refines one after another."""
+        source = self.sources[name]
+        return [name, *(self.chain(source.of) if isinstance(source, Refine) else ())]
+
+
+def _held(source: Any) -> int | None:
+    """How many rows a source of existing ones has; None for others, and if that was not looked at yet."""
+    return source.contents.rows if isinstance(source, Existing) and source.contents else None

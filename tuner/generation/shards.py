@@ -6,27 +6,35 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tuner.recipe import Recipe
 
+DEFAULT = "magpie"
+"""The source of a recipe that names none; its shards and rows bear no name."""
+
 
 @dataclass(frozen=True)
 class ShardSpec:
-    """A shard to generate; a recipe of one round with this seed has the same shard.
+    """A shard of rows; a recipe of one round with this seed has the same shard.
 
     Attributes:
         round: The round it belongs to, from 0.
         seed: The seed of the round.
-        number: Its index within the round, from 0.
+        number: Its index within the source and the round, from 0.
         rows: The number of rows.
+        source: The name of its source.
+        file: The file of the artifact that holds it.
     """
 
     round: int
     seed: int
     number: int
     rows: int
+    source: str = DEFAULT
+    file: str = "rows.parquet"
 
     @property
     def label(self) -> str:
-        """`shard 3`, or `round 2 shard 3`."""
-        return round_label(self.round, f"shard {self.number + 1}")
+        """`shard 3`, `round 2 shard 3`, or with the source's name in front."""
+        named = "" if self.source == DEFAULT else f"{self.source} "
+        return round_label(self.round, f"{named}shard {self.number + 1}")
 
 
 def round_label(round_: int, label: str) -> str:
@@ -34,12 +42,16 @@ def round_label(round_: int, label: str) -> str:
     return f"round {round_ + 1} {label}" if round_ else label
 
 
-def shards(recipe: "Recipe") -> list[ShardSpec]:
-    """The shards of all rounds, round after round."""
-    sizes = shard_sizes(recipe.generation.rows, recipe.generation.shard_rows)
+def shards(recipe: "Recipe", source: str = DEFAULT) -> list[ShardSpec]:
+    """The shards of a source that draws, round after round; those of existing texts are drawn in the first alone."""
+    from tuner.reading.settings import Existing
+
+    generation = recipe.generation
+    sizes = shard_sizes(generation.amounts[source], generation.shard_rows)
+    existing = any(isinstance(generation.sources[each], Existing) for each in generation.chain(source))
     return [
-        ShardSpec(round_, recipe.seed + round_, number, size)
-        for round_ in range(recipe.generation.rounds)
+        ShardSpec(round_, recipe.seed + round_, number, size, source)
+        for round_ in range(1 if existing else generation.rounds)
         for number, size in enumerate(sizes)
     ]
 

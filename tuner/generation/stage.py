@@ -1,34 +1,81 @@
-"""The stage `generate`: Magpie, one artifact per shard."""
+"""The stage `generate`: draws rows with a model, one artifact per shard."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from tuner.generation.metrics import Generated
-from tuner.generation.shards import shards
+from tuner.generation.shards import DEFAULT, shards
 from tuner.stage import Part, Parts, Stage, Work
+
+if TYPE_CHECKING:
+    from tuner.generation.shards import ShardSpec
 
 
 def _parts(parts: Parts) -> Iterator[Part]:
-    rendering = parts.recipe.models.rendering("generator")
-    sampling = {k: v for k, v in parts.recipe.settings_of("generation").items() if k not in ("rows", "rounds")}
-    for shard in shards(parts.recipe):
-        identity = {"seed": shard.seed, "shard": shard.number, "shard_size": shard.rows}
-        settings = {"generator": parts.models["generator"], **rendering, **identity, **sampling}
-        yield GENERATE.part(settings, {}, shard.label, subject=shard)
+    from tuner.generation.sources import Drawn, Refine
+    from tuner.reading.settings import Texts
+
+    recipe = parts.recipe
+    made: dict[str, list[Part]] = {}
+    for name, source in recipe.generation.sources.items():
+        if not isinstance(source, Drawn):
+            continue
+        models = recipe.generator_models(name)
+        shared = {
+            "generator": parts.models[recipe.generator_key(name).removeprefix("models.")],
+            **models.rendering("generator"),
+            **({} if name == DEFAULT else {"name": name}),
+            **source.identity(),
+        }
+        made[name] = []
+        for shard in shards(recipe, name):
+            identity = {"seed": shard.seed, "shard": shard.number, "shard_size": shard.rows}
+            reads: dict[str, Part] = {}
+            if isinstance(source, Texts):
+                reads = {"texts": parts.one("read", name)}
+            elif isinstance(source, Refine):
+                drafts = made[source.of] if source.of in made else [parts.one("read", source.of)]
+                reads = {"drafts": _of(drafts, shard)}
+            made[name].append(GENERATE.part({**shared, **identity}, reads, shard.label, subject=shard))
+        yield from made[name]
+
+
+def _of(drafts: list[Part], shard: "ShardSpec") -> Part:
+    """The artifact that holds what a shard is made from."""
+    at = (shard.round, shard.number)
+    return next(draft for draft in drafts if draft.stage == "read" or (draft.subject.round, draft.subject.number) == at)
+
+
+def _made_from(work: Work) -> list[dict[str, Any]]:
+    from tuner.artifacts import parquet
+    from tuner.reading.read import TEXTS, rows_of
+
+    shard: ShardSpec = work.part.subject
+    begin = shard.number * work.recipe.generation.shard_rows
+    for role, parts in work.part.reads.items():
+        (part,) = parts
+        manifest = work.manifest(role)
+        if role == "texts":
+            return parquet.read(work.store.fetch(manifest, TEXTS)).slice(begin, shard.rows).to_pylist()
+        if part.stage == "read":
+            return rows_of(work.store.fetch_all(manifest, "rows"), begin, shard.rows)
+        return parquet.read(work.store.fetch(manifest, "rows.parquet")).to_pylist()
+    return []
 
 
 def _work(work: Work) -> Generated:
     from tuner.generation.generate import generate
 
-    return generate(work.recipe, work.part.subject, work.folder)
+    return generate(work.recipe, work.part.subject, work.folder, _made_from(work))
 
 
 GENERATE = Stage(
     "generate",
-    3,
+    4,
     Generated,
     _parts,
     _work,
-    "Generates the missing shards of a recipe's rows.",
+    "Draws the missing shards of a recipe's rows with a model.",
     gpu=True,
     exact=False,
     per="shard",

@@ -4,7 +4,7 @@ Training, evaluation and generation all encode here, and all of them continue th
 prompted with: the conversation up to the answer, rendered with the generation prompt.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -60,6 +60,7 @@ class Chat:
         self.template: Template = templates.of(tokenizer, model, stops)
         self.thinks = thinks
         self._stops = stops
+        self._openings: dict[str | None, str] = {None: self.template.prefix}
         if thinks and self.template.thinking is None:
             raise InputError(f"models.thoughts: the chat template of {model} shows no thoughts; set it to apart")
 
@@ -90,23 +91,34 @@ class Chat:
             )
         return self.healed(begun)
 
-    def opening(self, system: str | None = None) -> str:
-        """What the template renders before a user's first words.
+    def opening(self, system: str | None = None, messages: Sequence[Message] = ()) -> str:
+        """What the template renders before a user's words.
 
         Args:
             system: A system prompt, instead of the template's own.
+            messages: The conversation so far; by default the words are the first.
 
         Raises:
             InputError: If the template does not render the system prompt before them.
         """
-        if system is None:
-            return self.template.prefix
-        asked = [{"role": "system", "content": system}, {"role": "user", "content": templates.SENTINEL}]
+        if not messages:
+            if system not in self._openings:
+                self._openings[system] = self._opening(system, ())
+            return self._openings[system]
+        return self._opening(system, messages)
+
+    def _opening(self, system: str | None, messages: Sequence[Message]) -> str:
+        begun = [] if system is None else [{"role": "system", "content": system}]
+        asked = [*begun, *messages, {"role": "user", "content": templates.SENTINEL}]
         try:
             before, found, _ = self.prompt(asked).partition(templates.SENTINEL)
         except templates.RENDERING:
             before, found = "", ""
-        if not found or system.strip() not in before:
+        if not found:
+            before = ""
+        if messages and not before:
+            raise InputError(f"model {self.model}: its chat template cannot render a further turn of the user")
+        if system is not None and system.strip() not in before:
             raise InputError(
                 f"model {self.model}: its chat template renders no system prompt; leave generation.system out"
             )
@@ -239,6 +251,8 @@ def _template(tokenizer: Any, models: "Models", role: str) -> str:
     if given is None:
         if tokenizer.chat_template or role != "student":
             return _default(tokenizer.chat_template, getattr(models, role))
+        if models.generator is None:
+            return ""
         lender = models.generator
     elif isinstance(origin := source.parse_template(given, role), TemplateFile):
         return templates.lent(tokenizer, origin.text)

@@ -54,7 +54,7 @@ class Models(Section):
     """The models, each as `pypi:PACKAGE==VERSION`, a hub id `owner/name[@revision]` or a folder `./path`.
 
     Attributes:
-        generator: The aligned chat model that instructions and responses are drawn from.
+        generator: The aligned chat model that rows are drawn with; null if none are.
         student: The model that adapters are trained on.
         thoughts: `trained` trains and scores the student on the thoughts of the generator too, `apart` without them.
         date: The day that chat templates print which print today's.
@@ -62,7 +62,7 @@ class Models(Section):
         chat_template_kwargs: Variables of the chat templates; they are saved with an adapter.
     """
 
-    generator: str
+    generator: str | None = None
     student: str
     thoughts: Literal["apart", "trained"] = added_field("apart")
     date: datetime.date = added_field(FIXED_DATE)

@@ -10,7 +10,7 @@ from tuner import loading
 from tuner.curation.profiles import OWN_DATA
 from tuner.curation.settings import Curation
 from tuner.errors import InputError
-from tuner.owndata.opening import HUB
+from tuner.reading.opening import HUB
 from tuner.streams import stem
 
 _PLACEHOLDERS = {

@@ -16,17 +16,19 @@ from tuner.curation.duplicates.partitions import task_count
 from tuner.curation.examine import examine
 from tuner.curation.match import match
 from tuner.curation.settings import Curation
-from tuner.curation.texts import BESIDE, THOUGHTS, TOOLS, Shard
+from tuner.curation.texts import BESIDE, Shard
 from tuner.errors import InputError
 from tuner.export import card
 from tuner.folders import atomic_folder, is_vacant
-from tuner.owndata import explain, shards
-from tuner.owndata.kinds import chosen, recognise
+from tuner.owndata import explain
 from tuner.owndata.metrics import CuratedFile, FileCuration, SourceFile
-from tuner.owndata.opening import open_sources
-from tuner.owndata.pieces import Survey, united
-from tuner.owndata.shards import Input, Shards
 from tuner.progress import Event, emit
+from tuner.reading import shards
+from tuner.reading.kinds import chosen, recognise
+from tuner.reading.opening import open_sources
+from tuner.reading.pieces import Survey, united
+from tuner.reading.shards import Input, Shards
+from tuner.rows import THOUGHTS, TOOLS
 
 THREADS = 2
 """Shards examined in parallel; each is held in memory."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from tuner.models.settings import ROLES
 from tuner.splitting.metrics import SplitMetrics
 from tuner.stage import Part, Parts, Stage, Work
 from tuner.training.metrics import Trained
@@ -9,7 +10,8 @@ from tuner.training.metrics import Trained
 
 def _parts(parts: Parts) -> Iterator[Part]:
     # The generator is part of the identity since a student without a chat template gets the generator's.
-    shared = {**parts.models, **parts.recipe.models.rendering("student"), "seed": parts.recipe.seed}
+    models = {role: parts.models[role] for role in ROLES if role in parts.models}
+    shared = {**models, **parts.recipe.models.rendering("student"), "seed": parts.recipe.seed}
     for name, adapter in parts.recipe.training.items():
         settings = {**shared, **adapter.model_dump(mode="json")}
         yield TRAIN.part(settings, {"data": parts.one("split")}, name)

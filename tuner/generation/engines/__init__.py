@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Literal, Protocol
 
 from tuner.errors import InputError
-from tuner.generation.settings import Sampling
+from tuner.generation.sources.base import Sampling
 from tuner.settings import Settings
 
 ENGINES = ("transformers", "completions")
@@ -35,7 +35,7 @@ class Request:
         seed: The row's seed.
         prompt: The exact text, special tokens included.
         sampling: The sampling settings.
-        stop: Text that ends the turn, besides the model's own end tokens; empty for none.
+        stop: What ends the turn in the chat template; empty for nothing but the model's own end tokens.
         opening: What many prompts begin with as this one does, so that it is worth computing once; empty for nothing.
     """
 
@@ -46,6 +46,11 @@ class Request:
     sampling: Sampling
     stop: str = ""
     opening: str = ""
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """The texts that end the turn, besides the model's own end tokens."""
+        return tuple(filter(None, (self.stop, self.sampling.break_text)))
 
 
 @dataclass(frozen=True)

@@ -32,9 +32,9 @@ class Batches:
     ) -> Iterator[tuple[Request, Completion]]:
         """See `Engine.complete`; batches have equal sampling settings and similar prompt lengths."""
         while requests:
-            key = requests[0].sampling, requests[0].stop
-            group = [request for request in requests if (request.sampling, request.stop) == key]
-            others = [request for request in requests if (request.sampling, request.stop) != key]
+            key = requests[0].sampling, requests[0].stops
+            group = [request for request in requests if (request.sampling, request.stops) == key]
+            others = [request for request in requests if (request.sampling, request.stops) != key]
             requests.clear()
             requests.extend(others)
             lengths = [len(self._encode(request.prompt)) for request in group]
@@ -50,7 +50,7 @@ class Batches:
 
     @torch.inference_mode()
     def _batch(self, requests: list[Request]) -> list[Completion]:
-        sampling, ending = requests[0].sampling, self._endings.of(requests[0].stop)
+        sampling, ending = requests[0].sampling, self._endings.of(requests[0].stops)
         prompts = [request.prompt for request in requests]
         encoded = self._tokenizer(prompts, add_special_tokens=False, padding=True, return_tensors="pt")
         inputs = {key: value.to(self._model.device) for key, value in encoded.items() if key != "token_type_ids"}
@@ -61,13 +61,13 @@ class Batches:
             do_sample=False,
             eos_token_id=sorted(ending.tokens) or None,
             pad_token_id=self._tokenizer.pad_token_id,
-            stop_strings=[ending.text] if ending.text else None,
+            stop_strings=list(ending.texts) or None,
         )
         output = self._model.generate(
             **inputs,
             generation_config=config,
             logits_processor=[RowSampler(sampling, torch.from_numpy(uniforms), length)],
-            tokenizer=self._tokenizer if ending.text else None,
+            tokenizer=self._tokenizer if ending.texts else None,
         )
         return [self._completion(ids, ending) for ids in output[:, length:].tolist()]
 
@@ -78,4 +78,4 @@ class Batches:
         return next(filter(None, ended), None) or self._endings.cut(ids)
 
     def _may_end(self, ids: list[int], place: int, ending: Ending) -> bool:
-        return bool(ending.text) or ids[place - 1] in ending.tokens
+        return bool(ending.texts) or ids[place - 1] in ending.tokens

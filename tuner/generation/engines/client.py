@@ -14,7 +14,7 @@ from tuner.errors import InputError
 from tuner.generation.engines import Request, endpoint
 from tuner.generation.engines.replicas import Replica
 from tuner.generation.engines.wire import Form, body, used
-from tuner.generation.settings import Sampling
+from tuner.generation.sources.base import Sampling
 from tuner.models import source
 
 CONNECT_SECONDS = 10.0

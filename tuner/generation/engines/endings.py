@@ -1,5 +1,6 @@
-"""Where a completion ends: at tokens of the model, and at a text that may be several tokens."""
+"""Where a completion ends: at tokens of the model, and at texts that may be several tokens."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +13,11 @@ class Ending:
 
     Attributes:
         tokens: Token ids.
-        text: A text that is none of them; empty for none.
+        texts: Texts that are none of them.
     """
 
     tokens: frozenset[int]
-    text: str
+    texts: tuple[str, ...] = ()
 
 
 class Endings:
@@ -33,22 +34,24 @@ class Endings:
         self._ends = frozenset(end for end in (tokenizer.eos_token_id, *named) if end is not None)
         self._added: dict[str, int] = tokenizer.get_added_vocab()
 
-    def of(self, stop: str) -> Ending:
-        """The ending of a request whose turn ends with this text, too."""
-        if stop in self._added:
-            return Ending(self._ends | {self._added[stop]}, "")
-        return Ending(self._ends, stop)
+    def of(self, stops: Collection[str]) -> Ending:
+        """The ending of a request whose turn ends with these texts, too."""
+        tokens = {self._added[stop] for stop in stops if stop in self._added}
+        return Ending(self._ends | tokens, tuple(stop for stop in stops if stop not in self._added))
 
     def completion(self, ids: list[int], ending: Ending) -> Completion | None:
         """The completion if these tokens end it, the last one being new; else None."""
         if ids[-1] in ending.tokens:
             return Completion(self._tokenizer.decode(ids[:-1]), len(ids), "stop")
+        if not ending.texts:
+            return None
         # A token has a byte at least, but some of a character's bytes are no text.
-        recent = len(ending.text.encode()) + 4
-        if ending.text and ending.text in self._tokenizer.decode(ids[-recent:]):
-            text = self._tokenizer.decode(ids)
+        recent = self._tokenizer.decode(ids[-max(len(text.encode()) for text in ending.texts) - 4 :])
+        if any(text in recent for text in ending.texts):
+            whole = self._tokenizer.decode(ids)
             # Its special tokens are still there, which a stop text may hold.
-            return Completion(text.partition(ending.text)[0], len(ids), "stop")
+            ended = min(place for text in ending.texts if (place := whole.find(text)) >= 0)
+            return Completion(whole[:ended], len(ids), "stop")
         return None
 
     def cut(self, ids: list[int]) -> Completion:

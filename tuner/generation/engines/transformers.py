@@ -22,7 +22,7 @@ from tuner.generation.engines.batches import Batches
 from tuner.generation.engines.endings import Ending, Endings
 from tuner.generation.engines.slots import Slots, fits
 from tuner.generation.sampling import choose
-from tuner.generation.settings import Sampling
+from tuner.generation.sources.base import Sampling
 from tuner.models import loading, precision
 from tuner.settings import Settings
 
@@ -155,7 +155,7 @@ class TransformersEngine:
 
     def _row(self, request: Request) -> Row:
         uniforms = seeds.uniforms(request.seed, request.turn, request.sampling.max_tokens)
-        return Row(request, self._endings.of(request.stop), uniforms)
+        return Row(request, self._endings.of(request.stops), uniforms)
 
     def _ended(self, row: Row) -> Completion | None:
         completion = self._endings.completion(row.ids, row.ending)

@@ -51,8 +51,8 @@ def body(request: Request, model: str, form: Form, start: str) -> dict[str, Any]
     }
     if sampling.min_p > 0:
         sent["min_p"] = sampling.min_p
-    if request.stop:
-        sent["stop"] = [request.stop]
+    if request.stops:
+        sent["stop"] = list(request.stops)
     if form.seeds:
         sent["seed"] = int(hashing.of_text(f"{request.seed}/{request.turn}")[:8], 16) >> 1  # 31 bits: some take int32
     if form.extras:
@@ -89,7 +89,7 @@ def completion(answer: Any, request: Request, ends: Collection[str], count: Call
     if reason != "length" and reason not in _ENDED:
         raise AnswerError(f"it broke a completion off: {reason}")
     tokens = used(answer, "completion_tokens")
-    found = [(place, -len(end), end) for end in (*ends, request.stop) if end and (place := whole.find(end)) >= 0]
+    found = [(place, -len(end), end) for end in (*ends, *request.stops) if end and (place := whole.find(end)) >= 0]
     if not found:
         ended = reason != "length"
         return Completion(whole, count(whole) + ended if tokens is None else tokens, "stop" if ended else "length")

@@ -3,10 +3,9 @@
 import polars as pl
 import pytest
 
+from tests.owndata.talk import answered, asked, exchange, lines
 from tuner.curation.settings import Curation
 from tuner.owndata.curate import run
-
-from .talk import answered, asked, exchange, lines
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 from tuner.errors import InputError
 from tuner.models.thoughts import MARKERS, split
-from tuner.owndata import turns
-from tuner.owndata.pieces import Column
-from tuner.owndata.turns import MEDIA, Turn, UnfitError, type_name
+from tuner.reading import turns
+from tuner.reading.pieces import Column
+from tuner.reading.turns import MEDIA, Turn, UnfitError, type_name
 
 TURNS = ("messages", "conversations", "conversation", "dialogue", "dialog")
 """Columns of whole conversations."""

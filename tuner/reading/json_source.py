@@ -16,9 +16,9 @@ import orjson
 import pyarrow as pa
 
 from tuner.errors import InputError
-from tuner.owndata.kinds import is_row
-from tuner.owndata.pieces import ID_COLUMNS, Column, Names, Piece, Record, Survey, Unread
-from tuner.owndata.turns import may_hold_turns
+from tuner.reading.kinds import is_row
+from tuner.reading.pieces import ID_COLUMNS, Column, Names, Piece, Record, Survey, Unread
+from tuner.reading.turns import may_hold_turns
 from tuner.streams import opened
 
 PIECE_ROWS, PIECE_BYTES = 5_000, 16 * 2**20

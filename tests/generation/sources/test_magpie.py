@@ -1,20 +1,24 @@
-"""Magpie in two turns: no row is dropped, and each has its outcome."""
+"""Magpie: no row is dropped, and each has its outcome."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from tests.models.templated import joining_blanks, tokenizer
+from tests.models.test_templates import SHOWS_THOUGHTS
 from tuner.errors import InputError
-from tuner.generation import magpie, seeds
+from tuner.generation import seeds
 from tuner.generation.engines import Completion, Facts, Request
-from tuner.generation.settings import Generation, Sampling
-from tuner.generation.shards import ShardSpec
+from tuner.generation.shards import DEFAULT, ShardSpec
+from tuner.generation.sources import Magpie, Sampling
+from tuner.generation.sources.base import Drawing
 from tuner.models.chat import Chat
+from tuner.rows import SCHEMA
 
-GENERATION = Generation(rows=6, instruction=Sampling(temperature=1.0), response=Sampling(temperature=0.7))
+SETTINGS = Magpie(instruction=Sampling(temperature=1.0), response=Sampling(temperature=0.7))
 
 SHARD = ShardSpec(0, 42, 3, 6)
 CHAT = Chat(
@@ -77,8 +81,14 @@ def script() -> Scripted:
     )
 
 
-def draw(engine: Scripted, generation: Generation = GENERATION) -> list[dict[str, Any]]:
-    return magpie.draw(engine, CHAT, generation, SHARD, lambda turns, tokens: None).to_pylist()
+def draw(
+    engine: Scripted,
+    settings: Magpie = SETTINGS,
+    chat: Chat = CHAT,
+    shard: ShardSpec = SHARD,
+    on_progress: Callable[[int, int], None] = lambda turns, tokens: None,
+) -> list[dict[str, Any]]:
+    return settings.draw(Drawing(engine, chat, shard, DEFAULT, "m", (), on_progress))
 
 
 def test_every_row_is_kept_in_order_with_its_outcome() -> None:
@@ -115,16 +125,16 @@ def test_the_first_prompt_is_the_prefix_and_the_second_the_whole_turn() -> None:
     rows = draw(engine)
     instructions, responses = engine.turn(0), engine.turn(1)
     assert {request.prompt for request in instructions} == {TEMPLATE.prefix}
-    assert {(request.sampling, request.stop) for request in instructions} == {(GENERATION.instruction, "</user>")}
+    assert {(request.sampling, request.stop) for request in instructions} == {(SETTINGS.instruction, "</user>")}
     assert responses[0].prompt == f"{TEMPLATE.prefix}Why is the sky blue?{TEMPLATE.suffix}"
-    assert {(request.sampling, request.stop) for request in responses} == {(GENERATION.response, "</assistant>")}
+    assert {(request.sampling, request.stop) for request in responses} == {(SETTINGS.response, "</assistant>")}
     assert rows[0]["instruction_prompt"] == TEMPLATE.prefix
     assert rows[0]["response_prompt"] == responses[0].prompt
 
 
 def test_a_recipe_may_give_another_prefix_for_the_instruction() -> None:
     engine = script()
-    rows = draw(engine, GENERATION.model_copy(update={"prefix": "<user>"}))
+    rows = draw(engine, SETTINGS.model_copy(update={"prefix": "<user>"}))
     assert {request.prompt for request in engine.turn(0)} == {"<user>"}
     assert engine.turn(1)[0].prompt == TEMPLATE.answer_prompt("Why is the sky blue?")
     assert rows[0]["instruction_prompt"] == "<user>"
@@ -132,7 +142,7 @@ def test_a_recipe_may_give_another_prefix_for_the_instruction() -> None:
 
 def test_words_of_a_prefix_begin_the_instruction() -> None:
     engine = script()
-    rows = draw(engine, GENERATION.model_copy(update={"prefix": f"{TEMPLATE.prefix}Please: "}))
+    rows = draw(engine, SETTINGS.model_copy(update={"prefix": f"{TEMPLATE.prefix}Please: "}))
     assert rows[0]["instruction"] == "Please: Why is the sky blue?"
     assert rows[1]["instruction"] == ""
     assert engine.turn(1)[0].prompt == TEMPLATE.answer_prompt("Please: Why is the sky blue?")
@@ -148,7 +158,7 @@ def test_special_tokens_are_left_out_and_thoughts_kept_apart() -> None:
         },
     )
     shard = ShardSpec(0, 42, 3, 3)
-    rows = magpie.draw(engine, CHAT, GENERATION, shard, lambda turns, tokens: None).to_pylist()
+    rows = draw(engine, shard=shard)
     assert [(row["instruction"], row["thoughts"], row["response"], row["outcome"]) for row in rows] == [
         ("Why?", "Because ...", "So.", "complete"),
         ("How?", "Well", "", "empty_response"),
@@ -160,7 +170,7 @@ def test_a_prompt_does_not_end_in_a_blank_that_belongs_to_the_next_word() -> Non
     template = "{% for m in messages %}[ASK] {{ m.content }} [/ASK] {% endfor %}"
     engine = script()
     joined = Chat(joining_blanks(template, [" The cat", " Why is the sky", " The end"]), "m")
-    rows = magpie.draw(engine, joined, GENERATION, SHARD, lambda turns, tokens: None).to_pylist()
+    rows = draw(engine, chat=joined)
     assert rows[0]["instruction_prompt"] == "[ASK]"
     assert rows[0]["response_prompt"] == "[ASK] Why is the sky blue? [/ASK]"
 
@@ -168,7 +178,7 @@ def test_a_prompt_does_not_end_in_a_blank_that_belongs_to_the_next_word() -> Non
 def test_a_template_with_nothing_before_the_words_is_refused() -> None:
     bare = Chat(tokenizer("{{ bos_token }}{% for m in messages %}{{ m.content }}{% endfor %}"), "m")
     with pytest.raises(InputError, match=r"^model m: its chat template renders nothing before the user's words"):
-        magpie.draw(script(), bare, GENERATION, SHARD, lambda turns, tokens: None)
+        draw(script(), chat=bare)
 
 
 def test_both_turns_of_a_row_have_its_seed() -> None:
@@ -190,16 +200,16 @@ def test_messages_hold_both_turns() -> None:
         ]
 
 
-def test_the_table_has_the_schema_even_if_all_completions_are_empty() -> None:
-    empty = Scripted([Completion("", 1, "stop")] * 6, {})
-    table = magpie.draw(empty, CHAT, GENERATION, SHARD, lambda turns, tokens: None)
-    assert table.schema == magpie.SCHEMA
+def test_rows_fit_the_schema_even_if_all_completions_are_empty() -> None:
+    rows = draw(Scripted([Completion("", 1, "stop")] * 6, {}))
+    table = pa.Table.from_pylist(rows, schema=SCHEMA)
+    assert rows[0].keys() == set(SCHEMA.names)
     assert set(table["outcome"].to_pylist()) == {"empty_instruction"}
 
 
 def test_progress_counts_both_turns() -> None:
     said: list[tuple[int, int]] = []
-    magpie.draw(script(), CHAT, GENERATION, SHARD, lambda turns, tokens: said.append((turns, tokens)))
+    draw(script(), on_progress=lambda turns, tokens: said.append((turns, tokens)))
     assert said[0] == (0, 7)
     assert said[-1] == (6 + 3, 36 + 20)
 
@@ -236,8 +246,7 @@ class TestSystem:
     def drawn(self, **settings: Any) -> tuple[Scripted, list[dict[str, Any]]]:
         engine = Scripted([Completion("Why is the sky blue?", 7, "stop")] * 200, {"sky": Completion("So.", 2, "stop")})
         shard = ShardSpec(0, 42, 0, 200)
-        table = magpie.draw(engine, CHAT, Generation.model_validate({"rows": 200, **settings}), shard, lambda *_: None)
-        return engine, table.to_pylist()
+        return engine, draw(engine, Magpie.model_validate(settings), shard=shard)
 
     def test_a_row_has_one_by_its_seed(self) -> None:
         systems = [{"prompt": self.CODE, "weight": 3, "category": "code"}, {"prompt": self.MATHS}]
@@ -271,4 +280,78 @@ class TestSystem:
     )
     def test_settings_that_make_no_sense_are_refused(self, settings: dict[str, Any], line: str) -> None:
         with pytest.raises(ValueError, match=line):
-            Generation.model_validate({"rows": 1, **settings})
+            Magpie.model_validate(settings)
+
+
+class TestBegins:
+    """Instructions begin with a text of the recipe, chosen by the row's seed."""
+
+    def test_the_text_ends_the_prompt_and_begins_the_instruction(self) -> None:
+        engine = Scripted([Completion(" is it?", 3, "stop")] * 100, {"is it": Completion("So.", 2, "stop")})
+        rows = draw(engine, Magpie(begins=("What", "How")), shard=ShardSpec(0, 42, 0, 100))
+        assert 30 <= sum(row["instruction"] == "What is it?" for row in rows) <= 70
+        assert {row["instruction"] for row in rows} == {"What is it?", "How is it?"}
+        for row, request in zip(rows, engine.turn(0), strict=True):
+            assert request.prompt == f"{TEMPLATE.prefix}{row['instruction'].split()[0]}"
+            assert request.opening == TEMPLATE.prefix
+
+    def test_one_that_gets_no_further_is_empty(self) -> None:
+        rows = draw(Scripted([Completion("", 1, "stop")] * 6, {}), Magpie(begins=("What",)))
+        assert {(row["instruction"], row["outcome"]) for row in rows} == {("", "empty_instruction")}
+
+
+class TestTurns:
+    """A conversation of several exchanges ends before one that is empty or cut off."""
+
+    def drawn(self, *said: Completion, turns: int = 2) -> tuple[list[Request], dict[str, Any]]:
+        class Talking(Scripted):
+            def complete(
+                self, requests: deque[Request], on_tokens: Callable[[int], None]
+            ) -> Iterator[tuple[Request, Completion]]:
+                while requests:
+                    self.requests.append(requests.popleft())
+                    yield self.requests[-1], said[self.requests[-1].turn]
+
+        engine = Talking([], {})
+        (row,) = draw(engine, Magpie(turns=turns, response_system="Be brief."), shard=ShardSpec(0, 42, 0, 1))
+        return engine.requests, row
+
+    ASKED, ANSWERED = Completion("Why?", 2, "stop"), Completion("So.", 3, "stop")
+    MORE, FURTHER = Completion("And then?", 4, "stop"), Completion("Then that.", 5, "stop")
+
+    def test_each_turn_is_prompted_with_the_conversation_before_it(self) -> None:
+        requests, row = self.drawn(self.ASKED, self.ANSWERED, self.MORE, self.FURTHER)
+        prompts = [request.prompt for request in requests]
+        assert [request.turn for request in requests] == [0, 1, 2, 3]
+        assert prompts[2] == f"{TEMPLATE.prefix}Why?</user> <assistant>So.</assistant> <user>"
+        assert prompts[3].endswith("<user>Why?</user> <assistant>So.</assistant> <user>And then?</user> <assistant>")
+        assert "Be brief." in prompts[1] and "Be brief." in prompts[3] and "Be brief." not in prompts[2]
+        assert [turn["content"] for turn in row["messages"]] == ["Why?", "So.", "And then?", "Then that."]
+        assert (row["instruction"], row["response"]) == ("Why?\n\nAnd then?", "So.\n\nThen that.")
+        assert (row["instruction_tokens"], row["response_tokens"], row["outcome"]) == (6, 8, "complete")
+
+    @pytest.mark.parametrize(
+        "cut",
+        [(Completion("And", 9, "length"),), (MORE, Completion("Then", 9, "length")), (Completion("", 1, "stop"),)],
+    )
+    def test_an_exchange_that_is_not_whole_is_left_out(self, cut: tuple[Completion, ...]) -> None:
+        _, row = self.drawn(self.ASKED, self.ANSWERED, *cut)
+        assert [turn["content"] for turn in row["messages"]] == ["Why?", "So."]
+        assert (row["instruction_finish"], row["response_finish"], row["outcome"]) == ("stop", "stop", "complete")
+
+    def test_a_first_exchange_that_is_cut_off_stays(self) -> None:
+        _, row = self.drawn(self.ASKED, Completion("So", 9, "length"))
+        assert (row["outcome"], row["response"]) == ("cut_response", "So")
+
+
+def test_a_turn_may_end_at_its_first_blank_line_or_line_break() -> None:
+    engine = script()
+    draw(engine, Magpie(instruction=Sampling(until="line"), response=Sampling(until="paragraph")))
+    assert {request.stops for request in engine.turn(0)} == {("</user>", "\n")}
+    assert {request.stops for request in engine.turn(1)} == {("</assistant>", "\n\n")}
+
+
+def test_thoughts_would_end_at_a_blank_line() -> None:
+    thinks = Chat(tokenizer(SHOWS_THOUGHTS, "<|im_end|>"), "m")
+    with pytest.raises(InputError, match=r"^response\.until: m thinks before it answers"):
+        draw(script(), Magpie(response=Sampling(until="paragraph")), chat=thinks)

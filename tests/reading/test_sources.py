@@ -12,12 +12,11 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from tests.owndata.talk import lines
 from tuner.errors import InputError
-from tuner.owndata import json_source
-from tuner.owndata.opening import open_source, open_sources
-from tuner.owndata.pieces import Unread
-
-from .talk import lines
+from tuner.reading import json_source
+from tuner.reading.opening import open_source, open_sources
+from tuner.reading.pieces import Unread
 
 
 def records(source, fields=("a",), others=None) -> list[Any]:
@@ -322,20 +321,22 @@ def test_a_data_set_of_the_hub_is_read(tmp_path, monkeypatch):
         lines(tmp_path / f"{split}.jsonl", ROWS)
     load, asked = datasets.load_dataset, []
 
-    def from_folder(name, config, split):
-        asked.append((name, config, split))
+    def from_folder(name, config, split, revision):
+        asked.append((name, config, split, revision))
         files = {each: str(tmp_path / f"{each}.jsonl") for each in ("train", "test")}
         return load("json", data_files=files, split=split, cache_dir=str(tmp_path / "cache"))
 
     monkeypatch.setattr(datasets, "load_dataset", from_folder)
     (source,), _ = open_sources(["hf://owner/name/main:train"])
     assert rows_of(source) == ROWS
-    assert asked == [("owner/name", "main", "train")]
+    assert asked == [("owner/name", "main", "train", None)]
+    open_sources(["hf://owner/name:test@abc"])
+    assert asked[-1] == ("owner/name", None, "test", "abc")
     with pytest.raises(
         InputError, match="hf://owner/name: has the splits train, test; name one: hf://owner/name:train"
     ):
         open_sources(["hf://owner/name"])
     with pytest.raises(InputError, match=r"hf://owner/name:none: cannot be read: "):
         open_sources(["hf://owner/name:none"])
-    with pytest.raises(InputError, match=r"is hf://owner/name\[/config\]\[:split\]"):
+    with pytest.raises(InputError, match=r"is hf://owner/name\[/config\]\[:split\]\[@revision\]"):
         open_sources(["hf://name"])

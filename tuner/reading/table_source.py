@@ -15,8 +15,8 @@ from pyarrow import csv, parquet
 
 from tuner import streams
 from tuner.errors import InputError
-from tuner.owndata.pieces import ID_COLUMNS, Column, Names, Piece, Record, Survey, Unread
-from tuner.owndata.turns import may_hold_turns
+from tuner.reading.pieces import ID_COLUMNS, Column, Names, Piece, Record, Survey, Unread
+from tuner.reading.turns import may_hold_turns
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -11,12 +11,11 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from tuner.artifacts import parquet
-from tuner.curation.texts import THOUGHTS, TOOLS
-from tuner.generation.magpie import MESSAGES
-from tuner.owndata.kinds import Conversation, Kind
-from tuner.owndata.opening import Source
-from tuner.owndata.pieces import Piece, Survey, Unread
-from tuner.owndata.turns import UnfitError
+from tuner.reading.kinds import Conversation, Kind
+from tuner.reading.opening import Source
+from tuner.reading.pieces import Piece, Survey, Unread
+from tuner.reading.turns import UnfitError
+from tuner.rows import MESSAGES, THOUGHTS, TOOLS
 
 SHARD_ROWS = 50_000
 SHARD_BYTES = 128 * 2**20
@@ -85,8 +84,8 @@ class Shards:
         """Writes shard after shard and yields the path of each."""
         pending: list[pa.Table] = []
         size = number = 0
-        for input_, piece in self._pieces():
-            table = self._table(piece, input_)
+        for input_, piece in self.pieces():
+            table = self.table(piece, input_)
             self.seen += len(piece.records)
             self.rows += table.num_rows
             pending.append(table)
@@ -106,7 +105,8 @@ class Shards:
             for name in kind.beside.get("tools", ())
         )
 
-    def _pieces(self) -> Iterator[tuple[Input, Piece]]:
+    def pieces(self) -> Iterator[tuple[Input, Piece]]:
+        """All rows, piece by piece."""
         for input_ in self.inputs:
             fields = [*input_.kind.fields, *input_.kind.optional, *FINISHES]
             named = [self.survey.ids] if self.survey.ids else []
@@ -114,7 +114,8 @@ class Shards:
             for piece in input_.source.pieces(wanted, self.others):
                 yield input_, piece
 
-    def _table(self, piece: Piece, input_: Input) -> pa.Table:
+    def table(self, piece: Piece, input_: Input) -> pa.Table:
+        """The rows of a piece as a table of the columns of `_SCHEMA`; those that cannot be read are set aside."""
         source, kind = input_
         # With several files the position in one names no row.
         place = f"{Path(source.name).name}:{source.unit}" if len(self.inputs) > 1 else source.unit

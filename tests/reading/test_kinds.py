@@ -5,9 +5,9 @@ import json
 import pytest
 
 from tuner.errors import InputError
-from tuner.owndata.kinds import ANSWERED, ASKED, PAIRS, TURNS, chosen, recognise
-from tuner.owndata.pieces import Column
-from tuner.owndata.turns import UnfitError, may_hold_turns
+from tuner.reading.kinds import ANSWERED, ASKED, PAIRS, TURNS, chosen, recognise
+from tuner.reading.pieces import Column
+from tuner.reading.turns import UnfitError, may_hold_turns
 
 FORMS = {
     "messages": [("role", "content"), ("system", "user", "assistant")],

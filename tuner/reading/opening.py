@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tuner.errors import InputError
-from tuner.owndata.json_source import JsonSource
-from tuner.owndata.table_source import TableSource, of_csv, of_dataset, of_parquet
+from tuner.reading.json_source import JsonSource
+from tuner.reading.table_source import TableSource, of_csv, of_dataset, of_parquet
 from tuner.streams import COMPRESSED, suffixes
 
 Source = JsonSource | TableSource
@@ -17,7 +17,9 @@ KNOWN = (
 )
 """What can be given, as errors and `--help` name it."""
 
-_HUB = re.compile(r"(?:datasets/)?(?P<name>[\w.-]+/[\w.-]+)(?:/(?P<config>[^:/]+))?(?::(?P<split>.+))?")
+_HUB = re.compile(
+    r"(?:datasets/)?(?P<name>[\w.-]+/[\w.-]+)(?:/(?P<config>[^:/@]+))?(?::(?P<split>[^@]+))?(?:@(?P<revision>.+))?"
+)
 _SAVED = ("state.json", "dataset_dict.json")
 """Files by which a folder that `datasets` saved is known."""
 
@@ -36,12 +38,12 @@ def open_sources(places: Sequence[str | Path]) -> tuple[list[Source], list[str]]
         elif (path := Path(place)).is_dir() and any((path / name).is_file() for name in _SAVED):
             sources.append(_saved(path))
         elif path.is_dir():
-            files = list(_files(path))
-            known = [file for file in files if _is_known(file)]
+            all_files = list(files(path))
+            known = [file for file in all_files if is_known(file)]
             if not known:
                 raise InputError(f"{path}: holds no file of rows; give one of {KNOWN}")
             sources += map(open_source, known)
-            unread += [file.relative_to(path).as_posix() for file in files if not _is_known(file)]
+            unread += [file.relative_to(path).as_posix() for file in all_files if not is_known(file)]
         else:
             sources.append(open_source(path))
     return sources, unread
@@ -55,7 +57,7 @@ def open_source(path: Path) -> Source:
     """
     if not path.exists():
         raise InputError(f"{path}: no such file; give one of {KNOWN}")
-    if not path.is_file() or not _is_known(path):
+    if not path.is_file() or not is_known(path):
         raise InputError(f"{path}: not a file of rows; give one of {KNOWN}")
     try:
         with path.open("rb") as file:
@@ -73,28 +75,53 @@ def open_source(path: Path) -> Source:
             return JsonSource(path)
 
 
-def _is_known(path: Path) -> bool:
+def is_known(path: Path) -> bool:
+    """Whether a file is of a format in `FORMATS`, by its suffix."""
     suffix, codec = suffixes(path)
     return suffix in FORMATS and not (codec and suffix == ".parquet")
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def files(folder: Path) -> Iterator[Path]:
     """All files below a folder in order, without hidden ones."""
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
             yield path
 
 
+def commit_of(place: str) -> str:
+    """The commit of a data set of the hub.
+
+    Raises:
+        InputError: If the hub does not say.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    parts = _parts(place)
+    try:
+        commit = HfApi().dataset_info(parts["name"], revision=parts["revision"]).sha
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        raise InputError(f"{place}: cannot be read: {' '.join(str(error).split())[:500]}") from None
+    if not commit:
+        raise InputError(f"{place}: the hub names no commit of it")
+    return commit
+
+
+def _parts(place: str) -> re.Match[str]:
+    parts = _HUB.fullmatch(place.removeprefix(HUB))
+    if parts is None:
+        raise InputError(f"{place}: a data set of the hub is {HUB}owner/name[/config][:split][@revision]")
+    return parts
+
+
 def _of_hub(place: str) -> TableSource:
     import datasets
     from datasets.exceptions import DatasetsError
 
-    parts = _HUB.fullmatch(place.removeprefix(HUB))
-    if parts is None:
-        raise InputError(f"{place}: a data set of the hub is {HUB}owner/name[/config][:split]")
+    parts = _parts(place)
     datasets.disable_progress_bars()
     try:
-        found = datasets.load_dataset(parts["name"], parts["config"], split=parts["split"])
+        found = datasets.load_dataset(parts["name"], parts["config"], split=parts["split"], revision=parts["revision"])
     except (OSError, ValueError, DatasetsError) as error:
         raise InputError(f"{place}: cannot be read: {' '.join(str(error).split())[:500]}") from None
     return _source(place, found, f"{place}:")
