@@ -9,7 +9,7 @@ import typer
 
 from cli import models, terminal, upkeep
 from cli.terminal import JsonOption, out, print_json, print_table
-from tuner import forecast, interpreter, loading, planning, proxies, recipes, runs, suitability
+from tuner import forecast, interpreter, loading, planning, proxies, recipes, runs, suitability, target
 from tuner.artifacts.store import Store
 from tuner.errors import InputError, TunerError
 from tuner.registry import FIRST, LAST, NAMES
@@ -82,8 +82,8 @@ def run(
     from cli.view import watching
 
     text = loading.read(recipe)
-    parsed = loading.parse(text, overrides or [], recipe)
     store = Store(settings().store)
+    parsed = runs.continued(store, loading.parse(text, overrides or [], recipe), name)
     planned = planning.plan(parsed, store, until, since)
     for line in suitability.check(parsed, planned):
         out.print(line, highlight=False)
@@ -96,8 +96,8 @@ def run(
 @app.command()
 def plan(recipe: RecipeArgument, overrides: SetOption = None, as_json: JsonOption = False) -> None:
     """Show what a run would reuse, what it would compute and why, and an estimate of its duration."""
-    parsed = loading.load(recipe, overrides or [])
     store = Store(settings().store)
+    parsed = runs.continued(store, loading.load(recipe, overrides or []), None)
     planned = planning.plan(parsed, store)
     unchecked = suitability.check(parsed, planned)
     data = forecast.as_data(parsed, planned, store)
@@ -112,7 +112,12 @@ def plan(recipe: RecipeArgument, overrides: SetOption = None, as_json: JsonOptio
     if estimate["minutes"] is None:
         out.print(f"No estimate: {estimate['basis']}.")
     else:
-        out.print(f"About {estimate['minutes']} minutes and {estimate['tokens']:,} tokens ({estimate['basis']}).")
+        money = "" if estimate["cost"] is None else f", for {estimate['cost']:,.2f}"
+        out.print(
+            f"About {estimate['minutes']} minutes and {estimate['tokens']:,} tokens{money} ({estimate['basis']})."
+        )
+    if expected := target.expected(parsed, store):
+        out.print(f"{expected.line}.", highlight=False)
 
 
 @app.command()

@@ -15,7 +15,7 @@ from threading import Thread
 from typing import Any, cast
 
 from deployments.environment import SERVER_FILE, START_SECONDS, environment
-from tuner import interruption, planning, progress, runs
+from tuner import interruption, planning, progress, runs, target
 from tuner.artifacts.names import check_name
 from tuner.artifacts.store import Store
 from tuner.errors import DamagedArtifactError, InputError, StageError
@@ -145,7 +145,7 @@ def run(request: RunRequest, recipe: Recipe, plan: planning.Plan) -> str:
         check_name(request.name)
     store = Store(settings().store)
     url = server()
-    if plan.complete and url is None:
+    if plan.complete and url is None and not target.is_open(recipe, store, request.until):
         if not _invalidate_damaged(plan, store):
             return _record_cached(store, plan, Run.start(store, recipe, request.name, request.until))
         plan = planning.plan(recipe, store, request.until, request.since)

@@ -23,6 +23,8 @@ def summary(store: Store, record: dict[str, Any]) -> str:
     if report := store.find("report", wanted.one("report").fingerprint):
         lines += [*Reported.read(report).verdict, ""]
     lines.append(f"run       {record['name']}")
+    if record.get("target"):
+        lines.append(f"target    {record['target']}")
     curated = store.find("curate", wanted.one("curate").fingerprint)
     if curated and (masked := recipe.curation.safety.masked(Curated.read(curated).marks)):
         lines.append(f"masked    {masked}")

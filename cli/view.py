@@ -55,6 +55,7 @@ class View:
 
     def __init__(self, plan: Plan) -> None:
         self._clock = time.monotonic()
+        self._note = ""
         self._rows: list[Row] = []
         for stage, steps in plan.steps.items():
             labels = [step.spec.label for step in steps]
@@ -63,8 +64,11 @@ class View:
 
     def handle(self, event: progress.Event) -> None:
         """Updates the view by one event."""
+        self._note = event.note or self._note
         for row in self._rows:
             if row.stage == event.stage:
+                if STAGES[row.stage].sharded and event.label not in ("", *row.labels):
+                    row.labels.append(event.label)  # a run with a target adds shards
                 label = event.label if event.label in row.labels else row.labels[0] if len(row.labels) == 1 else None
                 if label is None or (label != event.label and not STAGES[row.stage].sharded and row.labels[0]):
                     continue
@@ -94,7 +98,8 @@ class View:
             figures = "  ".join(text for text in (self._count(row), self._speed(row)) if text)
             table.add_row(Text(mark, style), Text(name), bar, figures, self._time(row))
         elapsed = progress.clock(time.monotonic() - self._clock)
-        return Group(table, Text(f"{elapsed} elapsed", style="dim"))
+        notes = [Text(self._note)] if self._note else []
+        return Group(table, *notes, Text(f"{elapsed} elapsed", style="dim"))
 
     @staticmethod
     def _count(row: Row) -> str:

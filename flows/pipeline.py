@@ -13,12 +13,12 @@ from flows.form import Epochs, Quality, RecipeName, Rows, Seed, StageName
 from flows.input_errors import fail_on_input_error
 from flows.naming import flow_run_namer
 from flows.stopping import stoppable
-from tuner import forecast, planning, progress, suitability
+from tuner import forecast, planning, progress, suitability, target
 from tuner.artifacts.store import Store
 from tuner.errors import DamagedArtifactError
 from tuner.recipe import Recipe
 from tuner.registry import FIRST, LAST
-from tuner.runs import Run
+from tuner.runs import Run, continued
 from tuner.settings import settings
 
 REPAIRS = 3
@@ -72,6 +72,7 @@ def pipeline(
         resolved = form.recipe_from_form(
             recipe, recipe_yaml, overrides, rows=rows, seed=seed, epochs=epochs, quality=quality
         )
+        resolved = continued(store, resolved, name)
         plan = planning.plan(resolved, store, until_stage, from_stage)
         suitability.check(resolved, plan)
     _post(resolved, plan, store)
@@ -81,18 +82,33 @@ def pipeline(
     run.record["flow_run"] = str(flow_run.get_id())
     run.save()
     with run.recorded(), stoppable(run):
-        for repair in range(REPAIRS + 1):
-            try:
-                _run(resolved, plan, run)
+        while resolved.generation.kept and target.reaches(until_stage):
+            _repaired(resolved, planning.plan(resolved, store, target.STAGE), run, target.STAGE)
+            progressed = target.progress(resolved, store, run.record["since"])
+            progress.emit(progress.Event(target.STAGE, note=progressed.line))
+            run.record["target"] = progressed.line
+            if progressed.next is None:
                 break
-            except DamagedArtifactError as damaged:
-                store.invalidate(damaged)
-                plan = planning.plan(resolved, store, until_stage)
-                run.record["repaired"] = [*run.record.get("repaired", []), str(damaged)]
-                if repair == REPAIRS:
-                    raise
+            resolved = progressed.next
+            run.decide(resolved)
+        plan = planning.plan(resolved, store, until_stage)
+        _repaired(resolved, plan, run, until_stage)
     state: Any = Completed(message=single.show(resolved, store, until_stage), data=run.name)
     return state
+
+
+def _repaired(recipe: Recipe, plan: planning.Plan, run: Run, until: str) -> None:
+    """Runs a plan; artifacts that turn out to be damaged are made again."""
+    for repair in range(REPAIRS + 1):
+        try:
+            _run(recipe, plan, run)
+            break
+        except DamagedArtifactError as damaged:
+            run.store.invalidate(damaged)
+            plan = planning.plan(recipe, run.store, until)
+            run.record["repaired"] = [*run.record.get("repaired", []), str(damaged)]
+            if repair == REPAIRS:
+                raise
 
 
 def _run(recipe: Recipe, plan: planning.Plan, run: Run) -> None:

@@ -2,8 +2,10 @@
 
 import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
+from tuner import target
 from tuner.artifacts.fingerprint import Spec
 from tuner.artifacts.manifest import Manifest
 from tuner.artifacts.store import Store
@@ -11,6 +13,7 @@ from tuner.metrics import Computed
 from tuner.planning import Plan, Step
 from tuner.recipe import Recipe
 from tuner.registry import STAGES, run_name
+from tuner.settings import settings
 
 MAX_REASONS = 3
 """Reasons shown for a stage whose artifacts have different ones."""
@@ -32,6 +35,7 @@ def as_data(recipe: Recipe, plan: Plan, store: Store) -> dict[str, Any]:
         "store": store.url,
         "stages": [_stage_data(stage, steps) for stage, steps in plan.steps.items()],
         "estimate": estimate(plan, store),
+        "target": asdict(expected) if (expected := target.expected(recipe, store)) else None,
     }
 
 
@@ -104,8 +108,9 @@ def estimate(plan: Plan, store: Store) -> dict[str, Any]:
     """The cost of the missing steps, estimated from comparable steps of the past in this store.
 
     Returns:
-        `minutes` and `tokens` of all missing steps, None if a stage has no comparable past step; their `basis`
-        in words; and under `stages` the same figures for each stage.
+        `minutes` and `tokens` of all missing steps, None if a stage has no comparable past step; their `cost` by the
+        prices of the settings, None also without prices; their `basis` in words; and under `stages` the same figures
+        for each stage.
     """
     stages: dict[str, Any] = {}
     for stage, steps in plan.steps.items():
@@ -118,11 +123,21 @@ def estimate(plan: Plan, store: Store) -> dict[str, Any]:
     return {
         "minutes": round(sum(item["minutes"] for item in known), 2) if is_complete else None,
         "tokens": sum(item["tokens"] or 0 for item in known) if is_complete else None,
+        "cost": _cost(stages) if is_complete else None,
         "basis": "past manifests in this store"
         if is_complete
         else f"no comparable past step for: {', '.join(unknown)}",
         "stages": stages,
     }
+
+
+def _cost(stages: Mapping[str, Mapping[str, float]]) -> float | None:
+    """Money for the hours of all stages, and for the tokens that are drawn."""
+    hour, million = settings().price_hour, settings().price_million_tokens
+    if not hour and not million:
+        return None
+    drawn = stages.get("generate", {}).get("tokens") or 0
+    return round(sum(item["minutes"] for item in stages.values()) / 60 * hour + drawn / 1e6 * million, 2)
 
 
 def _stage_estimate(missing: Sequence[Spec], past: list[Manifest]) -> dict[str, Any]:

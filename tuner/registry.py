@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from functools import lru_cache
 
+from tuner import hashing
 from tuner.curation.stages import CURATE, EXAMINE, MATCH
 from tuner.evaluation.stage import EVALUATE
 from tuner.generation.stage import GENERATE
@@ -54,5 +55,11 @@ def _planned(recipe: Recipe, models: tuple[tuple[str, Pairs], ...], _files: str)
 
 
 def run_name(recipe: Recipe) -> str:
-    """The default name of a run: the recipe's name and the first digits of its last artifact's fingerprint."""
-    return f"{recipe.name}-{planned(recipe).one(LAST).fingerprint[:8]}"
+    """The default name of a run: the recipe's name and the first digits of its last artifact's fingerprint.
+
+    That of a recipe with a target hangs on what is drawn; there the digits are those of what is asked for.
+    """
+    if recipe.generation.kept is None:
+        return f"{recipe.name}-{planned(recipe).one(LAST).fingerprint[:8]}"
+    asked = recipe.model_copy(update={"generation": recipe.generation.asked})
+    return f"{recipe.name}-{planned(asked).one(LAST).fingerprint[:4]}{hashing.of_text(str(recipe.generation.kept))[:4]}"

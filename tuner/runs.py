@@ -48,8 +48,10 @@ class Run:
         plain = recipe.model_dump(mode="json")
         chosen = check_name(name) if name else run_name(recipe)
         former = _read(store, chosen)
-        if former and former["recipe"] != plain:
+        if former and _asked(former["recipe"]) != _asked(plain):
             raise InputError(f"--name {chosen}: a run of another recipe has this name; choose another")
+        if former and (drawn := former["recipe"]["generation"].get("drawn")):
+            plain["generation"]["drawn"] = drawn  # it goes on from there
         run = cls(
             store,
             {
@@ -59,6 +61,8 @@ class Run:
                 "state": "running",
                 "created": former["created"] if former else now(),
                 "started": now(),
+                # Attempts of one run share its limits until it completes.
+                "since": former.get("since", now()) if former and former["state"] != "completed" else now(),
                 "ended": None,
                 "made": _made(former) if former else None,
                 "error": None,
@@ -81,6 +85,16 @@ class Run:
         if store.read_run(run_name(recipe)):
             return nullcontext()
         return cls.start(store, recipe, None, until).recorded()
+
+    @property
+    def recipe(self) -> Recipe:
+        """Its recipe, with what was decided so far."""
+        return recipe_of(self.record)
+
+    def decide(self, recipe: Recipe) -> None:
+        """Records what a run with a target has decided to draw."""
+        self.record["recipe"] = recipe.model_dump(mode="json")
+        self.save()
 
     def note(self, spec: Spec, outcome: Literal["cached", "made"]) -> None:
         """Records an artifact that the run used or made."""
@@ -142,6 +156,27 @@ def _read(store: Store, name: str) -> dict[str, Any] | None:
     except ValidationError:
         pass
     raise InputError(f"{store.url}/runs/{name}/run.json is not the record of this run; remove it to start again")
+
+
+def _asked(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe's data as it was asked for, without what a run with a target decided, and without its limits."""
+    generation = {key: value for key, value in recipe["generation"].items() if key not in ("drawn", "at_most")}
+    return {**recipe, "generation": generation}
+
+
+def continued(store: Store, recipe: Recipe, name: str | None) -> Recipe:
+    """A recipe with a target, with what the run of that name has decided to draw so far; others as they are.
+
+    Raises:
+        InputError: If the run's record is not valid.
+    """
+    if recipe.generation.kept is None:
+        return recipe
+    former = _read(store, check_name(name) if name else run_name(recipe))
+    if former is None or _asked(former["recipe"]) != _asked(recipe.model_dump(mode="json")):
+        return recipe
+    drawn = recipe_of(former).generation.drawn
+    return recipe.model_copy(update={"generation": recipe.generation.model_copy(update={"drawn": drawn})})
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,8 @@ class Settings(BaseSettings):
         endpoint_key: The key that they want; only ever read from the environment.
         dtype: `auto` trains in bfloat16 where the processor computes in it, else in float32; see `models.precision`.
         batch_size: Rows generated at once; with servers, at first.
+        price_hour: Money for an hour of drawing, for `generation.at_most.cost` and the plan.
+        price_million_tokens: Money for a million drawn tokens, likewise.
         workers: Concurrent trainings; by default one for each GPU, or one on a CPU.
         reports: URL that serves the store's reports, such as `http://127.0.0.1:4201`; `tuner up` sets it.
         train_timeout: Seconds after which a training is stopped; its checkpoints stay.
@@ -39,6 +41,8 @@ class Settings(BaseSettings):
     endpoint_key: SecretStr = SecretStr("")
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     batch_size: int = Field(default=32, ge=1)
+    price_hour: float = Field(default=0.0, ge=0)
+    price_million_tokens: float = Field(default=0.0, ge=0)
     workers: int = Field(default_factory=lambda: len(list(Path("/dev").glob("nvidia[0-9]*"))) or 1, ge=1)
     reports: str = ""
     train_timeout: float = Field(default=24 * 3600, gt=0)

@@ -1,6 +1,7 @@
 """The shards of a recipe. Imports nothing heavy, since a plan lists them all."""
 
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ class ShardSpec:
         rows: The number of rows.
         source: The name of its source.
         file: The file of the artifact that holds it.
+        begin: Rows of its source and round before it.
+        weights: See `generation.settings.Batch`.
     """
 
     round: int
@@ -29,6 +32,8 @@ class ShardSpec:
     rows: int
     source: str = DEFAULT
     file: str = "rows.parquet"
+    begin: int = 0
+    weights: tuple[float, ...] = ()
 
     @property
     def label(self) -> str:
@@ -47,12 +52,13 @@ def shards(recipe: "Recipe", source: str = DEFAULT) -> list[ShardSpec]:
     from tuner.reading.settings import Existing
 
     generation = recipe.generation
-    sizes = shard_sizes(generation.amounts[source], generation.shard_rows)
+    batches = generation.batches(source)
+    begins = [0, *accumulate(batch.rows for batch in batches)]
     existing = any(isinstance(generation.sources[each], Existing) for each in generation.chain(source))
     return [
-        ShardSpec(round_, recipe.seed + round_, number, size, source)
+        ShardSpec(round_, recipe.seed + round_, number, batch.rows, source, begin=begins[number], weights=batch.weights)
         for round_ in range(1 if existing else generation.rounds)
-        for number, size in enumerate(sizes)
+        for number, batch in enumerate(batches)
     ]
 
 

@@ -29,7 +29,8 @@ def _parts(parts: Parts) -> Iterator[Part]:
         }
         made[name] = []
         for shard in shards(recipe, name):
-            identity = {"seed": shard.seed, "shard": shard.number, "shard_size": shard.rows}
+            weights = {"weights": list(shard.weights)} if shard.weights else {}
+            identity = {"seed": shard.seed, "shard": shard.number, "shard_size": shard.rows, **weights}
             reads: dict[str, Part] = {}
             if isinstance(source, Texts):
                 reads = {"texts": parts.one("read", name)}
@@ -51,14 +52,13 @@ def _made_from(work: Work) -> list[dict[str, Any]]:
     from tuner.reading.read import TEXTS, rows_of
 
     shard: ShardSpec = work.part.subject
-    begin = shard.number * work.recipe.generation.shard_rows
     for role, parts in work.part.reads.items():
         (part,) = parts
         manifest = work.manifest(role)
         if role == "texts":
-            return parquet.read(work.store.fetch(manifest, TEXTS)).slice(begin, shard.rows).to_pylist()
+            return parquet.read(work.store.fetch(manifest, TEXTS)).slice(shard.begin, shard.rows).to_pylist()
         if part.stage == "read":
-            return rows_of(work.store.fetch_all(manifest, "rows"), begin, shard.rows)
+            return rows_of(work.store.fetch_all(manifest, "rows"), shard.begin, shard.rows)
         return parquet.read(work.store.fetch(manifest, "rows.parquet")).to_pylist()
     return []
 

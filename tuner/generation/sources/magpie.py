@@ -109,7 +109,7 @@ class _Conversation:
         self._chat: Chat = drawing.chat
         self._seed = seeds.row_seed(drawing.shard.seed, drawing.shard.number, index, drawing.name)
         which, begun = seeds.uniforms(self._seed, CHOICES, 2).tolist()
-        self._system = _weighted(settings.system, which)
+        self._system = _weighted(settings.system, drawing.shard.weights, which)
         self._begins = settings.begins[int(begun * len(settings.begins))] if settings.begins else ""
         self._turns: list[Turn] = []
 
@@ -190,9 +190,9 @@ def _message(role: str, content: str) -> "Message":
     return {"role": role, "content": content}
 
 
-def _weighted(systems: Sequence[System], uniform: float) -> System | None:
-    """One of the system prompts, by a number in [0, 1)."""
+def _weighted(systems: Sequence[System], weights_: Sequence[float], uniform: float) -> System | None:
+    """One of the system prompts, by their weights or others, and a number in [0, 1)."""
     if not systems:
         return None
-    weights = list(accumulate(system.weight for system in systems))
+    weights = list(accumulate(weights_ or [system.weight for system in systems]))
     return systems[bisect(weights, uniform * weights[-1], hi=len(systems) - 1)]
