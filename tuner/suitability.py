@@ -6,6 +6,8 @@ Only configurations, tokenizers and chat templates are read, so that it takes se
 from importlib import metadata
 
 from tuner import hashing
+from tuner.artifacts.store import Store
+from tuner.doctor import first_shard
 from tuner.generation.engines import ON_SERVERS, SEEDED, endpoint
 from tuner.generation.stage import GENERATE
 from tuner.models import source, wheel
@@ -32,9 +34,12 @@ def check(recipe: Recipe, plan: Plan) -> list[str]:
         Lines to show: why a model was not looked at, and what generation by servers means.
 
     Raises:
-        InputError: If a model cannot do it, or generation is left to servers and none is named.
+        InputError: If a model cannot do it, generation is left to servers and none is named, or the first shard that
+            lies in the store is bad.
     """
     missing = {step.spec.stage for step in plan.missing}
+    if missing:
+        first_shard.check(recipe, Store(settings().store))
     roles = [role for role, stages in STAGES.items() if missing.intersection(stages)]
     absent = {role: reason for role in roles if (reason := _absent(recipe, role))}
     for role in roles:

@@ -68,6 +68,7 @@ def draw(
     generation: Generation,
     shard: ShardSpec,
     on_progress: Callable[[int, int], None],
+    answered: bool = True,
 ) -> pa.Table:
     """Generates the rows of one shard. A response is requested next as soon as its instruction is complete.
 
@@ -79,6 +80,7 @@ def draw(
         generation: The recipe's section on generation.
         shard: The shard.
         on_progress: Called with the number of finished turns, two per row, and of tokens sampled so far.
+        answered: Whether responses are drawn, too.
 
     Returns:
         The rows in order, with `SCHEMA`.
@@ -115,7 +117,7 @@ def draw(
         if request.turn == 0:
             text = chat.plain(f"{begun}{completion.text}") if completion.text.strip() else ""
             instructions[row] = Turn(request.prompt, completion, Said("", text))
-            if text and completion.finish == "stop":
+            if answered and text and completion.finish == "stop":
                 answer = chat.healed(f"{answering}{text}{template.suffix}")
                 requests.appendleft(
                     Request(row, 1, request.seed, answer, generation.response, template.answer_end, answering)
