@@ -55,7 +55,7 @@ def test_a_shard_that_is_not_there_yet_is_not_judged() -> None:
 
 
 def test_a_share_that_may_be_chance_is_not_bad() -> None:
-    drawn(recipe(), [*[GOOD] * 8, *[CUT] * 7, INSIDE, EMPTY, MARKS])
+    drawn(recipe(), [*[GOOD] * 9, *[CUT] * 6, INSIDE, EMPTY, MARKS])
     assert first_shard.check(recipe(), store()) is True
 
 

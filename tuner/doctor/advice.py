@@ -18,8 +18,8 @@ def advice(examined: Sequence[Examined]) -> str:
     figures = f"{chosen.usable.count} of {chosen.usable.of} instructions are usable"
     if chosen.fragments.surely_above(MOST_FRAGMENTS):
         return (
-            f"No opening is good enough for a run: even under {chosen.opening.name}, {chosen.fragments.value:.0%} are fragments; "
-            "try a system prompt (generation.system) or another model."
+            f"No opening is good enough for a run: {chosen.fragments.value:.0%} are fragments even under "
+            f"{chosen.opening.name}; try a system prompt (generation.system) or another model."
         )
     others = [each for each in examined if each is not chosen]
     alike = [each for each in others if not chosen.usable.exceeds(each.usable)]

@@ -20,8 +20,8 @@ from tuner.registry import planned
 from tuner.settings import settings
 
 MOST_FRAGMENTS = 1 / 3
-"""The share of fragments above which a shard is bad, with all of its 95 % interval: a small shard of a model that draws a
-quarter of fragments has more than a third of them by chance."""
+"""The share of fragments above which a shard is bad, with all of its 95 % interval: a small shard may have more of them
+by chance."""
 
 FEWEST_ROWS = 16
 """A smaller shard says too little."""
