@@ -158,9 +158,11 @@ def parse(text: str, overrides: Sequence[str] = (), source: str = "recipe") -> R
     for override in overrides:
         _override(data, override)
     try:
-        return Recipe.model_validate(data)
+        recipe = Recipe.model_validate(data)
     except ValidationError as error:
         raise InputError(f"{source}: {_plain(_line(error))}") from None
+    _check_size(recipe, source)
+    return recipe
 
 
 def load(source: str, overrides: Sequence[str] = ()) -> Recipe:
@@ -171,6 +173,15 @@ def load(source: str, overrides: Sequence[str] = ()) -> Recipe:
 def text(recipe: Recipe) -> str:
     """A recipe as YAML; parsing it gives the same recipe."""
     return yaml.dump(recipe.model_dump(mode="json"), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+def _check_size(recipe: Recipe, source: str) -> None:
+    """Refuses a recipe that is too large with the lines of the files that it names, since workers are sent these."""
+    if any(system.topics or system.personas for system in recipe.generation.system):
+        try:
+            _constructed(text(recipe))
+        except InputError as error:
+            raise InputError(f"{source}: generation.system: too long with the lines of its files: {error}") from None
 
 
 def _constructed(text: str) -> Any:
@@ -239,6 +250,8 @@ def _line(error: ValidationError) -> str:
             text = f"needs a 'method': {_METHODS}"
         case "value_error":
             text = first["msg"].removeprefix("Value error, ")
+        case "string_too_short" if path[0] == "generation":
+            text = "is an empty text"
         case "string_pattern_mismatch" | "string_too_short":
             text = (
                 f"{_shown(first['input'])} is not a valid name: at most 64 letters, digits, '.', '_', '-'; "
@@ -267,7 +280,7 @@ def _keys(path: Sequence[str], loc: Sequence[str | int]) -> list[str]:
     if path[:1] == ["training"] and len(path) > 1:
         return list(METHODS[str(loc[2])].model_fields)
     section: type[BaseModel] = Recipe
-    for key in path:
+    for key in (key for key in path if not key.isdigit()):
         annotation = section.model_fields[key].annotation
         candidates = [annotation, *get_args(annotation)]
         section = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))

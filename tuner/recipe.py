@@ -47,8 +47,19 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _balanced_rows_have_categories(self) -> "Recipe":
         balance, systems = self.curation.balance, self.generation.system
-        if balance is not None and balance.by == "category" and not any(system.category for system in systems):
+        named = any(system.category or system.topics for system in systems)
+        if balance is not None and balance.by == "category" and not named:
             raise ValueError("curation.balance.by: no system prompt of generation.system has a category")
+        return self
+
+    @model_validator(mode="after")
+    def _drawn_languages_are_kept(self) -> "Recipe":
+        drawn, language = self.generation.languages, self.curation.language
+        if language is not None and (lost := [code for code in drawn if code not in language.wanted]):
+            raise ValueError(
+                f"generation.languages: {', '.join(lost)} would be drawn and then rejected, since "
+                f"curation.language.wanted is {', '.join(language.wanted)}; set it to [{', '.join(drawn)}]"
+            )
         return self
 
     def __hash__(self) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from tuner.doctor.examination import Examined
 from tuner.doctor.first_shard import MOST_FRAGMENTS
+from tuner.doctor.openings import THE_RECIPES
 
 
 def advice(examined: Sequence[Examined]) -> str:
@@ -38,4 +39,4 @@ def _do(chosen: Examined) -> str:
     setting = chosen.opening.setting
     if not setting:
         return f"Leave {chosen.opening.name} opening as it is"
-    return f"Keep {setting}" if setting.startswith("the recipe's") else f"Write {setting}"
+    return f"Keep {setting}" if setting.startswith(THE_RECIPES) else f"Write {setting}"

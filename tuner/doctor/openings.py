@@ -6,11 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tuner.errors import InputError
+from tuner.generation import steering
 from tuner.generation.settings import Generation, Sampling
 from tuner.models import chat, templates
 from tuner.models.chat import Chat
 from tuner.models.settings import Models, TemplateVariables, Variables
 from tuner.recipe import Recipe
+
+THE_RECIPES = "the recipe's"
+"""How the setting begins of an opening that the recipe has already."""
 
 _SWITCH = r"\b[a-z_]*(?:think|reason)[a-z_]*\b"
 _EFFORTS = ("low", "medium", "high")
@@ -38,9 +42,17 @@ class Opening:
         return chat.load(self.models, "generator")
 
     def beginnings(self, loaded: Chat) -> tuple[str, ...]:
-        """The prompts that it may open with; raises as `Chat.beginning` does."""
-        prompts = [system.prompt for system in self.generation.system] or [None]
-        return tuple(loaded.beginning(self.generation.prefix, prompt) for prompt in prompts)
+        """What tells it from others: its prompts, before topics and languages are put in.
+
+        Args:
+            loaded: Its chat.
+
+        Raises:
+            InputError: As `Chat.beginning` does.
+        """
+        languages = self.generation.languages
+        prompts = [system.prompt for system in self.generation.system] or ([steering.BARE] if languages else [None])
+        return *(loaded.beginning(self.generation.prefix, prompt) for prompt in prompts), *languages
 
 
 def find(model: str, rows: int, recipe: Recipe | None = None) -> tuple[list[Opening], list[str]]:
@@ -104,17 +116,17 @@ def _without_system(own: Opening) -> Iterator[Opening]:
     prefix = bare(own.chat)
     if prefix is not None:
         shown = f"generation: {{prefix: {json.dumps(prefix, ensure_ascii=False)}}}"
-        yield Opening("no system turn", shown, own.models, _with(own.generation, prefix=prefix))
+        yield Opening("no system turn", shown, own.models, own.generation.model_copy(update={"prefix": prefix}))
 
 
 def _of_recipe(own: Opening, recipe: Recipe | None) -> Iterator[Opening]:
-    if recipe and recipe.generation.system:
-        count = len(recipe.generation.system)
-        name = f"the recipe's system prompt{'s' if count > 1 else ''}"
-        yield Opening(name, "the recipe's generation.system", own.models, _with(own.generation, recipe.generation))
-    if recipe and recipe.generation.prefix is not None:
-        given = _with(own.generation, prefix=recipe.generation.prefix)
-        yield Opening("the recipe's prefix", "the recipe's generation.prefix", own.models, given)
+    """What the recipe says itself; it sets either a prefix or the others."""
+    for key in ("prefix", "system", "languages"):
+        if recipe and getattr(recipe.generation, key):
+            given = {name: getattr(recipe.generation, name) for name in ("prefix", "system", "languages")}
+            name = f"{THE_RECIPES} generation.{key}"
+            yield Opening(name, name, own.models, own.generation.model_copy(update=given))
+            return
 
 
 def _switched(own: Opening) -> Iterator[Opening]:
@@ -147,7 +159,3 @@ def _changes(own: Opening, other: Opening) -> bool:
     except InputError:
         return False
     return (before.prefix, before.suffix) != (after.prefix, after.suffix)
-
-
-def _with(plain: Generation, recipe: Generation | None = None, prefix: str | None = None) -> Generation:
-    return plain.model_copy(update={"prefix": prefix, "system": recipe.system if recipe else ()})

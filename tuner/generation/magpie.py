@@ -6,16 +6,14 @@ are kept apart from it. No row is dropped: one that is empty or cut off is kept,
 that is gets no response.
 """
 
-from bisect import bisect
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any
 
 import pyarrow as pa
 
-from tuner.generation import seeds
+from tuner.generation import seeds, steering
 from tuner.generation.engines import Completion, Engine, Request
 from tuner.generation.settings import Generation, System
 from tuner.generation.shards import ShardSpec
@@ -90,7 +88,7 @@ def draw(
     """
     template = chat.template
     row_seeds = [seeds.row_seed(shard.seed, shard.number, row) for row in range(shard.rows)]
-    systems = [_system(generation.system, seed) for seed in row_seeds]
+    systems = [steering.chosen(generation.system, generation.languages, seed) for seed in row_seeds]
     prompts = {
         prompt: chat.beginning(generation.prefix, prompt)
         for prompt in dict.fromkeys(system.prompt if system else None for system in systems)
@@ -100,9 +98,11 @@ def draw(
     begun = begun if generation.prefix and generation.prefix.startswith(template.prefix) else ""
     answering = chat.opening(generation.response_system)
     requests = deque[Request]()
-    for row, (seed, system) in enumerate(zip(row_seeds, systems, strict=True)):
-        prompt = prompts[system.prompt if system else None]
-        requests.append(Request(row, 0, seed, prompt, generation.instruction, template.turn_end, prompt))
+    begins = [prompts[system.prompt if system else None] for system in systems]
+    times = Counter(begins)
+    for row, (seed, prompt) in enumerate(zip(row_seeds, begins, strict=True)):
+        opening = prompt if times[prompt] > 1 else ""
+        requests.append(Request(row, 0, seed, prompt, generation.instruction, template.turn_end, opening))
     instructions: dict[int, Turn] = {}
     responses: dict[int, Turn] = {}
     token_count = 0
@@ -127,14 +127,6 @@ def draw(
         on_progress(len(instructions) + len(responses), token_count)
     rows = [_row(shard, row, systems[row], instructions[row], responses.get(row)) for row in range(shard.rows)]
     return pa.Table.from_pylist(rows, schema=SCHEMA)
-
-
-def _system(systems: Sequence[System], seed: int) -> System | None:
-    """The system prompt of a row, which follows from its seed."""
-    if not systems:
-        return None
-    weights = list(accumulate(system.weight for system in systems))
-    return systems[bisect(weights, float(seeds.uniforms(seed, 2, 1)[0]) * weights[-1], hi=len(systems) - 1)]
 
 
 def _row(

@@ -1,9 +1,11 @@
 """The recipe's section on generation."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from tuner.generation.languages import LANGUAGES
+from tuner.generation.steering import LISTS, MAX_LINE, written
 from tuner.section import Section, added_field
 
 Probability = Annotated[float, Field(gt=0, le=1)]
@@ -28,24 +30,38 @@ class Sampling(Section):
     max_tokens: int = Field(default=512, ge=1, le=32768)
 
 
+Line = Annotated[str, Field(min_length=1, max_length=MAX_LINE)]
+
+
 class System(Section):
     """A system prompt that instructions are drawn under.
 
     Attributes:
-        prompt: Its words.
+        prompt: Its words; with `{topic}` or `{persona}` where a line of these lists is to stand.
         weight: How often it is chosen, against the others.
-        category: What the rows are called that are drawn under it, in their column `category`.
+        category: What the rows are called that are drawn under it, in their column `category`; by default their topic.
+        topics: What users ask about, one for each row: a list, or a text file with one a line.
+        personas: Who they are, likewise.
     """
 
     prompt: str = Field(min_length=1)
     weight: float = Field(default=1.0, gt=0)
     category: str = ""
+    topics: tuple[Line, ...] = added_field(())
+    personas: tuple[Line, ...] = added_field(())
+
+    @model_validator(mode="after")
+    def _lists_have_a_place(self) -> "System":
+        for key, place in LISTS.items():
+            if getattr(self, key) and place not in self.prompt:
+                raise ValueError(f"its prompt has no {place}, where one of its {key} is to stand")
+        return self
 
 
-def _systems(given: Any) -> Any:
-    """Plain texts as system prompts of equal weight."""
-    listed = [given] if isinstance(given, str) else given
-    return [{"prompt": each} if isinstance(each, str) else each for each in listed] if listed else listed
+def _known(code: str) -> str:
+    if code not in LANGUAGES:
+        raise ValueError(f"no language {code!r}; they are {', '.join(LANGUAGES)}")
+    return code
 
 
 class Generation(Section):
@@ -58,6 +74,7 @@ class Generation(Section):
         prefix: The prompt that the generator continues with an instruction; by default what its chat template renders
             before the user's words.
         system: System prompts, one of which every instruction is drawn under; by default the chat template's own.
+        languages: ISO 639 codes; the system prompt of every instruction says that the user writes in one of these.
         response_system: The system prompt that every response is drawn under; by default the chat template's own.
         instruction: Sampling of the first turn.
         response: Sampling of the second turn.
@@ -67,15 +84,17 @@ class Generation(Section):
     rounds: int = added_field(1, ge=1, le=500)
     shard_rows: int = Field(default=100, ge=1, le=100_000)
     prefix: str | None = None
-    system: Annotated[tuple[System, ...], BeforeValidator(_systems)] = added_field(())
+    system: Annotated[tuple[System, ...], BeforeValidator(written)] = added_field(())
+    languages: tuple[Annotated[str, AfterValidator(_known)], ...] = added_field(())
     response_system: str | None = added_field(None, min_length=1)
     instruction: Sampling = Sampling()
     response: Sampling = Sampling()
 
     @model_validator(mode="after")
     def _one_opening(self) -> "Generation":
-        if self.prefix is not None and self.system:
-            raise ValueError("prefix replaces the whole beginning of a prompt, so that system is not read; set one")
+        for key in ("system", "languages"):
+            if self.prefix is not None and getattr(self, key):
+                raise ValueError(f"prefix replaces the whole beginning of a prompt, so that {key} is not read; set one")
         return self
 
     @model_validator(mode="after")
