@@ -250,6 +250,8 @@ def _line(error: ValidationError) -> str:
             text = f"needs a 'method': {_METHODS}"
         case "value_error":
             text = first["msg"].removeprefix("Value error, ")
+            if not path:  # it names the key itself
+                return text
         case "string_too_short" if path[0] == "generation":
             text = "is an empty text"
         case "string_pattern_mismatch" | "string_too_short":

@@ -104,8 +104,8 @@ def bare(loaded: Chat) -> str | None:
         return None
     between = rendered.partition(templates.ANSWER)[2].partition(templates.SENTINEL)[0]
     own, start = loaded.template.prefix, str(loaded.tokenizer.bos_token or "")
-    header = between.removeprefix(loaded.template.ending).lstrip()
-    if header == between or not header.strip() or not own.endswith(header):
+    header = between.partition(loaded.template.answer_end)[2].lstrip()
+    if not header or not own.endswith(header):
         return None
     if own.removeprefix(start).strip() == header.removeprefix(start).strip():
         return own
