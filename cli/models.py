@@ -62,7 +62,10 @@ def check_model(
         str, typer.Option(metavar="URL", help="With --draw: by servers, as TUNER_ENGINE=completions does.")
     ] = "",
 ) -> None:
-    """Show what is found out about a model without its weights: its chat template, where turns end, what it renders."""
+    """Show what is found out about a model without its weights: its chat template, where turns end, what it renders.
+
+    With --draw, show what it draws under every way to open a prompt, and which of these to use.
+    """
     if draw:
         _compare(model, rows, recipe, endpoint)
         return
