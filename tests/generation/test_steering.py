@@ -11,6 +11,7 @@ from tuner.errors import InputError
 from tuner.generation import seeds, steering
 from tuner.generation.categories import SHIPPED
 from tuner.generation.settings import System
+from tuner.generation.systems import chosen
 from tuner.recipe import Recipe
 from tuner.registry import planned
 
@@ -109,8 +110,8 @@ class TestChosen:
 
     def drawn(self, *overrides: str) -> Counter[tuple[str, str]]:
         of = recipe(*overrides).generation
-        found = [steering.chosen(of.system, of.languages, seed) for seed in SEEDS]
-        assert found == [steering.chosen(of.system, of.languages, seed) for seed in SEEDS]
+        found = [chosen(of.system, of.languages, seed) for seed in SEEDS]
+        assert found == [chosen(of.system, of.languages, seed) for seed in SEEDS]
         return Counter((each.prompt, each.category) for each in found if each)
 
     def test_without_any_it_is_the_templates_own(self) -> None:
@@ -145,17 +146,15 @@ class TestLanguages:
     def test_every_prompt_names_one(self) -> None:
         read = loading.parse(RECIPE, ["generation.languages=[de, fr]", "generation.system=[A., B.]", self.WANTED])
         found = {
-            each.prompt
-            for seed in SEEDS
-            if (each := steering.chosen(read.generation.system, read.generation.languages, seed))
+            each.prompt for seed in SEEDS if (each := chosen(read.generation.system, read.generation.languages, seed))
         }
         assert found == {
             f"{prompt} The user writes in {name}." for prompt in ("A.", "B.") for name in ("German", "French")
         }
 
     def test_without_system_prompts_they_are_named_alone(self) -> None:
-        chosen = steering.chosen((), ("de",), 1)
-        assert chosen and chosen.prompt == "You are a helpful AI assistant. The user writes in German."
+        found = chosen((), ("de",), 1)
+        assert found and found.prompt == "You are a helpful AI assistant. The user writes in German."
 
     def test_languages_that_curation_rejects_are_refused(self) -> None:
         with pytest.raises(InputError) as raised:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tuner.errors import InputError
-from tuner.generation import steering
 from tuner.generation.settings import Generation, Sampling
+from tuner.generation.systems import BARE
 from tuner.models import chat, templates
 from tuner.models.chat import Chat
 from tuner.models.settings import Models, TemplateVariables, Variables
@@ -51,7 +51,7 @@ class Opening:
             InputError: As `Chat.beginning` does.
         """
         languages = self.generation.languages
-        prompts = [system.prompt for system in self.generation.system] or ([steering.BARE] if languages else [None])
+        prompts = [system.prompt for system in self.generation.system] or ([BARE] if languages else [None])
         return *(loaded.beginning(self.generation.prefix, prompt) for prompt in prompts), *languages
 
 

@@ -13,10 +13,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from tuner.generation import seeds, steering
+from tuner.generation import seeds
 from tuner.generation.engines import Completion, Engine, Request
 from tuner.generation.settings import Generation, System
 from tuner.generation.shards import ShardSpec
+from tuner.generation.systems import chosen
 from tuner.models.chat import Chat
 from tuner.models.thoughts import Said
 
@@ -88,7 +89,7 @@ def draw(
     """
     template = chat.template
     row_seeds = [seeds.row_seed(shard.seed, shard.number, row) for row in range(shard.rows)]
-    systems = [steering.chosen(generation.system, generation.languages, seed) for seed in row_seeds]
+    systems = [chosen(generation.system, generation.languages, seed) for seed in row_seeds]
     prompts = {
         prompt: chat.beginning(generation.prefix, prompt)
         for prompt in dict.fromkeys(system.prompt if system else None for system in systems)

@@ -1,29 +1,19 @@
-"""How system prompts are written in a recipe, and which one a row is drawn under.
+"""How system prompts are written in a recipe.
 
 What a recipe names is put in its place when it is read: shipped prompts by their words, a file by its lines. So these
 stand in fingerprints, and travel with the recipe to workers.
 """
 
-from bisect import bisect
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tuner.generation import seeds
 from tuner.generation.categories import SHIPPED
-from tuner.generation.languages import LANGUAGES
-
-if TYPE_CHECKING:
-    from tuner.generation.settings import System
 
 ABOUT = "You are a helpful AI assistant. The user asks you about {topic}."
 FROM = "You are a helpful AI assistant. The user is {persona}, and asks you for help."
 ABOUT_FROM = "You are a helpful AI assistant. The user is {persona}, and asks you about {topic}."
 """The prompts of topics and personas where a recipe has none of its own."""
-
-BARE = "You are a helpful AI assistant."
-"""What a language is named behind, where a recipe has no system prompts."""
 
 LISTS = {"topics": "{topic}", "personas": "{persona}"}
 """What a system prompt may have a list of, and where it stands in its words."""
@@ -51,38 +41,6 @@ def written(given: Any) -> Any:
     if not isinstance(listed, list | tuple):
         return given
     return [each for entry in listed for each in _written(entry)]
-
-
-def chosen(systems: Sequence["System"], languages: Sequence[str], seed: int) -> "System | None":
-    """The system prompt of a row, which follows from its seed; None for the chat template's own.
-
-    Args:
-        systems: The recipe's; a list of topics or personas is one of them, whatever its length.
-        languages: ISO 639 codes of the languages that users are said to write in.
-        seed: The row's.
-    """
-    if not systems and not languages:
-        return None
-    draws = seeds.uniforms(seed, 2, 4)
-    words, category = BARE, ""
-    if systems:
-        weights = list(accumulate(system.weight for system in systems))
-        system = systems[bisect(weights, float(draws[0]) * weights[-1], hi=len(systems) - 1)]
-        words, category = system.prompt, system.category
-        for draw, (key, place) in zip(draws[1:], LISTS.items(), strict=False):
-            if lines := getattr(system, key):
-                line = _one(lines, float(draw))
-                words = words.replace(place, line)
-                category = category or (line if key == "topics" else "")
-    if languages:
-        words = f"{words} The user writes in {LANGUAGES[_one(languages, float(draws[3]))]}."
-    from tuner.generation.settings import System
-
-    return System(prompt=words, category=category)
-
-
-def _one(of: Sequence[str], draw: float) -> str:
-    return of[min(int(draw * len(of)), len(of) - 1)]
 
 
 def _written(entry: Any) -> Iterator[Any]:

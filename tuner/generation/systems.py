@@ -1,0 +1,43 @@
+"""Which system prompt a row is drawn under."""
+
+from bisect import bisect
+from collections.abc import Sequence
+from itertools import accumulate
+
+from tuner.generation import seeds
+from tuner.generation.languages import LANGUAGES
+from tuner.generation.settings import System
+from tuner.generation.steering import LISTS
+
+BARE = "You are a helpful AI assistant."
+"""What a language is named behind, where a recipe has no system prompts."""
+
+
+def chosen(systems: Sequence[System], languages: Sequence[str], seed: int) -> System | None:
+    """The system prompt of a row, which follows from its seed; None for the chat template's own.
+
+    Args:
+        systems: The recipe's; a list of topics or personas is one of them, whatever its length.
+        languages: ISO 639 codes of the languages that users are said to write in.
+        seed: The row's.
+    """
+    if not systems and not languages:
+        return None
+    draws = seeds.uniforms(seed, 2, 4)
+    words, category = BARE, ""
+    if systems:
+        weights = list(accumulate(system.weight for system in systems))
+        system = systems[bisect(weights, float(draws[0]) * weights[-1], hi=len(systems) - 1)]
+        words, category = system.prompt, system.category
+        for draw, (key, place) in zip(draws[1:], LISTS.items(), strict=False):
+            if lines := getattr(system, key):
+                line = _one(lines, float(draw))
+                words = words.replace(place, line)
+                category = category or (line if key == "topics" else "")
+    if languages:
+        words = f"{words} The user writes in {LANGUAGES[_one(languages, float(draws[3]))]}."
+    return System(prompt=words, category=category)
+
+
+def _one(of: Sequence[str], draw: float) -> str:
+    return of[min(int(draw * len(of)), len(of) - 1)]
