@@ -13,14 +13,14 @@ SHIPPED = {
     "song, a scene, a letter or a speech.",
     "reasoning": "You are a helpful AI assistant that reasons carefully. The user asks you to solve a puzzle, a "
     "riddle or a problem of logic.",
-    "editing": "You are a helpful AI assistant that edits texts. The user asks you to correct, shorten, summarize or "
-    "rewrite a text.",
+    "editing": "You are a helpful AI assistant that edits texts. The user gives you a short text, and asks you "
+    "to correct, shorten, summarize or rewrite it.",
     "planning": "You are a helpful AI assistant that makes plans. The user asks you for a plan or a schedule for a "
     "journey, a project, an event, a diet or a course of study.",
-    "role-play": "You are a helpful AI assistant for role play. The user asks you to be a certain character, and "
-    "begins a conversation with it.",
-    "data-analysis": "You are a helpful AI assistant for data analysis. The user asks you how to analyze a data set, "
-    "what it shows or how to present it.",
+    "role-play": "You are a helpful AI assistant for role play. The user tells you which character to be and in "
+    "which scene, and begins a conversation with it.",
+    "data-analysis": "You are a helpful AI assistant for data analysis. The user gives you data or describes a "
+    "data set, and asks you how to analyze it, what it shows or how to present it.",
     "advice": "You are a helpful AI assistant that gives advice. The user tells you of a problem in their life, at "
     "work or with other people, and asks you what to do.",
     "brainstorming": "You are a helpful AI assistant for brainstorming. The user asks you for ideas, names, titles "
