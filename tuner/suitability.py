@@ -10,6 +10,7 @@ from tuner.artifacts.store import Store
 from tuner.doctor import first_shard
 from tuner.generation.engines import ON_SERVERS, SEEDED, endpoint
 from tuner.generation.stage import GENERATE
+from tuner.generation.steering import BARE
 from tuner.models import source, wheel
 from tuner.planning import Plan
 from tuner.recipe import Recipe
@@ -96,7 +97,7 @@ def _key(recipe: Recipe, role: str) -> str:
     models = recipe.models
     identities = [source.parse(model).identity() for model in (getattr(models, role), models.generator)]
     versions = [metadata.version(name) for name in _LIBRARIES]
-    reads = recipe.generation.prefix if role == "generator" else sorted(recipe.training.items())
+    reads = _opening(recipe) if role == "generator" else sorted(recipe.training.items())
     return repr((role, identities, models.rendering(role), reads, versions))
 
 
@@ -106,6 +107,12 @@ def _look(recipe: Recipe, role: str) -> None:
 
     found = chat.load(recipe.models, role)
     if role == "generator":
-        found.beginning(recipe.generation.prefix)
+        found.beginning(*_opening(recipe))
     else:
         fit.check(found, recipe.training)
+
+
+def _opening(recipe: Recipe) -> tuple[str | None, str | None]:
+    """What the generator's template has to render: the recipe's prefix, and any system prompt if it has some."""
+    generation = recipe.generation
+    return generation.prefix, BARE if generation.system or generation.languages else None

@@ -87,7 +87,8 @@ def watched(stage: str, label: str, recipe: Recipe, store: Store) -> Iterator[No
 
     with progress.listening(look):
         yield
-    check(recipe, store)
+    if not drawn:
+        check(recipe, store)
 
 
 def _judge(recipe: Recipe, store: Store, manifest: Manifest) -> None:

@@ -4,10 +4,11 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from tuner.errors import InputError
 from tuner.generation.settings import Generation, Sampling
-from tuner.generation.systems import BARE
+from tuner.generation.steering import BARE
 from tuner.models import chat, templates
 from tuner.models.chat import Chat
 from tuner.models.settings import Models, TemplateVariables, Variables
@@ -36,7 +37,7 @@ class Opening:
     models: Models
     generation: Generation
 
-    @property
+    @cached_property
     def chat(self) -> Chat:
         """The generator's tokenizer and template; raises as `chat.load` does."""
         return chat.load(self.models, "generator")

@@ -15,6 +15,9 @@ FROM = "You are a helpful AI assistant. The user is {persona}, and asks you for 
 ABOUT_FROM = "You are a helpful AI assistant. The user is {persona}, and asks you about {topic}."
 """The prompts of topics and personas where a recipe has none of its own."""
 
+BARE = "You are a helpful AI assistant."
+"""What a language is named behind, where a recipe has no system prompts."""
+
 LISTS = {"topics": "{topic}", "personas": "{persona}"}
 """What a system prompt may have a list of, and where it stands in its words."""
 

@@ -7,10 +7,7 @@ from itertools import accumulate
 from tuner.generation import seeds
 from tuner.generation.languages import LANGUAGES
 from tuner.generation.settings import System
-from tuner.generation.steering import LISTS
-
-BARE = "You are a helpful AI assistant."
-"""What a language is named behind, where a recipe has no system prompts."""
+from tuner.generation.steering import BARE, LISTS
 
 
 def chosen(systems: Sequence[System], languages: Sequence[str], seed: int) -> System | None:

@@ -108,7 +108,8 @@ class Chat:
             before, found = "", ""
         if not found or system.strip() not in before:
             raise InputError(
-                f"model {self.model}: its chat template renders no system prompt; leave generation.system out"
+                f"model {self.model}: its chat template renders no system prompt; leave generation.system out, and "
+                "generation.languages"
             )
         return before
 
