@@ -28,6 +28,7 @@ from tasks.stages import TASKS
 from tuner import loading
 from tuner.artifacts.fingerprint import Spec
 from tuner.artifacts.store import Store
+from tuner.doctor import first_shard
 from tuner.errors import InputError
 from tuner.planning import Step
 from tuner.recipe import Recipe
@@ -129,9 +130,14 @@ def groups(stage: str, steps: Sequence[Step], recipe: dict[str, Any]) -> list[Gr
 
 
 def local_groups(stage: str, steps: Sequence[Step], recipe: dict[str, Any]) -> list[Group]:
-    """The steps of a stage, each as a task of the current flow run."""
+    """The steps of a stage, each as a task of the current flow run; a shard that the run hangs on comes before others."""
     lane = stage if stage in lanes() else _lane(stage)
-    return [Group((step,), lane, partial(_submit, stage, step, recipe)) for step in steps]
+    missing = [step.spec for step in steps if step.manifest is None]
+    first = frozenset(part.fingerprint for part in missing[:1] if first_shard.decides(part))
+    return [
+        Group((step,), lane, partial(_submit, stage, step, recipe), frozenset() if step.manifest else first)
+        for step in steps
+    ]
 
 
 def _submit(stage: str, step: Step, recipe: dict[str, Any]) -> PrefectFuture[Any]:

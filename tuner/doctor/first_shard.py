@@ -18,6 +18,7 @@ from tuner.generation.stage import GENERATE
 from tuner.recipe import Recipe
 from tuner.registry import planned
 from tuner.settings import settings
+from tuner.stage import Part
 
 MOST_FRAGMENTS = 1 / 3
 """The share of fragments above which a shard is bad, with all of its 95 % interval: a small shard may have more of them
@@ -31,6 +32,13 @@ LOOK_SECONDS = 5.0
 
 _EXAMPLE = 80
 """Characters of an instruction that are shown."""
+
+
+def decides(part: Part) -> bool:
+    """Whether a run hangs on an artifact: the first shard of a recipe, if it is large enough to say something."""
+    if part.stage != GENERATE.name or part.subject.rows < FEWEST_ROWS:
+        return False
+    return (part.subject.round, part.subject.number) == (0, 0)
 
 
 def check(recipe: Recipe, store: Store) -> bool:
@@ -56,7 +64,7 @@ def check(recipe: Recipe, store: Store) -> bool:
     about = repr((first.fingerprint, sorted(recipe.curation.ignore), Form.version))
     passed = settings().folder("cache/suitable") / hashing.of_text(about)
     if not passed.exists():
-        if first.subject.rows >= FEWEST_ROWS:
+        if decides(first):
             _judge(recipe, store, manifest)
         passed.touch()
     return True
