@@ -130,7 +130,7 @@ def groups(stage: str, steps: Sequence[Step], recipe: dict[str, Any]) -> list[Gr
 
 
 def local_groups(stage: str, steps: Sequence[Step], recipe: dict[str, Any]) -> list[Group]:
-    """The steps of a stage, each as a task of the current flow run; a shard that the run hangs on comes before others."""
+    """The steps of a stage, each as a task of the current flow run; the shard that the run hangs on first."""
     lane = stage if stage in lanes() else _lane(stage)
     missing = [step.spec for step in steps if step.manifest is None]
     first = frozenset(part.fingerprint for part in missing[:1] if first_shard.decides(part))
