@@ -1,7 +1,7 @@
 """Draws instructions under each opening, and counts what is wrong with them."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,16 +105,14 @@ def examine(drawn: Mapping[Opening, pl.DataFrame], wanted: Sequence[str] | None)
 
 def _examined(opening: Opening, batch: Batch, rows: pl.DataFrame, wanted: Sequence[str]) -> Examined:
     found = {fragments.KINDS[kind]: flags for kind, flags in fragments.kinds(batch).items()}
-    bad = np.logical_or.reduce([*found.values()])
-    problems: dict[str, Callable[[], Flags]] = {
-        "as an assistant": lambda: _as_assistant(batch),
-        "in another language": lambda: _is_foreign(batch, wanted),
-        "doubled": lambda: ~batch.normal_instruction.is_first_distinct().to_numpy(),
-    }
-    fragment, seen = bad, bad.copy()
-    for name, flags in problems.items():
-        found[name] = flags() & ~seen
-        seen |= found[name]
+    wrong = fragment = np.logical_or.reduce([*found.values()])
+    for name, flags in {
+        "as an assistant": _as_assistant(batch),
+        "in another language": _is_foreign(batch, wanted),
+        "doubled": ~batch.normal_instruction.is_first_distinct().to_numpy(),
+    }.items():
+        found[name] = flags & ~wrong
+        wrong = wrong | flags
 
     def share(flags: Flags) -> Share:
         return Share(int(flags.sum()), len(batch))
@@ -123,7 +121,7 @@ def _examined(opening: Opening, batch: Batch, rows: pl.DataFrame, wanted: Sequen
     begun = words.filter(words != "")
     return Examined(
         opening=opening,
-        usable=share(~seen),
+        usable=share(~wrong),
         fragments=share(fragment),
         assistant=share(found["as an assistant"]),
         foreign=share(found["in another language"]),
@@ -131,7 +129,7 @@ def _examined(opening: Opening, batch: Batch, rows: pl.DataFrame, wanted: Sequen
         beginnings=Share(begun.n_unique(), len(begun) or 1),
         ended=share((batch.instruction_finish != "length").to_numpy()),
         tokens=float(np.mean(rows["instruction_tokens"].to_numpy())),
-        examples=list(_examples(batch.instruction, {"usable": ~seen, **found})),
+        examples=list(_examples(batch.instruction, {"usable": ~wrong, **found})),
     )
 
 
