@@ -15,7 +15,8 @@ from flows.naming import flow_run_namer
 from flows.stopping import stoppable
 from tuner import forecast, planning, progress, suitability, target
 from tuner.artifacts.store import Store
-from tuner.errors import DamagedArtifactError
+from tuner.doctor import first_shard
+from tuner.errors import DamagedArtifactError, StageError
 from tuner.recipe import Recipe
 from tuner.registry import FIRST, LAST
 from tuner.runs import Run, continued
@@ -129,6 +130,9 @@ def _run(recipe: Recipe, plan: planning.Plan, run: Run) -> None:
 
     try:
         scheduling.run(groups, placement.lanes(), done)
+    except StageError:
+        first_shard.check(recipe, Store(settings().store))  # a worker's error comes back as a text alone
+        raise
     finally:
         order = {step.spec.fingerprint: number for number, step in enumerate(plan)}
         run.record["artifacts"].sort(key=lambda artifact: order[artifact["fingerprint"]])

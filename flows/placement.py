@@ -28,7 +28,9 @@ from tasks.stages import TASKS
 from tuner import loading
 from tuner.artifacts.fingerprint import Spec
 from tuner.artifacts.store import Store
+from tuner.doctor import first_shard
 from tuner.errors import InputError
+from tuner.generation.stage import GENERATE
 from tuner.planning import Step
 from tuner.recipe import Recipe
 from tuner.registry import STAGES
@@ -129,9 +131,22 @@ def groups(stage: str, steps: Sequence[Step], recipe: dict[str, Any]) -> list[Gr
 
 
 def local_groups(stage: str, steps: Sequence[Step], recipe: dict[str, Any]) -> list[Group]:
-    """The steps of a stage, each as a task of the current flow run."""
+    """The steps of a stage, each as a task of the current flow run; the shard that the run hangs on first."""
     lane = stage if stage in lanes() else _lane(stage)
-    return [Group((step,), lane, partial(_submit, stage, step, recipe)) for step in steps]
+    missing = {step.spec.fingerprint for step in steps if step.manifest is None}
+    first: dict[str, frozenset[str]] = {}
+    if stage == GENERATE.name and missing:
+        deciding = first_shard.deciding(Recipe.model_validate(recipe))
+        first = {part.subject.source: frozenset({part.fingerprint} & missing) for part in deciding}
+    return [
+        Group(
+            (step,),
+            lane,
+            partial(_submit, stage, step, recipe),
+            frozenset() if step.manifest or not first else first.get(step.spec.subject.source, frozenset()),
+        )
+        for step in steps
+    ]
 
 
 def _submit(stage: str, step: Step, recipe: dict[str, Any]) -> PrefectFuture[Any]:

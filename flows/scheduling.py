@@ -30,11 +30,13 @@ class Group:
         steps: The steps.
         lane: The lane in which they run.
         begin: Starts them.
+        after: Fingerprints of artifacts that it waits for although it does not read them.
     """
 
     steps: tuple[Step, ...]
     lane: str
     begin: Callable[[], Running]
+    after: frozenset[str] = frozenset()
 
     @property
     def outputs(self) -> frozenset[str]:
@@ -43,9 +45,9 @@ class Group:
 
     @property
     def inputs(self) -> frozenset[str]:
-        """The fingerprints of the artifacts that it reads and does not make itself."""
+        """The fingerprints of the artifacts that it waits for: those that it reads and does not make itself."""
         inputs = {part.fingerprint for step in self.steps for parts in step.spec.reads.values() for part in parts}
-        return frozenset(inputs) - self.outputs
+        return (self.after | inputs) - self.outputs
 
 
 def run(groups: Iterable[Group], lanes: Mapping[str, int], done: Callable[[Group], None]) -> None:

@@ -14,6 +14,7 @@ from tasks.policy import OPTIONS, RETRIES, is_transient
 from tasks.reference import reference
 from tasks.slots import slot
 from tuner.artifacts.store import Store
+from tuner.doctor import first_shard
 from tuner.errors import TunerError
 from tuner.recipe import Recipe
 from tuner.registry import STAGES, planned
@@ -41,8 +42,8 @@ def make(stage: str, fingerprint: str, recipe: Mapping[str, Any], label: str = "
         # Prefect caches results per machine; artifacts of other workers are in the store.
         return Completed(name="Cached", message="it was in the store already", data=reference(store, manifest, label))
     try:
-        with slot(stage), display.shown(stage, label):
-            parsed = Recipe.model_validate(recipe)
+        parsed = Recipe.model_validate(recipe)
+        with slot(stage), display.shown(stage, label), first_shard.watched(stage, label, parsed, store):
             manifest = STAGES[stage].make(parsed, planned(parsed).one(stage, label), store)
     except TunerError as error:
         if not is_transient(error) or task_run.run_count > RETRIES:

@@ -41,6 +41,18 @@ def test_a_generator_without_one_is_given_the_one_that_is_named(tiny: Path, base
     assert check(base, tiny, f"models.chat_template.generator={tiny}") == []
 
 
+@pytest.mark.parametrize("steered", ["generation.system=shipped:code", "generation.languages=[en]"])
+def test_a_template_that_renders_no_system_prompt_is_refused_where_one_is_wanted(base: Path, steered: str) -> None:
+    template = (
+        "{% for m in messages %}{% if m.role != 'system' %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n"
+        "{% endif %}{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    )
+    (base / "chat_template.jinja").write_text(template)
+    assert check(base, base) == []
+    with pytest.raises(InputError, match="its chat template renders no system prompt"):
+        check(base, base, steered)
+
+
 def test_a_target_that_the_student_has_not_is_refused(tiny: Path) -> None:
     with pytest.raises(InputError, match="the student has no module called 'wq'"):
         check(tiny, tiny, "training.lora.targets=[wq]")

@@ -76,7 +76,7 @@ class World:
         rows: list[tuple[str, str, str]] = []
         for _, shard in drawn(planned(found)):
             systems = found.generation.sources[shard.source].model_dump().get("system") or [{"category": ""}]
-            weights: list[float] = [*shard.weights] or [system.get("weight", 1.0) for system in systems]
+            weights: Any = [*shard.weights] or [system.get("weight", 1.0) for system in systems]
             for index in range(shard.rows):
                 dice = random.Random(f"{self._seed} {shard.source} {shard.number} {index}")
                 category = dice.choices(systems, weights)[0]["category"]

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from tuner.errors import InputError
 from tuner.generation.settings import Generation
-from tuner.generation.sources import SOURCES
+from tuner.generation.sources import SOURCES, Magpie
 from tuner.recipe import Recipe
 from tuner.training.methods import METHODS
 
@@ -160,9 +160,11 @@ def parse(text: str, overrides: Sequence[str] = (), source: str = "recipe") -> R
     for override in overrides:
         _override(data, override)
     try:
-        return Recipe.model_validate(data).pinned()
+        recipe = Recipe.model_validate(data)
     except ValidationError as error:
         raise InputError(f"{source}: {_plain(_line(error, _is_flat(data)))}") from None
+    _check_size(recipe, source)
+    return recipe.pinned()
 
 
 def load(source: str, overrides: Sequence[str] = ()) -> Recipe:
@@ -173,6 +175,16 @@ def load(source: str, overrides: Sequence[str] = ()) -> Recipe:
 def text(recipe: Recipe) -> str:
     """A recipe as YAML; parsing it gives the same recipe."""
     return yaml.dump(recipe.model_dump(mode="json"), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+def _check_size(recipe: Recipe, source: str) -> None:
+    """Refuses a recipe that is too large with the lines of the files that it names, since workers are sent these."""
+    sources = [source for source in recipe.generation.sources.values() if isinstance(source, Magpie)]
+    if any(system.topics or system.personas for source in sources for system in source.system):
+        try:
+            _constructed(text(recipe))
+        except InputError as error:
+            raise InputError(f"{source}: generation.system: too long with the lines of its files: {error}") from None
 
 
 def _constructed(text: str) -> Any:
@@ -254,6 +266,10 @@ def _line(error: ValidationError, flat: bool) -> str:
             text = f"needs a '{known}': {names}"
         case "value_error":
             text = first["msg"].removeprefix("Value error, ")
+            if not path:  # it names the key itself
+                return text
+        case "string_too_short" if path[0] == "generation":
+            text = "is an empty text"
         case "string_pattern_mismatch" | "string_too_short":
             text = (
                 f"{_shown(first['input'])} is not a valid name: at most 64 letters, digits, '.', '_', '-'; "
@@ -293,7 +309,7 @@ def _keys(path: Sequence[str], loc: Sequence[str | int]) -> list[str]:
             return list(_section(own[deeper[0]].annotation).model_fields)
         return [*own, *Generation.model_fields] if path == ["generation"] else list(own)
     section: type[BaseModel] = Recipe
-    for key in path:
+    for key in (key for key in path if not key.isdigit()):
         section = _section(section.model_fields[key].annotation)
     return list(section.model_fields)
 

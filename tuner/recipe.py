@@ -52,7 +52,8 @@ class Recipe(Section):
         balance = self.curation.balance
         sources = self.generation.sources.values()
         categories = any(
-            not isinstance(source, Magpie) or any(system.category for system in source.system) for source in sources
+            not isinstance(source, Magpie) or any(system.category or system.topics for system in source.system)
+            for source in sources
         )
         if balance is not None and balance.by == "category" and not categories:
             raise ValueError("curation.balance.by: no system prompt of generation.system has a category")
@@ -121,6 +122,18 @@ class Recipe(Section):
     def pinned(self) -> "Recipe":
         """See `Generation.pinned`."""
         return self.model_copy(update={"generation": self.generation.pinned()})
+
+    @model_validator(mode="after")
+    def _drawn_languages_are_kept(self) -> "Recipe":
+        language = self.curation.language
+        for source in self.generation.sources.values():
+            drawn = source.languages if isinstance(source, Magpie) else ()
+            if language is not None and (lost := [code for code in drawn if code not in language.wanted]):
+                raise ValueError(
+                    f"generation.languages: {', '.join(lost)} would be drawn and then rejected, since "
+                    f"curation.language.wanted is {', '.join(language.wanted)}; set it to [{', '.join(drawn)}]"
+                )
+        return self
 
     def __hash__(self) -> int:
         # pydantic's own hash would require the mapping of adapters to be hashable.

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from tuner import hashing
+from tuner.artifacts.store import Store
+from tuner.doctor import first_shard
 from tuner.generation.engines import ON_SERVERS, SEEDED, endpoint
 from tuner.generation.sources import Drawn, Magpie
 from tuner.generation.stage import GENERATE
+from tuner.generation.steering import BARE
 from tuner.models import source, wheel
 from tuner.models.settings import Models
 from tuner.planning import Plan
@@ -37,9 +40,12 @@ def check(recipe: Recipe, plan: Plan) -> list[str]:
         Lines to show: why a model was not looked at, and what generation by servers means.
 
     Raises:
-        InputError: If a model cannot do it, or generation is left to servers and none is named.
+        InputError: If a model cannot do it, generation is left to servers and none is named, or the first shard that
+            lies in the store is bad.
     """
     missing = {step.spec.stage for step in plan.missing}
+    if missing:
+        first_shard.check(recipe, Store(settings().store))
     looks = [look for look in _looks(recipe) if missing.intersection(STAGES[look.role])]
     lines: list[str] = []
     for look in looks:
@@ -79,9 +85,11 @@ class _Look:
         return str(getattr(self.models, self.role))
 
     @property
-    def prefix(self) -> str | None:
-        """The prompt that instructions are drawn from."""
-        return self.source.prefix if isinstance(self.source, Magpie) else None
+    def opening(self) -> tuple[str | None, str | None]:
+        """What the template has to render: a prefix, and any system prompt if instructions are drawn under some."""
+        if not isinstance(self.source, Magpie):
+            return None, None
+        return self.source.prefix, BARE if self.source.system or self.source.languages else None
 
 
 def _looks(recipe: Recipe) -> Iterator[_Look]:
@@ -132,7 +140,7 @@ def _key(look: _Look) -> str:
     named = [look.model, *([look.models.generator] if look.models.generator else [])]
     identities = [source.parse(model).identity() for model in named]
     versions = [metadata.version(name) for name in _LIBRARIES]
-    reads = look.prefix if look.role == "generator" else sorted(look.training.items())
+    reads = look.opening if look.role == "generator" else sorted(look.training.items())
     return repr((look.role, identities, look.models.rendering(look.role), reads, versions))
 
 
@@ -142,6 +150,6 @@ def _look(look: _Look) -> None:
 
     found = chat.load(look.models, look.role)
     if isinstance(look.source, Magpie):
-        found.beginning(look.prefix)
+        found.beginning(*look.opening)
     elif look.role == "student":
         fit.check(found, look.training)

@@ -1,7 +1,6 @@
 """The first rows of a recipe, drawn at once to be looked at."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +8,6 @@ from tuner.errors import InputError
 from tuner.generation.generate import Generator
 from tuner.generation.shards import shards
 from tuner.generation.sources.base import Drawing
-from tuner.generation.sources.magpie import Magpie
 
 if TYPE_CHECKING:
     from tuner.recipe import Recipe
@@ -28,9 +26,12 @@ def draw(recipe: "Recipe", rows: int) -> list[dict[str, Any]]:
         The rows with the columns of `tuner.rows.SCHEMA`.
 
     Raises:
-        InputError: If the generator cannot be loaded, or its chat template cannot be drawn from.
+        InputError: If no source draws out of nothing, the generator cannot be loaded, or its chat template cannot be
+            drawn from.
     """
-    name, source = next(_magpie(recipe))
+    if (found := recipe.generation.magpie) is None:
+        raise InputError(f"{recipe.name}: none of its sources is magpie, so that there is nothing to draw here")
+    name, source = found
     model = recipe.generator(name)
     generator = Generator(recipe.generator_models(name))
     try:
@@ -39,18 +40,6 @@ def draw(recipe: "Recipe", rows: int) -> list[dict[str, Any]]:
         return source.draw(drawing)
     finally:
         generator.engine.close()
-
-
-def _magpie(recipe: "Recipe") -> Iterator[tuple[str, Magpie]]:
-    """The sources that draw out of nothing.
-
-    Raises:
-        InputError: If there is none.
-    """
-    found = [(name, source) for name, source in recipe.generation.sources.items() if isinstance(source, Magpie)]
-    if not found:
-        raise InputError(f"{recipe.name}: none of its sources is magpie, so that there is nothing to draw here")
-    return iter(found)
 
 
 def text(row: dict[str, Any]) -> str:

@@ -5,6 +5,12 @@ import numpy as np
 from tuner import hashing
 from tuner.generation.shards import DEFAULT
 
+CHOICES = 1_000
+"""The turn whose random numbers choose what is not sampled."""
+
+CHOICE_SYSTEM, CHOICE_TOPIC, CHOICE_PERSONA, CHOICE_LANGUAGE, CHOICE_BEGINS = range(5)
+"""Which of these numbers chooses what."""
+
 
 def row_seed(recipe_seed: int, shard: int, index: int, source: str = DEFAULT) -> int:
     """The seed of a row: 63 bits of the sha256 of its position, and of its source's name if it has one."""
@@ -26,7 +32,7 @@ def uniforms(seed: int, turn: int, count: int) -> np.ndarray:
 
     Args:
         seed: The row's seed.
-        turn: 0 for the instruction, 1 for the response and so on; see `sources.magpie.CHOICES`.
+        turn: 0 for the instruction, 1 for the response and so on; or `CHOICES`.
         count: The maximum number of tokens.
 
     Returns:

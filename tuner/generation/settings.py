@@ -7,7 +7,7 @@ from typing import Annotated, Any, cast
 from pydantic import BeforeValidator, Field, model_validator
 
 from tuner.generation.shards import DEFAULT, shard_sizes
-from tuner.generation.sources import AnySource, Refine
+from tuner.generation.sources import AnySource, Magpie, Refine
 from tuner.reading.settings import Existing, Rows
 from tuner.section import Section, added_field
 
@@ -161,6 +161,11 @@ class Generation(Section):
             for name, source in self.sources.items()
         }
         return self.model_copy(update={"sources": sources})
+
+    @property
+    def magpie(self) -> tuple[str, Magpie] | None:
+        """The first source that draws out of nothing, with its name; None if there is none."""
+        return next(((name, each) for name, each in self.sources.items() if isinstance(each, Magpie)), None)
 
     @property
     def asked(self) -> "Generation":

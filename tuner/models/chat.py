@@ -120,7 +120,8 @@ class Chat:
             raise InputError(f"model {self.model}: its chat template cannot render a further turn of the user")
         if system is not None and system.strip() not in before:
             raise InputError(
-                f"model {self.model}: its chat template renders no system prompt; leave generation.system out"
+                f"model {self.model}: its chat template renders no system prompt; leave generation.system out, and "
+                "generation.languages"
             )
         return before
 

@@ -1,6 +1,6 @@
 """Magpie: no row is dropped, and each has its outcome."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -231,6 +231,13 @@ def test_a_response_is_requested_as_soon_as_its_instruction_is_complete() -> Non
     assert queues[0][1] == (1, 0)
 
 
+def test_instructions_alone() -> None:
+    engine = script()
+    rows = SETTINGS.draw(Drawing(engine, CHAT, SHARD, DEFAULT, "m", (), lambda *_: None, answered=False))
+    assert engine.turn(1) == []
+    assert {row["response_finish"] for row in rows} == {"skipped"}
+
+
 @pytest.mark.parametrize(("rows", "shard_rows", "sizes"), [(96, 24, [24] * 4), (5, 2, [2, 2, 1]), (3, 100, [3])])
 def test_only_the_last_shard_may_hold_fewer_rows(rows: int, shard_rows: int, sizes: list[int]) -> None:
     from tuner.generation.shards import shard_sizes
@@ -256,6 +263,14 @@ class TestSystem:
         for row, request in zip(rows, engine.turn(0), strict=True):
             assert row["system"] in request.prompt and request.opening == request.prompt
         assert self.drawn(system=systems)[1] == rows
+
+    def test_what_one_row_alone_begins_with_is_not_shared(self) -> None:
+        topics = [f"topic {number}" for number in range(5000)]
+        engine, rows = self.drawn(system=[{"topics": topics}])
+        times = Counter(row["instruction_prompt"] for row in rows)
+        assert {bool(request.opening) for request in engine.turn(0)} == {False, True}
+        assert all(bool(request.opening) == (times[request.prompt] > 1) for request in engine.turn(0))
+        assert all(row["category"] in row["system"] for row in rows)
 
     def test_responses_are_drawn_under_their_own(self) -> None:
         engine, rows = self.drawn(system=self.CODE, response_system="Be brief.")

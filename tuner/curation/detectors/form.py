@@ -178,7 +178,7 @@ def check(batch: Batch, form: Form) -> Findings:
         "instruction_is_answer": asking.is_answer(batch.instruction),
         "instruction_as_assistant": english & asking.is_assistant(batch.instruction, batch.normal_instruction),
         "instruction_is_fragment": asking.is_fragment(batch.instruction),
-        "instruction_pattern": _instruction_pattern(batch.normal_instruction, english),
+        "instruction_pattern": instruction_pattern(batch.normal_instruction, english),
         **{name: flags & ~tools for name, flags in spoken.items()},
         "response_repeats_instruction": where(
             repeats(batch), batch.normal_instruction, lambda texts: ~has(texts, _AGAIN)
@@ -279,7 +279,7 @@ def _response_pattern(batch: Batch, heads: pl.Series, english: Flags) -> Flags:
     return pattern
 
 
-def _instruction_pattern(texts: pl.Series, english: Flags) -> Flags:
+def instruction_pattern(texts: pl.Series, english: Flags) -> Flags:
     """Which normalised instructions are only punctuation, or an assistant's apology."""
     return (english & _apologises(texts, _I_AS_AN_AI)) | where(has(texts, _NO_LETTERS), texts, _is_marks)
 

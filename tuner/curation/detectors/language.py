@@ -82,6 +82,15 @@ def is_english(batch: Batch) -> Flags:
     return np.where(sure, (detected["language"] == "en").fill_null(False).to_numpy(), "en" in batch.wanted)
 
 
+def of_texts(texts: pl.Series) -> pl.DataFrame:
+    """The columns `language` and `language_confidence` of texts by themselves; nulls for too little text.
+
+    Args:
+        texts: Normalised, shape (texts,).
+    """
+    return _detected(_prose(texts))
+
+
 def _is_latin(batch: Batch) -> Flags:
     latin, other = letters(batch.normal_instruction + batch.normal_response)
     return latin >= other

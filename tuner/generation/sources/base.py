@@ -56,6 +56,7 @@ class Drawing:
         made_from: What rows are made from, one for each row of the shard: columns of what the source reads; empty
             if it reads nothing.
         on_progress: Called with the number of finished turns, and of tokens sampled so far.
+        answered: Whether responses are drawn, too.
     """
 
     engine: "Engine"
@@ -65,6 +66,7 @@ class Drawing:
     model: str
     made_from: Sequence[dict[str, Any]]
     on_progress: Callable[[int, int], None]
+    answered: bool = True
     finished: int = field(default=0, init=False)
     tokens: int = field(default=0, init=False)
 

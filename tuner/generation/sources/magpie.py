@@ -6,15 +6,17 @@ are kept apart from it. With the conversation so far before it, the template pro
 dropped: one that is empty or cut off is kept, and marked in `outcome`; an instruction that is gets no response.
 """
 
-from bisect import bisect
+from collections import Counter
 from collections.abc import Sequence
-from itertools import accumulate
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from tuner.errors import InputError
+from tuner.generation.languages import LANGUAGES
 from tuner.generation.sources.base import Drawing, Drawn, Sampling, Turn, outcome, row
+from tuner.generation.steering import LISTS, MAX_LINE, written
 from tuner.section import Section, added_field
 
 if TYPE_CHECKING:
@@ -23,28 +25,39 @@ if TYPE_CHECKING:
     from tuner.models.templates import Message
     from tuner.models.thoughts import Said
 
-CHOICES = 1_000
-"""The turn whose random numbers choose what is not sampled: the system prompt, and what an instruction begins with."""
+
+Line = Annotated[str, Field(min_length=1, max_length=MAX_LINE)]
 
 
 class System(Section):
     """A system prompt that instructions are drawn under.
 
     Attributes:
-        prompt: Its words.
+        prompt: Its words; with `{topic}` or `{persona}` where a line of these lists is to stand.
         weight: How often it is chosen, against the others.
-        category: What the rows are called that are drawn under it, in their column `category`.
+        category: What the rows are called that are drawn under it, in their column `category`; by default their topic.
+        topics: What users ask about, one for each row: a list, or a text file with one a line.
+        personas: Who they are, likewise.
     """
 
     prompt: str = Field(min_length=1)
     weight: float = Field(default=1.0, gt=0)
     category: str = ""
+    topics: tuple[Line, ...] = added_field(())
+    personas: tuple[Line, ...] = added_field(())
+
+    @model_validator(mode="after")
+    def _lists_have_a_place(self) -> "System":
+        for key, place in LISTS.items():
+            if getattr(self, key) and place not in self.prompt:
+                raise ValueError(f"its prompt has no {place}, where one of its {key} is to stand")
+        return self
 
 
-def _systems(given: Any) -> Any:
-    """Plain texts as system prompts of equal weight."""
-    listed = [given] if isinstance(given, str) else given
-    return [{"prompt": each} if isinstance(each, str) else each for each in listed] if listed else listed
+def _known(code: str) -> str:
+    if code not in LANGUAGES:
+        raise ValueError(f"no language {code!r}; they are {', '.join(LANGUAGES)}")
+    return code
 
 
 class Magpie(Drawn):
@@ -56,6 +69,7 @@ class Magpie(Drawn):
         begins: Texts, with one of which every instruction begins, chosen by the row's seed; by default the model
             begins.
         system: System prompts, one of which every instruction is drawn under; by default the chat template's own.
+        languages: ISO 639 codes; the system prompt of every instruction says that the user writes in one of these.
         response_system: The system prompt that every response is drawn under; by default the chat template's own.
         turns: Exchanges of a conversation. It ends before an exchange that is empty or cut off.
         instruction: Sampling of the user's turns.
@@ -65,7 +79,8 @@ class Magpie(Drawn):
     source: Literal["magpie"] = "magpie"
     prefix: str | None = None
     begins: tuple[Annotated[str, Field(min_length=1)], ...] = added_field(())
-    system: Annotated[tuple[System, ...], BeforeValidator(_systems)] = added_field(())
+    system: Annotated[tuple[System, ...], BeforeValidator(written)] = added_field(())
+    languages: tuple[Annotated[str, AfterValidator(_known)], ...] = added_field(())
     response_system: str | None = added_field(None, min_length=1)
     turns: int = added_field(1, ge=1, le=10)
     instruction: Sampling = Sampling()
@@ -73,8 +88,9 @@ class Magpie(Drawn):
 
     @model_validator(mode="after")
     def _one_opening(self) -> "Magpie":
-        if self.prefix is not None and self.system:
-            raise ValueError("prefix replaces the whole beginning of a prompt, so that system is not read; set one")
+        for key in ("system", "languages"):
+            if self.prefix is not None and getattr(self, key):
+                raise ValueError(f"prefix replaces the whole beginning of a prompt, so that {key} is not read; set one")
         if self.prefix is not None and self.turns > 1:
             raise ValueError("prefix is the beginning of a first turn only; set turns to 1, or leave prefix out")
         return self
@@ -93,9 +109,11 @@ class Magpie(Drawn):
                 "set it to turn"
             )
         rows = [_Conversation(self, drawing, index) for index in range(drawing.shard.rows)]
-        drawing.complete(
-            [each.first() for each in rows], lambda request, completion: rows[request.row].then(request, completion)
-        )
+        first = [each.first() for each in rows]
+        times = Counter(request.opening for request in first)
+        # What only one row begins with is not worth computing by itself.
+        first = [request if times[request.opening] > 1 else replace(request, opening="") for request in first]
+        drawing.complete(first, lambda request, completion: rows[request.row].then(request, completion))
         return [each.row() for each in rows]
 
 
@@ -104,12 +122,14 @@ class _Conversation:
 
     def __init__(self, settings: Magpie, drawing: Drawing, index: int) -> None:
         from tuner.generation import seeds
+        from tuner.generation.seeds import CHOICE_BEGINS, CHOICES
+        from tuner.generation.systems import chosen
 
         self._settings, self._drawing, self._index = settings, drawing, index
         self._chat: Chat = drawing.chat
         self._seed = seeds.row_seed(drawing.shard.seed, drawing.shard.number, index, drawing.name)
-        which, begun = seeds.uniforms(self._seed, CHOICES, 2).tolist()
-        self._system = _weighted(settings.system, drawing.shard.weights, which)
+        self._system = chosen(settings.system, settings.languages, self._seed, drawing.shard.weights)
+        begun = seeds.uniforms(self._seed, CHOICES, CHOICE_BEGINS + 1)[CHOICE_BEGINS]
         self._begins = settings.begins[int(begun * len(settings.begins))] if settings.begins else ""
         self._turns: list[Turn] = []
 
@@ -124,7 +144,7 @@ class _Conversation:
             self._turns.append(Turn(request.prompt, completion, self._chat.said(completion.text, request.prompt)))
         else:
             self._turns.append(Turn(request.prompt, completion, self._asked(completion.text)))
-        if not self._turns[-1].whole or len(self._turns) == 2 * self._settings.turns:
+        if not self._drawing.answered or not self._turns[-1].whole or len(self._turns) == 2 * self._settings.turns:
             return None
         system = self._system.prompt if self._system else None
         if len(self._turns) % 2 == 0:
@@ -188,11 +208,3 @@ class _Conversation:
 
 def _message(role: str, content: str) -> "Message":
     return {"role": role, "content": content}
-
-
-def _weighted(systems: Sequence[System], weights_: Sequence[float], uniform: float) -> System | None:
-    """One of the system prompts, by their weights or others, and a number in [0, 1)."""
-    if not systems:
-        return None
-    weights = list(accumulate(weights_ or [system.weight for system in systems]))
-    return systems[bisect(weights, uniform * weights[-1], hi=len(systems) - 1)]
