@@ -1,5 +1,7 @@
 """A conversation is encoded as a server prompts with it, and its answer as the model goes on."""
 
+from typing import ClassVar
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -118,3 +120,34 @@ def test_a_template_without_system_prompts_is_refused_one(template: str) -> None
     chat = Chat(tokenizer(template, *CHAT_TOKENS), "m")
     with pytest.raises(InputError, match=r"^model m: its chat template renders no system prompt"):
         chat.opening("Be brief.")
+
+
+class TestAnswers:
+    """Each of the assistant's turns is answered to what stands before it."""
+
+    TALK: ClassVar = [
+        {"role": "system", "content": "Be kind."},
+        {"role": "user", "content": "Why?"},
+        {"role": "assistant", "content": "So."},
+        {"role": "user", "content": "And then?"},
+        {"role": "assistant", "content": "That."},
+    ]
+
+    def chat(self) -> Chat:
+        return Chat(tokenizer(LLAMA_3, "<|eot_id|>"), "m")
+
+    def test_one_for_each_turn(self) -> None:
+        chat = self.chat()
+        first, second = chat.answers(self.TALK, 10_000)
+        assert first == chat.encode(self.TALK[:3], 10_000)
+        assert second == chat.encode(self.TALK, 10_000)
+        assert first.tokens > 0 and second.start > len(first.ids) - 1
+
+    def test_a_conversation_that_the_assistant_begins_has_no_answer_there(self) -> None:
+        begun = [{"role": "assistant", "content": "Hello."}, *self.TALK[1:3]]
+        assert len(self.chat().answers(begun, 10_000)) == 1
+
+    def test_a_turn_of_which_nothing_is_left_is_left_out(self) -> None:
+        chat = self.chat()
+        first, second = chat.answers(self.TALK, 10_000)
+        assert chat.answers(self.TALK, second.start) == [first]

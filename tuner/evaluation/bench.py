@@ -1,6 +1,7 @@
 """Measures subjects (the base model and its adapters) on the same held-out rows, encoded once."""
 
 import gc
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,20 +46,21 @@ class Bench:
         length = max(settings.max_length for settings in recipe.training.values())
         rows = parquet.read(validation).to_pylist()
         encoded = [
-            self.chat.encode(row["prompt"] + row["completion"], length, row.get("tools"), row.get("thoughts"))
+            self.chat.answers(row["prompt"] + row["completion"], length, row.get("tools"), row.get("thoughts"))
             for row in rows
         ]
-        self.rows = [row for row, ids in zip(rows, encoded, strict=True) if ids.tokens > 0]
-        self.encoded = [ids for ids in encoded if ids.tokens > 0]
+        self.rows = [row for row, answers in zip(rows, encoded, strict=True) if answers]
+        # A row's loss is that of all its assistant's turns.
+        self.encoded = [answers for answers in encoded if answers]
         if not self.rows:
             raise StageError(f"evaluation: none of {len(rows)} held-out rows has a response within {length} tokens")
-        self.tokens = [ids.tokens for ids in self.encoded]
+        self.tokens = [sum(answer.tokens for answer in answers) for answers in self.encoded]
         self.sampled = self.rows[: recipe.evaluation.samples]
         self.losses: dict[str, list[float]] = {}
         self.samples: dict[str, list[str]] = {}
         self.rates: dict[tuple[str, bool], list[float]] = {}
         self.model: Any = None
-        self._stage, self._total = stage, subjects * len(self.rows) + timings
+        self._stage, self._total = stage, subjects * sum(map(len, self.encoded)) + timings
 
     def load(self, quantization: str | None) -> None:
         """Loads the student, after freeing the one before."""
@@ -78,12 +80,15 @@ class Bench:
     def score(self, subject: str, model: Any) -> None:
         """Computes the loss of a subject on every row."""
         before = self._done
-        self.losses[subject] = loss.losses(
-            model,
-            self.encoded,
-            self.chat.tokenizer.pad_token_id,
-            progress=lambda done: emit(Event(self._stage, done=before + done, total=self._total)),
+        sums = iter(
+            loss.losses(
+                model,
+                [answer for answers in self.encoded for answer in answers],
+                self.chat.tokenizer.pad_token_id,
+                progress=lambda done: emit(Event(self._stage, done=before + done, total=self._total)),
+            )
         )
+        self.losses[subject] = [sum(islice(sums, len(answers))) for answers in self.encoded]
 
     def measure(self, subject: str, model: Any) -> None:
         """Computes losses and samples of a subject."""
@@ -126,7 +131,7 @@ class Bench:
     @property
     def _done(self) -> int:
         """Rows scored and generations timed."""
-        return len(self.losses) * len(self.rows) + sum(map(len, self.rates.values()))
+        return len(self.losses) * sum(map(len, self.encoded)) + sum(map(len, self.rates.values()))
 
     @property
     def _timed_tokens(self) -> int:

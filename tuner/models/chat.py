@@ -157,6 +157,30 @@ class Chat:
         ids = [*prompt_ids, *self._continued(prompt, prompt_ids, completion)][:max_length]
         return Encoded(ids, min(len(prompt_ids), len(ids)))
 
+    def answers(
+        self, messages: list[Message], max_length: int, tools: str | None = None, thoughts: str | None = None
+    ) -> list[Encoded]:
+        """A conversation as ids, once for each of the assistant's turns, with all before it as its prompt.
+
+        That is what a server is prompted with at each turn, also where a template renders earlier turns otherwise than
+        the last. Turns of which nothing is left within the maximal length are left out.
+
+        Args:
+            messages: The conversation, whose last turn is the assistant's.
+            max_length: As for `encode`.
+            tools: As for `prompt`.
+            thoughts: What the model thought before its last turn.
+        """
+        ends = [
+            end
+            for end, message in enumerate(messages, 1)
+            if message["role"] == "assistant" and any(before["role"] != "system" for before in messages[: end - 1])
+        ]
+        encoded = [
+            self.encode(messages[:end], max_length, tools, thoughts if end == len(messages) else None) for end in ends
+        ]
+        return [each for each in encoded if each.tokens > 0]
+
     @cached_property
     def stop_ids(self) -> list[int]:
         """The tokens that end an answer."""

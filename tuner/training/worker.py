@@ -136,19 +136,21 @@ def encode(rows: "Dataset", student: "Chat", max_length: int) -> "Dataset":
     """The rows as TRL takes them without encoding them itself: `input_ids`, and a `completion_mask` of zeros and ones.
 
     TRL would render the conversation as a whole, which for some templates does not begin with what the model is
-    prompted with. Rows whose completion is cut off at its first token are left out.
+    prompted with. Each of the assistant's turns is an example; one that is cut off at its first token is left out.
     """
     from datasets import Dataset
 
-    encoded = (
-        student.encode(row["prompt"] + row["completion"], max_length, row.get("tools"), row.get("thoughts"))
+    answers = (
+        answer
         for row in rows.to_list()
+        for answer in student.answers(
+            row["prompt"] + row["completion"], max_length, row.get("tools"), row.get("thoughts")
+        )
     )
     return Dataset.from_list(
         [
-            {"input_ids": row.ids, "completion_mask": [0] * row.start + [1] * (len(row.ids) - row.start)}
-            for row in encoded
-            if row.tokens > 0
+            {"input_ids": answer.ids, "completion_mask": [0] * answer.start + [1] * (len(answer.ids) - answer.start)}
+            for answer in answers
         ]
     )
 
