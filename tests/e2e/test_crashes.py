@@ -14,7 +14,7 @@ import pytest
 
 from tests.deployments.processes import PATIENCE, kill, until
 from tests.e2e.conftest import Begin, Finished, Tuner, data_bytes, manifests, start, trainings
-from tuner.registry import NAMES
+from tests.e2e.words import MADE
 
 pytestmark = pytest.mark.e2e
 
@@ -62,7 +62,7 @@ def test_killed_as_each_stage_begins(
     """Runs the command repeatedly; each run is killed as soon as the next stage works."""
     store, home = tmp_path / "store", tmp_path / "home"
     complete: dict = {}
-    for stage, before in zip(NAMES, [None, *NAMES], strict=False):
+    for stage, before in zip(MADE, [None, *MADE], strict=False):
         process = begin("run", str(one_adapter), PREFECT_API_URL=prefect_url)
         while process.poll() is None:
             done = {key[0] for key in manifests(store)}
@@ -77,7 +77,7 @@ def test_killed_as_each_stage_begins(
 
     last = tuner("run", str(one_adapter), PREFECT_API_URL=prefect_url)
     assert last.returncode == 0, last.stderr
-    assert {stage for stage, _ in assert_kept(store, complete)} == set(NAMES)
+    assert {stage for stage, _ in assert_kept(store, complete)} == set(MADE)
 
 
 def interrupt(recipe: Path, home: Path, prefect_url: str, sign: signal.Signals) -> tuple[subprocess.Popen[str], str]:
@@ -119,7 +119,7 @@ def test_ctrl_c_ends_a_fresh_run_within_seconds_in_every_stage(
     settings = ["training.lora.epochs=200"] if stage == "train" else ["evaluation.sample_tokens=4000"]
     options = [part for setting in settings for part in ("--set", setting)]
     process = begin("run", str(one_adapter), *options, PREFECT_API_URL=prefect_url)
-    before = NAMES[NAMES.index(stage) - 1]
+    before = MADE[MADE.index(stage) - 1]
     until(lambda: any(made == before for made, _ in manifests(tmp_path / "store")), f"{stage} begins")
     process.send_signal(signal.SIGINT)
     clock = time.monotonic()

@@ -7,7 +7,7 @@ import fsspec
 import pytest
 
 from tests.e2e.conftest import Finished, Tuner
-from tuner.registry import NAMES
+from tests.e2e.words import MADE
 
 pytestmark = pytest.mark.e2e
 
@@ -24,7 +24,7 @@ def test_a_finished_run_is_cached_shown_and_planned_with_changes(
         options = [part for override in overrides for part in ("--set", override)]
         return json.loads(tuner("plan", str(recipe), *options, "--json", **environment).stdout)
 
-    assert {stage["stage"]: stage["status"] for stage in plan()["stages"]} == dict.fromkeys(NAMES, "cached")
+    assert {stage["stage"]: stage["status"] for stage in plan()["stages"]} == dict.fromkeys(MADE, "cached")
     changed = {stage["stage"]: stage for stage in plan("training.lora.learning_rate=1e-3")["stages"]}
     assert {name for name, stage in changed.items() if stage["status"] != "cached"} == {"train", "evaluate", "report"}
     assert "learning_rate: 0.0002 -> 0.001" in changed["train"]["reason"]

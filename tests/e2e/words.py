@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from tuner.registry import NAMES
+
 WORDS = [
     "the",
     "a",
@@ -74,6 +76,9 @@ split: {{validation: 0.3}}
 training:
 {adapters}evaluation: {{samples: 2, sample_tokens: 8}}
 """
+
+MADE = tuple(name for name in NAMES if name != "read")
+"""The stages of `RECIPE`, which reads nothing that exists already."""
 
 _TRAINED = "epochs: 4, batch_size: 4, max_length: 256}\n"
 LORA = "  lora: {method: lora, r: 2, targets: [q_proj, v_proj], " + _TRAINED

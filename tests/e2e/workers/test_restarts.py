@@ -9,11 +9,12 @@ import pytest
 
 from tests.deployments.processes import PATIENCE, answers, until
 from tests.e2e.conftest import Begin, artifacts_of, holder, until_checkpoint
+from tests.e2e.words import MADE
 from tests.e2e.workers.cluster import Cluster
 from tests.present import present
 from tests.rest import call, states
 from tuner import loading
-from tuner.registry import NAMES, planned
+from tuner.registry import planned
 
 pytestmark = pytest.mark.e2e
 
@@ -39,7 +40,7 @@ def restart_during_training(cluster: Cluster, home: Path, recipe: Path, name: st
 def assert_completed(cluster: Cluster, flow_run: str, store: Path, name: str) -> None:
     """Checks that all artifacts exist, no task started twice, and the restarted server has all final states."""
     made = artifacts_of(store, name)
-    assert {stage for stage, _ in made} == set(NAMES)
+    assert {stage for stage, _ in made} == set(MADE)
     (trained,) = (manifest for (stage, _), manifest in made.items() if stage == "train")
     assert trained["metrics"]["resumed_from_step"] is None
     shown = states(cluster.url, flow_run)
