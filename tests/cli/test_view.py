@@ -109,9 +109,16 @@ def test_a_stage_with_labelled_events_is_one_row(view: View) -> None:
 
 def test_an_event_outside_the_plan_is_ignored(view: View) -> None:
     view.handle(Event("judge", "x", done=1, total=2))
-    view.handle(Event("generate", "shard 99", done=1, total=2))
     view.handle(Event("train", "other", done=1, total=2))
     assert {r.state for r in view._rows} == {"waiting"}
+
+
+def test_a_run_with_a_target_adds_shards_and_says_how_far_it_is(view: View) -> None:
+    view.handle(Event("generate", "shard 4", done=1, total=2))
+    assert row(view, "generate").labels == ["shard 1", "shard 2", "shard 3", "shard 4"]
+    assert row(view, "generate").state == "running"
+    view.handle(Event("curate", note="120 of 200 rows kept"))
+    assert "120 of 200 rows kept" in drawn(view)
 
 
 def test_a_step_that_is_run_again_runs_again(view: View) -> None:
