@@ -15,7 +15,7 @@ from tuner.generation.engines import Request, endpoint
 from tuner.generation.engines.replicas import Replica
 from tuner.generation.engines.wire import Form, body, used
 from tuner.generation.settings import Sampling
-from tuner.models import source
+from tuner.models import loading, source
 
 CONNECT_SECONDS = 10.0
 DEADLINE_SECONDS = 120.0
@@ -28,6 +28,9 @@ KEPT_SECONDS = 2.0
 SEEDED_ATTEMPTS = 3
 """How often a server may fail at a request with status 500, before it is sent without its seed: builds of vLLM for the
 CPU fail at seeds."""
+
+ONE_SEED = "Unexpected fields in the request"
+"""With these words `transformers serve` refuses keys, whose seed is that of the torch of all requests in flight."""
 
 LONGEST_REASON = 300
 """Characters of a server's message that are shown."""
@@ -137,19 +140,21 @@ class Client:
             listed = [{"id": str(each["id"]), "root": str(each.get("root") or "")} for each in answer["data"]]
         except (KeyError, TypeError, AttributeError):
             raise InputError(f"TUNER_ENDPOINT: {url}/v1/models lists no models; is it an inference server?") from None
-        if not listed:
-            raise InputError(f"TUNER_ENDPOINT: {url} serves no model")
+        if not listed:  # `transformers serve` lists what the hub's cache holds, not what it was started with
+            return str(loading.resolve(self._model, weights=False)[0])
         return endpoint.served(listed, self._model, url)
 
     async def _tried(self, replica: Replica, probe: Request) -> tuple[Form, int, Any]:
         """The first form of a request that a server does not refuse or fail at, and its answer; or the last."""
         *forms, last = (Form(extras, seeds) for seeds in (True, False) for extras in (True, False))
+        one_seed = False
         for form in forms:
-            for _ in range(SEEDED_ATTEMPTS):
+            for _ in range(0 if one_seed and form.seeds else SEEDED_ATTEMPTS):
                 with suppress(BrokenError):
                     status, answer = await self._post(replica, probe, form)
                     if status not in (400, 422):
                         return form, status, answer
+                    one_seed = one_seed or ONE_SEED in str(answer)
                     break
         return last, *await self._post(replica, probe, last)
 
