@@ -74,6 +74,8 @@ def pipeline(
         )
         plan = planning.plan(resolved, store, until_stage, from_stage)
         suitability.check(resolved, plan)
+        if not plan_only:
+            suitability.reach(plan)
     _post(resolved, plan, store)
     if plan_only:
         return ""

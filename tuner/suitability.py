@@ -45,9 +45,24 @@ def check(recipe: Recipe, plan: Plan) -> list[str]:
             _look(recipe, role)
             passed.touch()
     lines = [f"models.{role} was not checked: {reason}" for role, reason in absent.items()]
-    if GENERATE.name in missing and settings().engine in ON_SERVERS:
+    if _served(plan):
         lines.append(f"generation by {settings().engine} at {endpoint.hosts(settings().endpoint)}: {SEEDED}")
     return lines
+
+
+def reach(plan: Plan) -> None:
+    """Waits for a server that draws the rows, if any are to be drawn by one: once, before all shards wait for it.
+
+    Raises:
+        InputError: If none answers.
+    """
+    if _served(plan):
+        endpoint.reach(settings().endpoint)
+
+
+def _served(plan: Plan) -> bool:
+    drawn = any(step.spec.stage == GENERATE.name for step in plan.missing)
+    return drawn and settings().engine in ON_SERVERS
 
 
 def _absent(recipe: Recipe, role: str) -> str:

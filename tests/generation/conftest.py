@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.generation.served import Served
-from tuner.generation.engines import completions, replicas
+from tuner.generation.engines import completions, endpoint, replicas
 from tuner.generation.engines.completions import CompletionsEngine
 from tuner.settings import Settings
 
@@ -18,7 +18,7 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replicas, "FIRST_PAUSE", 0.02)
     monkeypatch.setattr(replicas, "LONGEST_PAUSE", 0.2)
     monkeypatch.setattr(completions, "POLL_SECONDS", 0.01)
-    monkeypatch.setattr(completions, "OPEN_SECONDS", 0.5)
+    monkeypatch.setattr(endpoint, "OPEN_SECONDS", 0.5)
 
 
 @pytest.fixture

@@ -82,6 +82,17 @@ def test_a_plan_says_what_it_means(server: Served, recipe: Recipe, monkeypatch: 
         suitability.check(recipe, plan)
 
 
+def test_no_server_is_one_line_before_anything_is_drawn(server: Served, recipe: Recipe) -> None:
+    plan = planning.plan(recipe, Store(settings().store))
+    suitability.reach(plan)
+    server.die()
+    try:
+        with pytest.raises(InputError, match=rf"^TUNER_ENDPOINT: {server.url} does not answer: .*; start"):
+            suitability.reach(plan)
+    finally:
+        server.live()
+
+
 def test_it_needs_no_gpu(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not uses_gpu("generate") and uses_gpu("train")
     monkeypatch.setenv("TUNER_ENGINE", "transformers")

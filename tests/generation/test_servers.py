@@ -10,7 +10,7 @@ import pytest
 from tests.generation.asked import LIMIT_SECONDS, complete, wait
 from tests.generation.served import EXTRAS, Served, requests
 from tuner.errors import InputError
-from tuner.generation.engines import Completion, completions
+from tuner.generation.engines import Completion, endpoint
 from tuner.generation.engines.completions import CompletionsEngine
 
 
@@ -62,7 +62,7 @@ def test_no_server_at_the_address_is_one_line_with_the_url(
 def test_a_server_that_still_starts_is_waited_for(
     server: Served, opened: Callable[..., CompletionsEngine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(completions, "OPEN_SECONDS", LIMIT_SECONDS)
+    monkeypatch.setattr(endpoint, "OPEN_SECONDS", LIMIT_SECONDS)
     server.die()
     later = threading.Timer(0.5, server.live)
     later.start()
