@@ -1,14 +1,19 @@
-"""Requests to the servers of an endpoint, and what their answers mean."""
+"""Requests to the servers of an endpoint, and what their answers mean.
+
+By aiohttp: httpx looks at every connection of its pool for every request, 2.1 ms of a core at 32 in flight against 0.35.
+"""
 
 import asyncio
 import email.utils
+import json
 import time
+import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-import httpx
+import aiohttp
 
 from tuner.errors import InputError
 from tuner.generation.engines import Request, endpoint
@@ -88,15 +93,17 @@ class Client:
 
     def __init__(self, model: str, key: str, start: str, count: Callable[[str], int]) -> None:
         self._model, self._key, self._start, self._count = model, key, start, count
-        self._http = httpx.AsyncClient(
+        self._http = aiohttp.ClientSession(
             headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
-            limits=httpx.Limits(keepalive_expiry=KEPT_SECONDS),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_SECONDS),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=bool(urllib.request.getproxies()),  # else every request would look for proxies in a thread
         )
 
     async def close(self) -> None:
         """Closes all connections."""
-        await self._http.aclose()
+        await self._http.close()
 
     async def introduce(self, replica: Replica) -> Form:
         """Finds out the model's name on a server and how it takes requests, with a completion of one token.
@@ -176,23 +183,26 @@ class Client:
     async def _send(self, method: str, url: str, deadline: float, sent: Any = None) -> tuple[int, Any]:
         """The status and the JSON of an answer, or its text if that is none."""
         try:
-            async with asyncio.timeout(deadline):
-                response = await self._http.request(method, url, json=sent)
+            async with (
+                asyncio.timeout(deadline),
+                self._http.request(method, url, json=sent, allow_redirects=False) as response,
+            ):
+                content = await response.read()
+        except aiohttp.ClientError as error:  # before the next: a connection that takes too long is both
+            kind = GoneError if isinstance(error, aiohttp.ClientConnectorError) else CutError
+            raise kind(_line(str(error)) or type(error).__name__) from None
         except TimeoutError:
             raise LateError(f"no answer within {deadline:.0f} s") from None
-        except httpx.TransportError as error:
-            kind = GoneError if isinstance(error, httpx.ConnectError) else CutError
-            raise kind(_line(str(error)) or type(error).__name__) from None
         try:
-            answer = response.json()
+            answer = json.loads(content)
         except ValueError:
-            answer = response.text
-        if response.status_code in (408, 429, 503):
-            raise BusyError(self._said(response.status_code, answer), _retry_after(response))
-        if response.status_code >= 500:
-            kind = BrokenError if response.status_code == 500 else FailedError
-            raise kind(self._said(response.status_code, answer))
-        return response.status_code, answer
+            answer = content.decode(errors="replace")
+        if response.status in (408, 429, 503):
+            raise BusyError(self._said(response.status, answer), _retry_after(response))
+        if response.status >= 500:
+            kind = BrokenError if response.status == 500 else FailedError
+            raise kind(self._said(response.status, answer))
+        return response.status, answer
 
     def _accept(self, url: str, status: int, answer: Any) -> None:
         if status in (401, 403):
@@ -216,7 +226,7 @@ def _line(text: str) -> str:
     return line if len(line) <= LONGEST_REASON else f"{line[:LONGEST_REASON]}..."
 
 
-def _retry_after(response: httpx.Response) -> float | None:
+def _retry_after(response: aiohttp.ClientResponse) -> float | None:
     """The seconds of `Retry-After`, which may be a date (RFC 9110, 10.2.3)."""
     value = response.headers.get("Retry-After", "")
     try:
