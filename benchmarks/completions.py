@@ -71,7 +71,7 @@ def metered(count: int, slots: int, rate: float) -> Iterator[str]:
 
 @contextmanager
 def own_journals() -> Iterator[None]:
-    """A home without journals, so that nothing is taken from an earlier measurement; models are those of this machine."""
+    """A home without journals, so that nothing is taken from an earlier measurement, but with this machine's models."""
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         (Path(name) / "models").symlink_to(settings().folder("models"))
         patch.setenv("TUNER_HOME", name)
@@ -89,7 +89,7 @@ def _model() -> str:
     return loading.load("quickstart").models.generator
 
 
-def replicas(requests: int = 8_000) -> dict[str, float]:
+def replicas(requests: int = 4_000) -> dict[str, float]:
     """Requests a second by one and by two servers, after the number in flight has been found, and their ratio."""
     rates = []
     for count in (1, 2):

@@ -1,6 +1,6 @@
 """The engine on vLLM, by a stand-in for the library: its pins exclude ours, so that the real one is never beside these.
 
-`tests/generation/test_servers.py` draws with the real one where that is installed. What stands in here is as 0.32 is:
+`tests/generation/test_real_engines.py` draws with the real one (`make test-engines`). What stands in is as 0.32 is:
 requests are finished in any order, ids are of tokens with the one that ended the turn, and a death is an exception.
 """
 

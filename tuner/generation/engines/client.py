@@ -1,6 +1,6 @@
 """Requests to the servers of an endpoint, and what their answers mean.
 
-By aiohttp: httpx looks at every connection of its pool for every request, 2.1 ms of a core at 32 in flight against 0.35.
+By aiohttp: httpx looks at every connection of its pool for every request, and so takes six times as much of a core.
 """
 
 import asyncio
