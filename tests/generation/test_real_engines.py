@@ -1,8 +1,9 @@
-"""Real engines and servers draw rows of one shape: vLLM in this process, and vLLM, llama.cpp and `transformers serve`.
+"""Real engines and servers draw rows of one shape: vLLM in this process, and the servers of vLLM and llama.cpp.
 
 They need packages whose pins exclude ours or that are large, and the default model: `make test-engines` sets both up.
 """
 
+import json
 import os
 import signal
 import socket
@@ -21,6 +22,7 @@ from pydantic import TypeAdapter
 
 from tests.tiny import write_rows
 from tuner import loading
+from tuner.errors import InputError
 from tuner.generation import engines, magpie
 from tuner.generation.engines import Engine
 from tuner.generation.settings import Generation, Sampling
@@ -178,17 +180,18 @@ def test_llama_cpps_server(recipe: Recipe, port: int, weights: Path) -> None:
     ):
         drawn(engine, recipe)
         assert engine.facts().reproducible == "seeded, not equal to the bit"
-        assert engine.facts().served_model == weights.name
+        assert Path(engine.facts().served_model).name == weights.name
 
 
-def test_transformers_serve(recipe: Recipe, port: int, tmp_path: Path) -> None:
+def test_transformers_serve_is_refused_since_every_row_would_be_the_same(
+    recipe: Recipe, port: int, tmp_path: Path
+) -> None:
     (tmp_path / "hub").mkdir()  # it lists the models of the hub's cache, and fails where that is missing
     command = [str(Path(sys.executable).parent / "transformers"), "serve", str(resolve(MODEL)[0])]
-    command += ["--port", str(port), "--host", "127.0.0.1", "--continuous-batching"]
-    with (
-        running(command, port, "/health", HF_HUB_CACHE=str(tmp_path / "hub")) as url,
-        closing(served(url, recipe)) as engine,
-    ):
-        drawn(engine, recipe)
-        assert engine.facts().reproducible == "not seeded"
-        assert engine.facts().served_model == str(resolve(MODEL)[0])
+    command += ["--port", str(port), "--host", "127.0.0.1"]
+    with running(command, port, "/health", HF_HUB_CACHE=str(tmp_path / "hub")) as url:
+        asked = {"model": str(resolve(MODEL)[0]), "prompt": "<|im_start|>user\n", "max_tokens": 8, "temperature": 1.0}
+        said = {httpx.post(f"{url}/v1/completions", json=asked, timeout=120).text for _ in range(4)}
+        assert len({json.loads(each)["choices"][0]["text"] for each in said}) == 1
+        with pytest.raises(InputError, match="is `transformers serve`, which samples by no request's settings"):
+            served(url, recipe)

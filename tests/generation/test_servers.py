@@ -86,14 +86,10 @@ def test_a_server_that_lists_nothing_is_asked_for_the_generator(
     assert [body["model"] for body in server.asked] == [str(tiny)]
 
 
-def test_a_server_with_one_seed_for_all_requests_is_given_none(
-    server: Served, opened: Callable[..., CompletionsEngine]
-) -> None:
+def test_a_server_that_does_not_sample_is_refused(server: Served, opened: Callable[..., CompletionsEngine]) -> None:
     server.refused, server.refusal = EXTRAS, "Unexpected fields in the request"
-    engine = opened(server)
-    complete(engine, requests(5))
-    assert not any("seed" in body for body in server.asked)
-    assert engine.facts().reproducible == "not seeded"
+    with pytest.raises(InputError, match=r"is `transformers serve`, .*; serve the model with vLLM"):
+        opened(server)
 
 
 @pytest.mark.parametrize("how", ["refused", "broken"])

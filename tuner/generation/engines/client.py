@@ -34,8 +34,9 @@ SEEDED_ATTEMPTS = 3
 """How often a server may fail at a request with status 500, before it is sent without its seed: builds of vLLM for the
 CPU fail at seeds."""
 
-ONE_SEED = "Unexpected fields in the request"
-"""With these words `transformers serve` refuses keys, whose seed is that of the torch of all requests in flight."""
+WITHOUT_SAMPLING = "Unexpected fields in the request"
+"""With these words `transformers serve` refuses keys. It samples only if the model's own settings say so: of a model
+whose settings do not, every row would be the same."""
 
 LONGEST_REASON = 300
 """Characters of a server's message that are shown."""
@@ -154,14 +155,17 @@ class Client:
     async def _tried(self, replica: Replica, probe: Request) -> tuple[Form, int, Any]:
         """The first form of a request that a server does not refuse or fail at, and its answer; or the last."""
         *forms, last = (Form(extras, seeds) for seeds in (True, False) for extras in (True, False))
-        one_seed = False
         for form in forms:
-            for _ in range(0 if one_seed and form.seeds else SEEDED_ATTEMPTS):
+            for _ in range(SEEDED_ATTEMPTS):
                 with suppress(BrokenError):
                     status, answer = await self._post(replica, probe, form)
                     if status not in (400, 422):
                         return form, status, answer
-                    one_seed = one_seed or ONE_SEED in str(answer)
+                    if WITHOUT_SAMPLING in str(answer):
+                        raise InputError(
+                            f"TUNER_ENDPOINT: {replica.url} is `transformers serve`, which samples by no request's "
+                            "settings; serve the model with vLLM, SGLang or llama.cpp, or set TUNER_ENGINE=transformers"
+                        )
                     break
         return last, *await self._post(replica, probe, last)
 
