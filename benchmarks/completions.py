@@ -40,8 +40,8 @@ SLOTS, RATE = 256, 100.0
 """Of a paced server: requests at once, and tokens a second of each."""
 
 FAST = 1_000_000.0
-CONCURRENCIES = (16, 32, 64, 96)
-TOKENS = 48
+CONCURRENCIES = (16, 32, 64)
+TOKENS = 24
 """Of a request to a real server, cut off there, so that both clients are given the same work."""
 
 REQUESTS, ROUNDS = 192, 3
@@ -94,9 +94,9 @@ def replicas(requests: int = 4_000) -> dict[str, float]:
     rates = []
     for count in (1, 2):
         with metered(count, SLOTS, RATE) as endpoint, closing(_engine(endpoint)) as engine:
-            _drawn(engine, "first", requests * count)
+            _drawn(engine, f"first of {count}", requests * count)
             clock = time.perf_counter()
-            _drawn(engine, "second", requests * count)
+            _drawn(engine, f"second of {count}", requests * count)
             rates.append(requests * count / (time.perf_counter() - clock))
     return {"one": rates[0], "two": rates[1], "ratio": rates[1] / rates[0]}
 
