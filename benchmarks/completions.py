@@ -44,7 +44,7 @@ CONCURRENCIES = (16, 32, 64)
 TOKENS = 24
 """Of a request to a real server, cut off there, so that both clients are given the same work."""
 
-REQUESTS, ROUNDS = 192, 3
+REQUESTS, ROUNDS = 128, 3
 
 
 class Cost(NamedTuple):
