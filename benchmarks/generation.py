@@ -17,7 +17,6 @@ from tuner import loading
 from tuner.generation.engines.transformers import TransformersEngine
 from tuner.generation.shards import DEFAULT, ShardSpec
 from tuner.generation.sources import Magpie, Sampling
-from tuner.generation.sources.base import Drawing
 from tuner.models import precision
 from tuner.models.chat import Chat
 from tuner.models.loading import load_model, load_tokenizer
@@ -69,7 +68,7 @@ def measure(rows: int = ROWS, rounds: int = ROUNDS, response_tokens: int = RESPO
 def _ours(engine: TransformersEngine, chat: Chat, source: Magpie, rows: int, turn: int) -> Drawn:
     clock, before = time.perf_counter(), engine.computed
     shard = ShardSpec(0, turn, 0, rows)
-    drawn = source.draw(Drawing(engine, chat, shard, DEFAULT, chat.model, (), lambda *_: None))
+    drawn = source.sample(engine, chat, shard)
     seconds = time.perf_counter() - clock
     tokens = sum(row["instruction_tokens"] + row["response_tokens"] for row in drawn)
     whole = sum(row["outcome"] == "complete" for row in drawn)

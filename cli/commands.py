@@ -87,6 +87,7 @@ def run(
     planned = planning.plan(parsed, store, until, since)
     for line in suitability.check(parsed, planned):
         out.print(line, highlight=False)
+    suitability.reach(planned)
     request = launch.RunRequest(text, tuple(overrides or ()), name, since, until)
     with watching(planned, out):
         finished = launch.run(request, parsed, planned)

@@ -76,6 +76,8 @@ def pipeline(
         resolved = continued(store, resolved, name)
         plan = planning.plan(resolved, store, until_stage, from_stage)
         suitability.check(resolved, plan)
+        if not plan_only:
+            suitability.reach(plan)
     _post(resolved, plan, store)
     if plan_only:
         return ""

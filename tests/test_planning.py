@@ -16,6 +16,7 @@ from tuner.artifacts.store import Store
 from tuner.errors import DamagedArtifactError, InputError
 from tuner.registry import NAMES as ALL
 from tuner.registry import STAGES, planned
+from tuner.settings import settings
 
 RECIPE = """\
 name: small
@@ -90,6 +91,20 @@ def test_the_plan_says_where_an_artifact_has_the_same_bytes(store: Store) -> Non
     make(store)
     by_stage = {stage: next(iter(store.manifests(stage))).provenance["same_bytes"] for stage in NAMES}
     assert by_stage["train"] == ALIKE and by_stage["split"] == FROM_EQUAL
+
+
+@pytest.mark.parametrize("engine", ["completions", "vllm"])
+def test_rows_of_engines_that_round_differently_have_the_same_bytes_nowhere(
+    store: Store, monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    monkeypatch.setenv("TUNER_ENGINE", engine)
+    settings.cache_clear()
+    said = {stage["stage"]: stage["same_bytes"] for stage in data(store)["stages"]}
+    assert said["generate"] == "nowhere" and said["train"] == ALIKE and said["curate"] == FROM_EQUAL
+    assert forecast.same_bytes(data(store)).startswith("Same bytes nowhere: generate; ")
+    make(store)
+    by_stage = {stage: next(iter(store.manifests(stage))).provenance["same_bytes"] for stage in NAMES}
+    assert (by_stage["generate"], by_stage["train"]) == ("nowhere", ALIKE)
 
 
 def test_in_a_full_store_everything_is_cached_and_costs_nothing(store: Store) -> None:

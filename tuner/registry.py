@@ -12,6 +12,7 @@ from tuner.models.settings import ROLES
 from tuner.reading.stage import READ
 from tuner.recipe import Recipe
 from tuner.report.stage import REPORT
+from tuner.settings import settings
 from tuner.splitting.stage import SPLIT
 from tuner.stage import Parts, Stage
 from tuner.training.stage import TRAIN
@@ -41,13 +42,14 @@ def planned(recipe: Recipe) -> Parts:
         (key.removeprefix("models."), tuple(source.parse(model, key).identity().items()))
         for key, model in named.items()
     )
-    return _planned(recipe, models, repr(recipe.curation.decontamination.identity()))
+    return _planned(recipe, models, repr(recipe.curation.decontamination.identity()), settings().engine)
 
 
 # Cached: every task of a run needs the same parts, and thousands of shards take a third of a second to plan. The key
-# includes what fingerprints depend on besides the recipe: the models and the contents of the benchmark files.
+# includes what fingerprints depend on besides the recipe: the models and the contents of the benchmark files; and what
+# `Part.same_bytes` depends on: the engine.
 @lru_cache(maxsize=4)
-def _planned(recipe: Recipe, models: tuple[tuple[str, Pairs], ...], _files: str) -> Parts:
+def _planned(recipe: Recipe, models: tuple[tuple[str, Pairs], ...], _files: str, _engine: str) -> Parts:
     parts = Parts(recipe, {key: dict(pairs) for key, pairs in models})
     for stage in CHAIN:
         parts.add(stage)

@@ -10,9 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuner.artifacts import provenance
 from tuner.artifacts.fingerprint import Spec
 from tuner.artifacts.manifest import Manifest
-from tuner.artifacts.provenance import ALIKE, ANYWHERE, FROM_EQUAL
+from tuner.artifacts.provenance import ANYWHERE, FROM_EQUAL
 from tuner.artifacts.store import Store
 from tuner.errors import DamagedArtifactError, StageError
 from tuner.metrics import Metrics
@@ -40,7 +41,7 @@ class Part(Spec):
     def same_bytes(self) -> str:
         """Where the artifact of this name has the same bytes; see `tuner.artifacts.provenance`."""
         if not self.exact:
-            return ALIKE
+            return provenance.of_model(self.stage)
         reads = (part for parts in self.reads.values() for part in parts)
         return ANYWHERE if all(part.same_bytes == ANYWHERE for part in reads) else FROM_EQUAL
 

@@ -56,9 +56,24 @@ def check(recipe: Recipe, plan: Plan) -> list[str]:
         if not passed.exists():
             _look(look)
             passed.touch()
-    if GENERATE.name in missing and settings().engine in ON_SERVERS:
+    if _served(plan):
         lines.append(f"generation by {settings().engine} at {endpoint.hosts(settings().endpoint)}: {SEEDED}")
     return lines
+
+
+def reach(plan: Plan) -> None:
+    """Waits for a server that draws the rows, if any are to be drawn by one: once, before all shards wait for it.
+
+    Raises:
+        InputError: If none answers.
+    """
+    if _served(plan):
+        endpoint.reach(settings().endpoint)
+
+
+def _served(plan: Plan) -> bool:
+    drawn = any(step.spec.stage == GENERATE.name for step in plan.missing)
+    return drawn and settings().engine in ON_SERVERS
 
 
 @dataclass(frozen=True)

@@ -127,6 +127,13 @@ def test_the_gpu_worker_is_asked_for_and_has_a_device() -> None:
     assert (device["driver"], device["count"], device["capabilities"]) == ("nvidia", 1, ["gpu"])
 
 
+def test_workers_alone_are_told_of_the_servers_that_draw_rows() -> None:
+    variables = {"TUNER_ENGINE", "TUNER_ENDPOINT", "TUNER_ENDPOINT_KEY"}
+    told = {name: variables & set(service.get("environment", {})) for name, service in services().items()}
+    assert {name for name, found in told.items() if found == variables} == WORKERS
+    assert not any(found for name, found in told.items() if name not in WORKERS)
+
+
 def test_only_the_server_knows_how_to_reach_its_database() -> None:
     for name, service in services().items():
         knows = {"PREFECT_API_DATABASE_CONNECTION_URL", "PREFECT_SERVER_DOCKET_URL"} & set(

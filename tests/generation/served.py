@@ -21,7 +21,10 @@ EXTRAS = {"add_special_tokens", "skip_special_tokens", "spaces_between_special_t
 SAMPLING = Sampling(temperature=0.8, top_p=0.95, max_tokens=24)
 
 Fault = tuple[int, dict[str, str]] | str | None
-"""A status with headers, `drop` to cut the connection, or nothing."""
+"""A status with headers, `drop` to cut the connection, `half` to cut it within an answer, `late` for none in time, or
+nothing."""
+
+LATE_SECONDS = 1.5
 
 
 def text_of(prompt: str, seed: int | None) -> str:
@@ -40,6 +43,7 @@ class Served:
     Attributes:
         asked: The bodies of completed requests, those that look at the server left out.
         refused: Keys that it answers with status 400.
+        refusal: With which words.
         broken: Called with each body; whether it fails with status 500.
         fault: Called for every request; what happens instead of an answer.
         seconds: How long an answer takes.
@@ -57,6 +61,7 @@ class Served:
         self.models = list(models)
         self.asked: list[dict[str, Any]] = []
         self.refused: set[str] = set()
+        self.refusal = "unknown keys"
         self.broken: Callable[[dict[str, Any]], bool] = lambda body: False
         self.fault: Callable[[], Fault] = lambda: None
         self.seconds = 0.0
@@ -170,7 +175,7 @@ class Served:
     def _completed(self, handler: http.server.BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
         probe = body["max_tokens"] == 1
         if unknown := self.refused.intersection(body):
-            self._answer(handler, 400, {"error": {"message": f"unknown keys\n{sorted(unknown)}"}})
+            self._answer(handler, 400, {"error": {"message": f"{self.refusal}\n{sorted(unknown)}"}})
             return
         if self.broken(body):
             self._answer(handler, 500, {"error": {"message": "generator"}})
@@ -181,6 +186,13 @@ class Served:
             handler.connection.shutdown(socket.SHUT_RDWR)
             handler.close_connection = True
             return
+        if fault == "half":
+            handler.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"choices": [{"text": "half of')
+            handler.connection.shutdown(socket.SHUT_RDWR)
+            handler.close_connection = True
+            return
+        if fault == "late":
+            time.sleep(LATE_SECONDS)
         if isinstance(fault, tuple):
             self._answer(handler, fault[0], {"error": {"message": "fault"}}, **fault[1])
             return

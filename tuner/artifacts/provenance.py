@@ -19,12 +19,21 @@ PACKAGES = (
 )
 """Packages whose versions may change tokens, sampled rows, verdicts or the bytes of files."""
 
-ANYWHERE, FROM_EQUAL, ALIKE = "anywhere", "from equal inputs", "on machines alike"
+ANYWHERE, FROM_EQUAL, ALIKE, NOWHERE = "anywhere", "from equal inputs", "on machines alike", "nowhere"
 """Where an artifact of one name has the same bytes under equal versions of PACKAGES (PyArrow writes its own into every
 Parquet file): everywhere; everywhere if those it is made from have them too; or only on machines with the same device,
-number format, instructions of the processor, threads and batch size, since floating-point sums differ between others.
+number format, instructions of the processor, threads and batch size, since floating-point sums differ between others;
+or nowhere, since an engine rounds differently whenever its batch has other rows, or has random numbers of its own.
 Locale, time zone and hash seed change no byte of any. Recorded times, in manifests and a training's curve, differ.
 """
+
+_REPEATS = "transformers"
+"""The engine that draws the same rows again."""
+
+
+def of_model(stage: str) -> str:
+    """Where an artifact of a stage that computes with a model has the same bytes."""
+    return NOWHERE if stage == "generate" and settings().engine != _REPEATS else ALIKE
 
 
 @contextmanager

@@ -208,7 +208,10 @@ class Store(Files):
             attempt=attempt,
             files=[_entry(path, path.relative_to(scratch).as_posix()) for path in paths],
             metrics=dict(metrics),
-            provenance={"same_bytes": provenance.FROM_EQUAL if spec.exact else provenance.ALIKE, **record},
+            provenance={
+                "same_bytes": provenance.FROM_EQUAL if spec.exact else provenance.of_model(spec.stage),
+                **record,
+            },
         )
         stored = [_at(spec.stage, spec.fingerprint, attempt, file.name) for file in manifest.files]
         try:

@@ -13,8 +13,7 @@ from tuner.curation.detectors import asking, form, language
 from tuner.doctor import fragments
 from tuner.doctor.openings import Opening
 from tuner.generation.engines import Engine
-from tuner.generation.shards import DEFAULT, ShardSpec
-from tuner.generation.sources.base import Drawing
+from tuner.generation.shards import ShardSpec
 from tuner.rows import SCHEMA
 from tuner.shares import Share
 
@@ -85,8 +84,8 @@ def draw(engine: Engine, opening: Opening, rows: int, seed: int) -> pl.DataFrame
         InputError: If nothing can be drawn by this opening.
     """
     shard = ShardSpec(0, seed, 0, rows)
-    drawing = Drawing(engine, opening.chat, shard, DEFAULT, opening.chat.model, (), _silent, answered=False)
-    frame = pl.from_arrow(pa.Table.from_pylist(opening.source.draw(drawing), schema=SCHEMA))
+    drawn = opening.source.sample(engine, opening.chat, shard, answered=False)
+    frame = pl.from_arrow(pa.Table.from_pylist(drawn, schema=SCHEMA))
     assert isinstance(frame, pl.DataFrame)
     return frame
 
@@ -172,6 +171,3 @@ def _examples(texts: pl.Series, found: Mapping[str, Flags]) -> Iterator[tuple[st
         for text in texts.filter(pl.Series(found[name])).head(1):
             line = " ".join(text.split())
             yield name, line if len(line) <= _SHOWN else f"{line[:_SHOWN]}..."
-
-
-def _silent(turns: int, tokens: int) -> None: ...

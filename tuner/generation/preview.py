@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from tuner.errors import InputError
 from tuner.generation.generate import Generator
 from tuner.generation.shards import shards
-from tuner.generation.sources.base import Drawing
 
 if TYPE_CHECKING:
     from tuner.recipe import Recipe
@@ -32,12 +31,10 @@ def draw(recipe: "Recipe", rows: int) -> list[dict[str, Any]]:
     if (found := recipe.generation.magpie) is None:
         raise InputError(f"{recipe.name}: none of its sources is magpie, so that there is nothing to draw here")
     name, source = found
-    model = recipe.generator(name)
     generator = Generator(recipe.generator_models(name))
     try:
         shard = replace(shards(recipe, name)[0], rows=rows)
-        drawing = Drawing(generator.engine, generator.chat, shard, name, model, (), lambda turns, tokens: None)
-        return source.draw(drawing)
+        return source.sample(generator.engine, generator.chat, shard)
     finally:
         generator.engine.close()
 

@@ -24,6 +24,11 @@ def row_id(recipe_seed: int, shard: int, index: int, source: str = DEFAULT) -> s
     return f"{named}{recipe_seed}-{shard:05d}-{index:05d}"
 
 
+def of_turn(seed: int, turn: int) -> int:
+    """The seed that an engine with random numbers of its own is given: 31 bits, since some take no more."""
+    return int(hashing.of_text(f"{seed}/{turn}")[:8], 16) >> 1
+
+
 def uniforms(seed: int, turn: int, count: int) -> np.ndarray:
     """The random numbers that a row's tokens are sampled with, one per token.
 

@@ -14,7 +14,7 @@ from tuner.errors import InputError
 from tuner.generation.sources.base import Sampling
 from tuner.settings import Settings
 
-ENGINES = ("transformers", "completions")
+ENGINES = ("transformers", "vllm", "completions")
 """The names of the modules."""
 
 ON_SERVERS = ("completions",)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
-from tuner.errors import InputError, StageError
+from tuner.errors import StageError
 from tuner.generation.engines import SEEDED, UNSEEDED, Completion, Facts, Request, endpoint, journal
 from tuner.generation.engines.client import (
     SEEDED_ATTEMPTS,
@@ -37,9 +37,6 @@ from tuner.settings import Settings
 
 MOST_PER_REPLICA = 256
 """Requests in flight to one server at most: vLLM computes as many at once by default."""
-
-OPEN_SECONDS = 15.0
-"""How long a server that does not answer is waited for at the beginning."""
 
 ATTEMPTS = 10
 """How often a server may fail at one request, before the shard is given up for its task to be retried."""
@@ -185,7 +182,7 @@ class CompletionsEngine:
 
     async def _introduce(self) -> None:
         """Looks at every server, and waits for the first that answers."""
-        end = time.monotonic() + OPEN_SECONDS
+        end = time.monotonic() + endpoint.OPEN_SECONDS
         tries = [asyncio.create_task(self._answering(replica, end)) for replica in self._replicas.all]
         try:
             reasons = await asyncio.gather(*tries)
@@ -193,10 +190,7 @@ class CompletionsEngine:
             for each in tries:
                 each.cancel()
         if all(reasons):
-            url = self._replicas.all[0].url
-            raise InputError(
-                f"TUNER_ENDPOINT: {url} does not answer: {reasons[0]}; start the server, or correct the URL"
-            )
+            raise endpoint.silent(self._replicas.all[0].url, reasons[0])
 
     async def _answering(self, replica: Replica, end: float) -> str:
         """Looks at a server until it answers; returns why it does not, empty if it does."""

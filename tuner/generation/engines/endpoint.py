@@ -1,10 +1,16 @@
 """The addresses in `TUNER_ENDPOINT`, and which of a server's models is the recipe's. Imports nothing heavy."""
 
+import time
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 from tuner.errors import InputError
 from tuner.models import source, wheel
+
+OPEN_SECONDS = 15.0
+"""How long a server that does not answer is waited for at the beginning."""
+
+ASK_AGAIN_SECONDS = 0.5
 
 
 def urls(endpoint: str) -> tuple[str, ...]:
@@ -30,6 +36,34 @@ def host(url: str) -> str:
 def hosts(endpoint: str) -> str:
     """The hosts of all servers, to show. Raises as `urls` does."""
     return ", ".join(host(url) for url in urls(endpoint))
+
+
+def silent(url: str, reason: str) -> InputError:
+    """The error that no server answers."""
+    return InputError(f"TUNER_ENDPOINT: {url} does not answer: {reason}; start the server, or correct the URL")
+
+
+def reach(endpoint: str) -> None:
+    """Waits until a server of an endpoint answers, whatever it says.
+
+    Raises:
+        InputError: If none does within `OPEN_SECONDS`, or as `urls` does.
+    """
+    import httpx
+
+    end = time.monotonic() + OPEN_SECONDS
+    while True:
+        reasons: list[str] = []
+        for url in urls(endpoint):
+            try:
+                httpx.get(f"{url}/v1/models", timeout=max(0.1, end - time.monotonic()))
+            except httpx.TransportError as error:
+                reasons.append(str(error) or type(error).__name__)
+            else:
+                return
+        if time.monotonic() > end:
+            raise silent(urls(endpoint)[0], reasons[0])
+        time.sleep(ASK_AGAIN_SECONDS)
 
 
 def _base(text: str) -> str:

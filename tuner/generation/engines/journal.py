@@ -94,6 +94,7 @@ class Writer:
     def __init__(self, file: _File, places: dict[str, tuple[_File, int]]) -> None:
         self._of, self._places = file, places
         self._file = file.path.open("wb")
+        self._end = 0  # asking the file costs a system call
         self._lock = threading.Lock()  # another thread may write while the call is abandoned
 
     def add(self, key: str, entry: Entry) -> None:
@@ -102,8 +103,8 @@ class Writer:
         line = {"key": key, "text": said.text, "tokens": said.tokens, "finish": said.finish, "seeded": entry.seeded}
         with self._lock:
             if not self._file.closed:
-                self._places[key] = self._of, self._file.tell()
-                self._file.write(f"{json.dumps(line)}\n".encode())
+                self._places[key] = self._of, self._end
+                self._end += self._file.write(f"{json.dumps(line)}\n".encode())
                 self._file.flush()
 
     def close(self, finished: bool) -> None:

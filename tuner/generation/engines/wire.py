@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tuner import hashing
+from tuner.generation import seeds
 from tuner.generation.engines import Completion, Request
 
 _ENDED = ("stop", "eos_token", "stop_sequence")
@@ -54,7 +54,7 @@ def body(request: Request, model: str, form: Form, start: str) -> dict[str, Any]
     if request.stops:
         sent["stop"] = list(request.stops)
     if form.seeds:
-        sent["seed"] = int(hashing.of_text(f"{request.seed}/{request.turn}")[:8], 16) >> 1  # 31 bits: some take int32
+        sent["seed"] = seeds.of_turn(request.seed, request.turn)
     if form.extras:
         # Special tokens stay in the text, and the prompt holds its own. The rest switches off defaults of the model
         # or the server (llama.cpp's are top-k 40 and min-p 0.05), which the recipe does not know of.

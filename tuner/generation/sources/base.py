@@ -130,6 +130,17 @@ class Drawn(Source):
         """The most turns that are drawn for a row."""
         return 2
 
+    def sample(self, engine: "Engine", chat: "Chat", shard: ShardSpec, answered: bool = True) -> list[dict[str, Any]]:
+        """Draws a shard outside of a run, from nothing.
+
+        Args:
+            engine: The engine, with the model loaded.
+            chat: The model's tokenizer and chat template.
+            shard: The shard.
+            answered: Whether responses are drawn, too.
+        """
+        return self.draw(Drawing(engine, chat, shard, shard.source, chat.model, (), lambda *_: None, answered))
+
     def draw(self, drawing: Drawing) -> list[dict[str, Any]]:
         """Draws the rows of a shard, in order, with the columns of `tuner.rows.SCHEMA` that it knows.
 
