@@ -191,7 +191,7 @@ def test_the_manifest_records_engine_device_and_dtype(engine: TransformersEngine
 
 
 def test_an_unknown_engine_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(InputError, match=r"no engine 'steam'; the engines are transformers, completions$"):
+    with pytest.raises(InputError, match=r"no engine 'steam'; the engines are transformers, vllm, completions$"):
         engines.open_engine("model", Settings(engine="steam"))
 
 
