@@ -12,7 +12,6 @@ from contextlib import closing
 from tuner import loading
 from tuner.generation import engines
 from tuner.generation.engines import Engine
-from tuner.generation.engines.vllm import VllmEngine
 from tuner.generation.shards import ShardSpec
 from tuner.generation.sources import Magpie, Sampling
 from tuner.models import chat
@@ -31,7 +30,7 @@ def measure(rows: int = ROWS) -> dict[str, float]:
         clock = time.perf_counter()
         tokens = _drawn(engine, loaded, rows, 1)
         seconds = time.perf_counter() - clock
-        counted = engine.figures() if isinstance(engine, VllmEngine) else {}
+        counted = engine.facts().counted
     return {"tokens_per_second": tokens / seconds, **counted}
 
 

@@ -2,12 +2,20 @@
 
 from pathlib import Path
 
+import pyarrow as pa
+import pytest
+
 from tests.present import present
 from tests.tiny import write_rows
 from tuner.artifacts import parquet
+from tuner.evaluation.bench import Bench
 from tuner.evaluation.evaluate import evaluate
+from tuner.evaluation.loss import losses
 from tuner.progress import Event, listening
 from tuner.recipe import Recipe
+
+TALKS = (("short", 2), ("long", 4))
+"""Conversations by name, with the number of their turns."""
 
 
 def recipe_on(tiny: Path, **training: dict[str, object]) -> Recipe:
@@ -66,3 +74,21 @@ def test_one_row_has_no_interval_and_nf4_is_scored_in_nf4(
     assert metrics.subjects["base"].low is None
     assert metrics.quantization == {"base": "nf4", "lora": "nf4"}
     assert [speed.merged for speed in metrics.speed] == [False, False]
+
+
+def test_the_loss_of_a_conversation_is_that_of_all_its_answers(tiny: Path, tmp_path: Path) -> None:
+    talk = [
+        {"role": "user", "content": "How do I bake bread?"},
+        {"role": "assistant", "content": "Mix flour and water."},
+        {"role": "user", "content": "Explain to a child why."},
+        {"role": "assistant", "content": "Sunlight holds all colours."},
+    ]
+    rows = [{"row_id": name, "prompt": talk[: end - 1], "completion": talk[end - 1 : end]} for name, end in TALKS]
+    parquet.write(pa.Table.from_pylist(rows), tmp_path / "v.parquet")
+    bench = Bench(recipe_on(tiny, lora={"method": "lora"}), tmp_path / "v.parquet", "evaluate", 1)
+    bench.load(None)
+    bench.score("base", bench.model)
+    first, second = bench.chat.answers(talk, 512)
+    one, other = losses(bench.model, [first, second], bench.chat.tokenizer.pad_token_id)
+    assert bench.losses["base"] == pytest.approx([one, one + other], rel=1e-5)
+    assert bench.tokens == [first.tokens, first.tokens + second.tokens]

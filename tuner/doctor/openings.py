@@ -19,6 +19,8 @@ THE_RECIPES = "the recipe's"
 
 _SWITCH = r"\b[a-z_]*(?:think|reason)[a-z_]*\b"
 _EFFORTS = ("low", "medium", "high")
+_KEYS = ("prefix", "system", "languages", "begins")
+"""What a recipe says of openings."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +53,9 @@ class Opening:
         Raises:
             InputError: As `Chat.beginning` does.
         """
-        languages = self.source.languages
+        languages, begins = self.source.languages, self.source.begins
         prompts = [system.prompt for system in self.source.system] or ([BARE] if languages else [None])
-        return *(loaded.beginning(self.source.prefix, prompt) for prompt in prompts), *languages
+        return *(loaded.beginning(self.source.prefix, prompt) for prompt in prompts), *languages, *begins
 
 
 def find(model: str, recipe: Recipe | None = None) -> tuple[list[Opening], list[str]]:
@@ -122,9 +124,9 @@ def _without_system(own: Opening) -> Iterator[Opening]:
 
 def _of_recipe(own: Opening, written: Magpie | None) -> Iterator[Opening]:
     """What the recipe says itself; it sets either a prefix or the others."""
-    for key in ("prefix", "system", "languages"):
+    for key in _KEYS:
         if written and getattr(written, key):
-            given = {name: getattr(written, name) for name in ("prefix", "system", "languages")}
+            given = {name: getattr(written, name) for name in _KEYS}
             name = f"{THE_RECIPES} generation.{key}"
             yield Opening(name, name, own.models, own.source.model_copy(update=given))
             return

@@ -89,4 +89,5 @@ def generate(recipe: "Recipe", shard: ShardSpec, folder: Path, made_from: Sequen
         dtype=facts.dtype,
         reproducible=facts.reproducible,
         served_model=facts.served_model,
+        counted=dict(facts.counted),
     )

@@ -1,5 +1,7 @@
 """The metrics of `generate`."""
 
+from pydantic import Field
+
 from tuner.metrics import Computed
 
 
@@ -13,6 +15,7 @@ class Generated(Computed):
         slots: Rows that were drawn at the same time, at most.
         reproducible: What a row is when it is drawn again, see `tuner.generation.engines`.
         served_model: The model's name on the servers that completed the prompts; empty if there were none.
+        counted: What the engine itself has counted since it was opened, by name.
     """
 
     rows: int
@@ -21,3 +24,4 @@ class Generated(Computed):
     slots: int
     reproducible: str
     served_model: str
+    counted: dict[str, float] = Field(default_factory=dict)

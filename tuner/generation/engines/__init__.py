@@ -5,8 +5,8 @@ An engine is a module of this package, listed in `ENGINES`, with a function `ope
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Literal, Protocol
 
@@ -81,6 +81,7 @@ class Facts:
             so that a shard has the same rows whenever it is drawn.
         reproducible: `EQUAL`, `SEEDED` or `UNSEEDED`.
         served_model: The model's name on the servers; empty if there are none.
+        counted: What the engine itself has counted since it was opened, by name.
     """
 
     engine: str
@@ -90,6 +91,7 @@ class Facts:
     mixes: bool = True
     reproducible: str = EQUAL
     served_model: str = ""
+    counted: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 class Engine(Protocol):

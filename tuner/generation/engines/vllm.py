@@ -99,7 +99,9 @@ class VllmEngine:
 
     def facts(self) -> Facts:
         """See `Engine.facts`."""
-        return Facts("vllm", self._device, self._dtype, self._most, reproducible=SEEDED if self._seeds else UNSEEDED)
+        reproducible = SEEDED if self._seeds else UNSEEDED
+        counted = self.figures() if self._engine is not None else {}
+        return Facts("vllm", self._device, self._dtype, self._most, reproducible=reproducible, counted=counted)
 
     def figures(self) -> dict[str, float]:
         """What vLLM has counted since the process began.
