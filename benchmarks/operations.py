@@ -117,7 +117,7 @@ def share(overhead: float) -> float:
 
 def fresh() -> list[str]:
     """Overrides that make a recipe without cached artifacts."""
-    return [f"generation.rows={SHARDS * 24}", f"seed={next(_seeds)}"]
+    return [f"generation.rows={SHARDS * 24}", "generation.shard_rows=24", f"seed={next(_seeds)}"]
 
 
 def _median(measured: Callable[[], float]) -> float:

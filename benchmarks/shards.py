@@ -139,7 +139,7 @@ def draw(shards: int) -> None:
     Stage.make = simulated
     from flows.pipeline import pipeline
 
-    recipe = loading.load("quickstart", [f"generation.rows={shards * 24}"])
+    recipe = loading.load("quickstart", [f"generation.rows={shards * 24}", "generation.shard_rows=24"])
     pipeline(recipe_yaml=loading.text(recipe), until_stage="generate")
 
 
