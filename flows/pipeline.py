@@ -85,19 +85,25 @@ def pipeline(
     run.record["flow_run"] = str(flow_run.get_id())
     run.save()
     with run.recorded(), stoppable(run):
-        while resolved.generation.kept and target.reaches(until_stage):
-            _repaired(resolved, planning.plan(resolved, store, target.STAGE), run, target.STAGE)
-            progressed = target.progress(resolved, store, run.record["since"])
-            progress.emit(progress.Event(target.STAGE, note=progressed.line))
-            run.record["target"] = progressed.line
-            if progressed.next is None:
-                break
-            resolved = progressed.next
-            run.decide(resolved)
-        plan = planning.plan(resolved, store, until_stage)
+        if resolved.generation.kept and target.reaches(until_stage):
+            resolved = _drawn(resolved, run)
+            plan = planning.plan(resolved, store, until_stage)
         _repaired(resolved, plan, run, until_stage)
     state: Any = Completed(message=single.show(resolved, store, until_stage), data=run.name)
     return state
+
+
+def _drawn(recipe: Recipe, run: Run) -> Recipe:
+    """Draws and curates until the recipe's target or a limit is reached; returns it with the shards that it took."""
+    while True:
+        _repaired(recipe, planning.plan(recipe, run.store, target.STAGE), run, target.STAGE)
+        progressed = target.progress(recipe, run.store, run.record["since"])
+        progress.emit(progress.Event(target.STAGE, note=progressed.line))
+        run.record["target"] = progressed.line
+        if progressed.next is None:
+            return recipe
+        recipe = progressed.next
+        run.decide(recipe)
 
 
 def _repaired(recipe: Recipe, plan: planning.Plan, run: Run, until: str) -> None:
