@@ -9,6 +9,7 @@ from tuner.artifacts.manifest import Manifest
 from tuner.artifacts.store import Store
 from tuner.curation.metrics import Curated
 from tuner.errors import InputError
+from tuner.reading.metrics import Read
 from tuner.registry import planned
 from tuner.report.metrics import Reported
 from tuner.runs import recipe_of
@@ -23,6 +24,9 @@ def summary(store: Store, record: dict[str, Any]) -> str:
     if report := store.find("report", wanted.one("report").fingerprint):
         lines += [*Reported.read(report).verdict, ""]
     lines.append(f"run       {record['name']}")
+    for part in wanted.of("read"):
+        if read := store.find(part.stage, part.fingerprint):
+            lines.append(f"read      {part.label}: {'; '.join(Read.read(read).lines)}")
     if record.get("target"):
         lines.append(f"target    {record['target']}")
     curated = store.find("curate", wanted.one("curate").fingerprint)

@@ -119,7 +119,7 @@ def test_generated_text_is_never_markup_in_clusters_and_openings(make_page, monk
 
 def test_counts_on_the_page_add_up(page):
     text = words(page)
-    assert f"{ROWS} rows were generated, {KEPT} were kept and {ROWS - KEPT} rejected" in text
+    assert f"Of {ROWS} rows {KEPT} were kept and {ROWS - KEPT} rejected" in text
     assert sum(FIRST_REASONS.values()) + KEPT == ROWS
     assert f"{ROWS} of {ROWS} rows can be read here" in text
     assert len(json.loads(page.scripts[0])["rows"]) == ROWS

@@ -93,7 +93,7 @@ def of_run(facts: RunFacts) -> str:
             ("Split", sections.split(facts.split)),
             ("Distributions", sections.spread(measured)),
             ("Diversity", sections.diversity(facts.curated.diversity)),
-            ("Known limits", sections.limits(facts.curated, recipe.curation, generated=True)),
+            ("Known limits", sections.limits(facts.curated, recipe.curation, generated=bool(recipe.generators))),
             ("Recipe", sections.folded(_yaml(_with_public_paths(plain)))),
         ],
     )

@@ -64,6 +64,12 @@ class Read(Layout):
     rows: int
     set_aside: dict[str, int] = Field(default_factory=dict)
 
+    @property
+    def lines(self) -> list[str]:
+        """How many rows were read, how many were not and why, and what of them was not."""
+        aside = [f"{count:,} rows set aside: {reason}" for reason, count in self.set_aside.items()]
+        return [f"{self.rows:,} rows of {self.kind}", *aside, *self.notes]
+
 
 def _listed(names: Sequence[str], most: int = 12) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")

@@ -16,7 +16,7 @@ KEPT, REJECTED, LIMIT = (tone.light for tone in (palette.DATA, palette.LOST, pal
 def funnel_steps(contents: Contents) -> list[tuple[str, int, int]]:
     """The funnel as (label, rows left, rows rejected), from all rows to the kept ones, without idle checks."""
     left = contents.curation.rows
-    steps = [("generated", left, 0)]
+    steps = [("all rows", left, 0)]
     for reason, rejected in contents.curation.funnel.items():
         left -= rejected
         if rejected:
@@ -31,7 +31,7 @@ def funnel(axes: Axes, contents: Contents) -> None:
         axes.barh(position, left, color=KEPT, height=0.62)
         axes.barh(position, rejected, left=left, color=REJECTED, height=0.62)
         text = count(left) + (f"  {MINUS}{count(rejected)}" if rejected else "")
-        weight = "bold" if label in ("generated", "kept") else "normal"
+        weight = "bold" if label in ("all rows", "kept") else "normal"
         axes.annotate(
             text,
             (left + rejected, position),

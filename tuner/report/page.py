@@ -64,7 +64,7 @@ def _no_break(line: str) -> str:
 def _facts(contents: Contents) -> list[tuple[str, str]]:
     counted, split = contents.curation, contents.split
     return [
-        ("rows generated", count(counted.rows)),
+        ("all rows", count(counted.rows)),
         ("kept", f"{count(counted.kept)} ({percent(counted.kept / max(1, counted.rows))})"),
         ("to train on", count(split.train)),
         ("held out", count(split.validation)),

@@ -16,7 +16,9 @@ def _parts(parts: Parts) -> Iterator[Part]:
         "adapters": parts.of("train"),
         "evaluation": parts.one("evaluate"),
     }
-    yield REPORT.part({"recipe": parts.recipe.model_dump(mode="json")}, reads)
+    recipe = parts.recipe.model_dump(mode="json")
+    recipe["generation"].pop("at_most", None)  # it decides when a run ends, and nothing of what it has drawn
+    yield REPORT.part({"recipe": recipe}, reads)
 
 
 def _work(work: Work) -> Reported:
