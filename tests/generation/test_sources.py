@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tuner.curation.stages import drawn
 from tuner.errors import InputError, StageError
 from tuner.generation.settings import Generation
 from tuner.models.resident import release
+from tuner.reading.settings import Contents, Hub
 from tuner.recipe import Recipe
 from tuner.registry import STAGES, planned
 from tuner.stage import Part
@@ -273,3 +275,57 @@ class TestSeveral:
             (1, "magpie"),
             (1, "better"),
         ]
+
+
+class TestHub:
+    """A data set of the hub is pinned to the commit that it has when the recipe is read."""
+
+    COMMIT = "c" * 40
+
+    @pytest.fixture
+    def hub(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+        """What is asked of a hub with one data set."""
+        import datasets
+        import huggingface_hub
+
+        asked: list[tuple[Any, ...]] = []
+        path = tmp_path / "rows.jsonl"
+        path.write_text("".join(json.dumps({"instruction": f"Why {at}?", "response": "So."}) + "\n" for at in range(4)))
+        load = datasets.load_dataset
+
+        def dataset_info(_: Any, name: str, revision: str | None = None) -> Any:
+            asked.append((name, revision))
+            if name == "owner/none":
+                raise OSError("no such data set")
+            return SimpleNamespace(sha=self.COMMIT)
+
+        def load_dataset(name: str, config: str | None, split: str | None, revision: str | None) -> Any:
+            asked.append((name, config, split, revision))
+            return load("json", data_files=str(path), split=split, cache_dir=str(tmp_path / "cache"))
+
+        monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", dataset_info)
+        monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+        return asked
+
+    def test_its_commit_stands_in_the_recipe(self, tiny: Path, hub: list[tuple[Any, ...]], store: Store) -> None:
+        found = recipe(tiny, "{source: hub, dataset: 'owner/talk:train'}")
+        source = found.generation.sources["hub"]
+        assert isinstance(source, Hub) and source.contents == Contents(sha256=self.COMMIT, rows=4)
+        assert hub == [("owner/talk", None), ("owner/talk", None, "train", self.COMMIT)]
+        (part,) = make(found, store, "read")["read"]
+        assert hub[2:] == [("owner/talk", None, "train", self.COMMIT)]
+        assert rows_of(part, store, "rows/00000.parquet")[0]["row_id"] == "hub:row-000000001"
+
+    def test_a_recipe_that_was_read_does_not_ask_again(self, tiny: Path, hub: list[tuple[Any, ...]]) -> None:
+        found = recipe(tiny, "{source: hub, dataset: 'owner/talk:train', revision: v1}")
+        assert hub[0] == ("owner/talk", "v1")
+        hub.clear()
+        assert planned(loading.parse(loading.text(found))).one("read", "hub") == planned(found).one("read", "hub")
+        assert hub == []
+
+    def test_one_that_cannot_be_read_is_named(self, tiny: Path, hub: list[tuple[Any, ...]]) -> None:
+        with pytest.raises(InputError, match=r"^generation\.sources\.hub: hf://owner/none: cannot be read: no such"):
+            recipe(tiny, "{source: hub, dataset: owner/none}")
+        assert hub == [("owner/none", None)]
+        with pytest.raises(InputError, match=r"generation\.dataset"):
+            recipe(tiny, "{source: hub, dataset: none}")
