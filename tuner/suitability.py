@@ -158,6 +158,7 @@ def _key(look: _Look) -> str:
 
 
 def _look(look: _Look) -> None:
+    from tuner.curation.judging.judge import chat_of
     from tuner.models import chat, loading
     from tuner.training import fit
 
@@ -166,6 +167,8 @@ def _look(look: _Look) -> None:
         return
     if look.role == "judge":
         loading.configuration(look.model)
+        chat_of(look.model, look.models.date)
+        return
     found = chat.load(look.models, look.place)
     if isinstance(look.source, Magpie):
         found.beginning(*look.opening)

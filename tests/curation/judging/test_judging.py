@@ -11,6 +11,7 @@ import pytest
 from tests.tiny import make_tiny_model, make_tiny_reward_model
 from tuner import loading
 from tuner.artifacts import parquet
+from tuner.artifacts.manifest import Manifest
 from tuner.artifacts.store import Store
 from tuner.curation.judging.metrics import Judged
 from tuner.errors import InputError
@@ -71,15 +72,14 @@ training: {{lora: {{method: lora}}}}
 
 def curated(found: Recipe, store: Store) -> tuple[Judged, pl.DataFrame, Path]:
     """Makes everything up to `curate`; returns the metrics of `judge`, all rows, and the file of those kept."""
-    wanted = planned(found)
+    wanted, made = planned(found), dict[str, Manifest]()
     try:
         for stage in ("read", "examine", "judge", "match", "curate"):
             for part in wanted.of(stage):
-                manifest = STAGES[stage].make(found, part, store)
-                if stage == "judge":
-                    judged = Judged.read(manifest)
+                made[stage] = STAGES[stage].make(found, part, store)
     finally:
         release()
+    judged, manifest = Judged.read(made["judge"]), made["curate"]
     rows = pl.DataFrame(parquet.read(store.fetch(manifest, "rows/00000.parquet")))
     return judged, rows, store.fetch(manifest, "kept/00000.parquet")
 

@@ -1,5 +1,7 @@
 """The likelihoods of answers, against those that a plain forward pass over each whole text gives."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -11,15 +13,23 @@ PROMPTS = [[5, 6, 7], [9, 8, 7, 6, 5, 4, 3], [11]]
 ANSWERS = [[20, 21], [20, 22, 23], [24], [20]]
 
 
+SIZES: dict[str, Any] = {
+    "vocab_size": 64,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+}
+
+
 def llama():
-    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
-    return LlamaForCausalLM(LlamaConfig(vocab_size=64, **sizes))
+    return LlamaForCausalLM(LlamaConfig(**SIZES))
 
 
 def sliding():
     """Sees the last four tokens only, so that columns must be as far apart as positions."""
-    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
-    return MistralForCausalLM(MistralConfig(vocab_size=64, num_key_value_heads=2, sliding_window=4, **sizes))
+    return MistralForCausalLM(MistralConfig(sliding_window=4, **SIZES))
 
 
 def mamba():
@@ -30,7 +40,7 @@ def mamba():
 def plainly(model, prompt, answer):
     logits = model(input_ids=torch.tensor([[*prompt, *answer]])).logits[0]
     certain = torch.log_softmax(logits.float(), dim=-1)
-    return np.mean([certain[len(prompt) - 1 + place, token].item() for place, token in enumerate(answer)])
+    return np.sum([certain[len(prompt) - 1 + place, token].item() for place, token in enumerate(answer)])
 
 
 @pytest.mark.parametrize("make", [llama, sliding, mamba])

@@ -9,11 +9,29 @@ from numpy.typing import NDArray
 
 from tuner.curation.judging.likelihood import Likelihoods
 from tuner.curation.judging.tags import TAGS, Kind, column, probability_column, question, score_column
+from tuner.errors import InputError
 from tuner.models import chat, loading, precision
+from tuner.models.chat import Chat
 from tuner.models.memory import in_batches
 from tuner.models.settings import Models
 
 F64 = NDArray[np.float64]
+
+
+def chat_of(model: str, date: datetime.date) -> Chat:
+    """The tokenizer and chat template of a judge.
+
+    Args:
+        model: The model, as written in the recipe.
+        date: The day that its chat template prints, if it prints one.
+
+    Raises:
+        InputError: If it cannot be loaded, has no chat template, or one that cannot be used.
+    """
+    tokenizer = loading.load_tokenizer(model)
+    if not tokenizer.chat_template:
+        raise InputError(f"curation.judging.judge: {model} has no chat template, so that it cannot be asked")
+    return chat.of(tokenizer, Models(generator=model, student=model, date=date), "generator")
 
 
 class Judge:
@@ -27,11 +45,11 @@ class Judge:
         longest: Tokens of the longest prompt that it reads, with room for an answer; None if any.
 
     Raises:
-        InputError: If it cannot be loaded, or its chat template cannot be used.
+        InputError: As `chat_of` does.
     """
 
     def __init__(self, model: str, date: datetime.date) -> None:
-        self._chat = chat.load(Models(generator=model, student=model, date=date), "generator")
+        self._chat = chat_of(model, date)
         loaded = loading.load_model(model, precision.inference())
         self._likelihoods = Likelihoods(loaded)
         self.device, self.dtype = loaded.device.type, str(loaded.dtype).removeprefix("torch.")
@@ -77,12 +95,12 @@ class Judge:
 def as_columns(kind: Kind, scores: F64) -> pl.DataFrame:
     """The tag of each row, its probability among the labels of the kind and, of a scale, the expected place on it.
 
-    The probability is the softmax over the labels' mean log-likelihoods: how sure the judge is among these labels, not
-    how likely it is to write this one.
+    No label begins with another, so that the labels exclude each other. The probability is that of the label if the
+    judge answers with any of them, and is high also where it is unlikely to do so.
 
     Args:
         kind: The kind of tag.
-        scores: Nats a token, shape (rows, labels); NaN where a row was not judged.
+        scores: Log-likelihoods in nats, shape (rows, labels); NaN where a row was not judged.
     """
     tag, judged = TAGS[kind], ~np.isnan(scores[:, 0])
     known = np.where(judged[:, None], scores, 0.0)
