@@ -33,8 +33,8 @@ def store(tmp_path: Path) -> Store:
     return Store(str(tmp_path / "store"))
 
 
-NAMES = tuple(name for name in ALL if name != "read")
-"""The stages of a recipe whose rows are all drawn."""
+NAMES = tuple(name for name in ALL if name not in ("read", "judge"))
+"""The stages of a recipe whose rows are all drawn, and judged by no model."""
 
 
 def make(store: Store, *overrides: str, stages: tuple[str, ...] = NAMES, seconds: float = 60.0) -> None:

@@ -58,6 +58,18 @@ def test_a_target_that_the_student_has_not_is_refused(tiny: Path) -> None:
         check(tiny, tiny, "training.lora.targets=[wq]")
 
 
+def test_models_that_cannot_judge_are_refused(tiny: Path, base: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"curation.judging.judge: .* has no chat template, so that it cannot be asked"
+    ):
+        check(tiny, tiny, f"curation.judging={{judge: '{base}', tags: [quality]}}")
+    with pytest.raises(InputError, match="is no reward model: its configuration says LlamaForCausalLM"):
+        check(tiny, tiny, f"curation.judging={{reward: '{tiny}'}}")
+    assert check(tiny, tiny, f"curation.judging={{judge: '{tiny}', tags: [quality], reward: 'pypi:made-up==1.0'}}") == [
+        "curation.judging.reward was not checked: pypi:made-up==1.0 is fetched when it is needed"
+    ]
+
+
 def test_a_model_that_is_not_here_is_named(tiny: Path) -> None:
     assert check("pypi:made-up==1.0", tiny) == [
         "models.generator was not checked: pypi:made-up==1.0 is fetched when it is needed",

@@ -94,3 +94,27 @@ def write_rows(path: Path, count: int = 12) -> Path:
         )
     parquet.write(pa.Table.from_pylist(rows), path)
     return path
+
+
+def make_tiny_reward_model(folder: Path, seed: int = 0, outputs: int = 1) -> Path:
+    """Saves a deterministic sequence classifier with the tokenizer and template of `make_tiny_model`.
+
+    Args:
+        folder: Its folder, created if missing.
+        seed: Seed of the weights.
+        outputs: Its outputs; a reward model has one.
+
+    Returns:
+        The folder, loadable with `from_pretrained`.
+    """
+    import torch
+    from transformers import AutoConfig, LlamaForSequenceClassification
+
+    make_tiny_model(folder, seed)
+    config = AutoConfig.from_pretrained(folder)
+    config.num_labels = outputs
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = LlamaForSequenceClassification(config)
+    model.save_pretrained(folder, safe_serialization=True)
+    return folder

@@ -21,7 +21,7 @@ MAX_REASONS = 3
 MAX_GROUPS = 8
 """Groups of a stage's artifacts that the table shows; the JSON lists every artifact."""
 
-MATCHING_SETTINGS = ("generator", "student", "method")
+MATCHING_SETTINGS = ("generator", "student", "method", "judge", "reward", "tags")
 """Settings that must be equal for the cost of a past step to be comparable."""
 
 SIZE_SETTINGS = ("shard_size", "epochs")

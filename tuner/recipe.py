@@ -55,8 +55,13 @@ class Recipe(Section):
             not isinstance(source, Magpie) or any(system.category or system.topics for system in source.system)
             for source in sources
         )
-        if balance is not None and balance.by == "category" and not categories:
-            raise ValueError("curation.balance.by: no system prompt of generation.system has a category")
+        judging = self.curation.judging
+        tagged = judging is not None and "category" in judging.tags
+        if balance is not None and balance.by == "category" and not categories and not tagged:
+            raise ValueError(
+                "curation.balance.by: no system prompt of generation.system has a category, and curation.judging.tags "
+                "has none"
+            )
         return self
 
     @model_validator(mode="before")
@@ -111,6 +116,12 @@ class Recipe(Section):
     def generators(self) -> dict[str, str]:
         """The models that rows are drawn with, by their keys."""
         return {self.generator_key(name): self.generator(name) for name in self._drawn}
+
+    @property
+    def judges(self) -> dict[str, str]:
+        """The models that rows are judged by, by their keys."""
+        judging = self.curation.judging
+        return {f"curation.judging.{key}": model for key, model in judging.models.items()} if judging else {}
 
     def curation_of(self, source: str) -> Curation:
         """The curation settings of a source's rows."""

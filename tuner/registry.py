@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from tuner import hashing
+from tuner.curation.judging.stage import JUDGE
 from tuner.curation.stages import CURATE, EXAMINE, MATCH
 from tuner.evaluation.stage import EVALUATE
 from tuner.generation.stage import GENERATE
@@ -17,7 +18,7 @@ from tuner.splitting.stage import SPLIT
 from tuner.stage import Parts, Stage
 from tuner.training.stage import TRAIN
 
-CHAIN: tuple[Stage, ...] = (READ, GENERATE, EXAMINE, MATCH, CURATE, SPLIT, TRAIN, EVALUATE, REPORT)
+CHAIN: tuple[Stage, ...] = (READ, GENERATE, EXAMINE, JUDGE, MATCH, CURATE, SPLIT, TRAIN, EVALUATE, REPORT)
 """The stages in order, each after those that it reads. A stage that reads itself is listed twice, with other parts."""
 
 STAGES: Mapping[str, Stage] = {stage.name: stage for stage in CHAIN}
@@ -37,7 +38,7 @@ def planned(recipe: Recipe) -> Parts:
     """
     recipe = recipe.pinned()
     named = {f"models.{key}": model for key in ROLES if (model := getattr(recipe.models, key)) is not None}
-    named |= recipe.generators
+    named |= recipe.generators | recipe.judges
     models = tuple(
         (key.removeprefix("models."), tuple(source.parse(model, key).identity().items()))
         for key, model in named.items()

@@ -23,8 +23,13 @@ from tuner.training.methods import Method
 
 _LIBRARIES = ("synthetic-instruction-tuner", "transformers", "peft")
 
-STAGES = {"generator": ("generate",), "student": ("train", "evaluate")}
-"""The stages that compute with a model."""
+STAGES = {
+    "generator": ("generate",),
+    "judge": ("judge",),
+    "reward": ("judge",),
+    "student": ("train", "evaluate"),
+}
+"""The stages that compute with a model, by its role."""
 
 
 def check(recipe: Recipe, plan: Plan) -> list[str]:
@@ -83,8 +88,8 @@ class _Look:
     Attributes:
         key: Its key in the recipe.
         role: What it does.
-        models: The section in which it has that role.
-        source: What is drawn with it; None of a student.
+        models: The section in which it has that role; of a model that judges, one with it as the generator.
+        source: What is drawn with it; None of the others.
         training: The adapters to be trained on it.
     """
 
@@ -97,7 +102,12 @@ class _Look:
     @property
     def model(self) -> str:
         """The model, as written in the recipe."""
-        return str(getattr(self.models, self.role))
+        return str(getattr(self.models, self.place))
+
+    @property
+    def place(self) -> str:
+        """The key of `models` at which the section holds it."""
+        return "student" if self.role == "student" else "generator"
 
     @property
     def opening(self) -> tuple[str | None, str | None]:
@@ -111,6 +121,9 @@ def _looks(recipe: Recipe) -> Iterator[_Look]:
     for name, each in recipe.generation.sources.items():
         if isinstance(each, Drawn):
             yield _Look(recipe.generator_key(name), "generator", recipe.generator_models(name), each, {})
+    for key, model in recipe.judges.items():
+        models = Models(generator=model, student=model, date=recipe.models.date)
+        yield _Look(key, key.rpartition(".")[2], models, None, {})
     yield _Look("models.student", "student", recipe.models, None, recipe.training)
 
 
@@ -118,8 +131,8 @@ def _absent(look: _Look) -> str:
     """Why a model cannot be looked at; empty if it can."""
     models, role = look.models, look.role
     origins = [source.parse(look.model, look.key)]
-    if given := getattr(models.chat_template, role):
-        template = source.parse_template(given, role)
+    if given := getattr(models.chat_template, look.place):
+        template = source.parse_template(given, look.place)
         origins += [template] if isinstance(template, source.Source) else []
     elif role == "student" and models.generator is not None:
         origins.append(source.parse(models.generator, "models.generator"))  # which may lend its chat template
@@ -155,15 +168,23 @@ def _key(look: _Look) -> str:
     named = [look.model, *([look.models.generator] if look.models.generator else [])]
     identities = [source.parse(model).identity() for model in named]
     versions = [metadata.version(name) for name in _LIBRARIES]
-    reads = look.opening if look.role == "generator" else sorted(look.training.items())
-    return repr((look.role, identities, look.models.rendering(look.role), reads, versions))
+    reads = sorted(look.training.items()) if look.role == "student" else look.opening
+    return repr((look.role, identities, look.models.rendering(look.place), reads, versions))
 
 
 def _look(look: _Look) -> None:
-    from tuner.models import chat
+    from tuner.curation.judging.judge import chat_of
+    from tuner.models import chat, loading
     from tuner.training import fit
 
-    found = chat.load(look.models, look.role)
+    if look.role == "reward":
+        loading.classifier_configuration(look.model)
+        return
+    if look.role == "judge":
+        loading.configuration(look.model)
+        chat_of(look.model, look.models.date)
+        return
+    found = chat.load(look.models, look.place)
     if isinstance(look.source, Magpie):
         found.beginning(*look.opening)
     elif look.role == "student":

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.curation.rows import RESPONSE, SCHEMA, curated, good, row, shard, table
 from tests.hollow import hollow
+from tests.present import present
 from tuner.artifacts import parquet
 from tuner.curation.checks.balance import Balance
 from tuner.curation.checks.duplicates import Duplicates, Near, Semantic
@@ -132,7 +133,13 @@ def test_a_paraphrase_is_a_semantic_duplicate(tmp_path):
     (duplicate,) = [each for each in rows_by_id.values() if each["verdict"] == "rejected"]
     assert {duplicate["row_id"], duplicate["duplicate_of"]} == {"42-0-0", "42-0-1"}
     assert 0.8 <= duplicate["similarity"] < 1
-    assert judged(rows, tmp_path)[0].kept == 3
+    novelty = present(metrics.diversity.novelsum)
+    assert (novelty.on, novelty.of) == ("minilm of the instruction", 2)
+    # Of two rows it is a third of their distance, and two questions of nothing in common are about 1 apart.
+    assert 0.25 < novelty.value < 0.4
+    without = judged(rows, tmp_path)[0]
+    assert without.kept == 3
+    assert present(without.diversity.novelsum).on == "sets of words"
 
 
 def test_without_near_only_exact_duplicates_are_rejected(tmp_path):

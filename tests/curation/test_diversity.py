@@ -1,7 +1,10 @@
 """The measures of diversity on texts whose variety is known."""
 
+import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.present import present
 from tuner.curation import diversity
@@ -57,3 +60,44 @@ def test_too_few_instructions_are_not_measured():
     nothing = measured([])
     assert (nothing.distinct_1, nothing.compression_ratio, nothing.nearest_neighbour) == (None, None, None)
     assert measured(["One alone"]).nearest_neighbour is None
+
+
+def novelty(*distances):
+    return diversity.novelsum(np.array(distances, np.float64))
+
+
+def test_novelsum_weighs_distances_by_nearness():
+    # The ranks are 1 (the text itself), 2 and 3, so the weights 1, 1/2 and 1/3 of 11/6.
+    expected = ((0.2 / 2 + 0.5 / 3) + (0.2 / 2 + 1.0 / 3) + (0.5 / 2 + 1.0 / 3)) / 3 / (11 / 6)
+    assert novelty([0, 0.2, 0.5], [0.2, 0, 1], [0.5, 1, 0]) == pytest.approx(expected)
+    assert novelty([0, 0], [0, 0]) == 0
+    harmonic = 1 + 1 / 2 + 1 / 3 + 1 / 4
+    assert diversity.novelsum(1 - np.eye(4)) == pytest.approx(1 - 1 / harmonic)
+
+
+@given(st.integers(2, 12), st.integers(0, 2**32 - 1))
+def test_a_copy_of_a_text_lowers_novelsum_and_order_does_not_matter(texts, seed):
+    dice = np.random.default_rng(seed)
+    points = dice.normal(size=(texts, 5))
+    apart = np.linalg.norm(points[:, None] - points, axis=2)
+    order = dice.permutation(texts)
+    assert diversity.novelsum(apart[np.ix_(order, order)]) == pytest.approx(diversity.novelsum(apart))
+    # Texts that are all equally far apart, since a copy may also replace a text in the middle by one at the rim.
+    even = 1 - np.eye(texts)
+    twins = even.copy()
+    one, other = dice.permutation(texts)[:2]
+    twins[one, other] = twins[other, one] = 0
+    assert diversity.novelsum(twins) < diversity.novelsum(even)
+
+
+def test_novelsum_is_measured_on_vectors_if_there_are_some_and_else_on_words():
+    on_words = present(measured(DIFFERENT).novelsum)
+    assert (on_words.on, on_words.of) == ("sets of words", 6)
+    assert present(measured(SAME).novelsum).value == 0
+    assert 0 < present(measured([*DIFFERENT[:5], DIFFERENT[0]]).novelsum).value < on_words.value
+    vectors = np.eye(6, dtype=np.float16)
+    texts = pl.Series(DIFFERENT)
+    embedded = present(diversity.measure(texts, 6, diversity.Embedded(vectors, "minilm of the instruction")).novelsum)
+    assert embedded.on == "minilm of the instruction"
+    assert embedded.value == pytest.approx(1 - 1 / (1 + 1 / 2 + 1 / 3 + 1 / 4 + 1 / 5 + 1 / 6), abs=1e-4)
+    assert measured(["One alone"]).novelsum is None

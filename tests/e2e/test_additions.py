@@ -129,7 +129,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     edit(root, "tuner/generation/engines/__init__.py", '"completions")\n', '"completions", "rhyme")\n')
     registry = "tuner/registry.py"
     edit(root, registry, "from tuner.evaluation", "from tuner.counting import COUNT\nfrom tuner.evaluation")
-    edit(root, registry, "(GENERATE, EXAMINE,", "(GENERATE, COUNT, EXAMINE,")
+    edit(root, registry, "(READ, GENERATE, EXAMINE,", "(READ, GENERATE, COUNT, EXAMINE,")
     return root
 
 

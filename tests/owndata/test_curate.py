@@ -19,6 +19,7 @@ from pyarrow import parquet
 
 from tuner.curation.settings import Curation
 from tuner.errors import InputError
+from tuner.models.resident import release
 from tuner.owndata.curate import run
 from tuner.owndata.view import summary
 from tuner.progress import listening
@@ -401,3 +402,18 @@ def test_a_column_of_tools_that_the_mapping_does_not_name_is_not_read(tmp_path):
     metrics = run(path, Curation(), tmp_path / "out", columns=columns)
     assert (metrics.source.others, metrics.source.left) == ((), ("tools",))
     assert "tools" not in table(tmp_path / "out", "kept").columns
+
+
+@pytest.mark.usefixtures("float32")
+def test_models_judge_the_rows_that_pass(tmp_path, tiny):
+    file = lines(tmp_path / "rows.jsonl", [*MIXED, {**exchange(30), "tag_quality": "mine"}])
+    curation = Curation.model_validate({"judging": {"judge": str(tiny), "tags": ["quality"]}})
+    try:
+        run(file, curation, tmp_path / "to")
+    finally:
+        release()
+    rows = table(tmp_path / "to")
+    passed = [{*reasons} <= {"duplicate", "near_duplicate"} for reasons in rows["reasons"]]
+    assert rows["tag_quality"].is_not_null().to_list() == passed
+    assert True in passed and False in passed
+    assert "mine" not in rows["tag_quality"]

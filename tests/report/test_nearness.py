@@ -20,7 +20,9 @@ def setting(curation, path):
     return curation
 
 
-FULL = Curation.model_validate({"balance": {"at_most": 3}, "duplicates": {"semantic": {}}})
+FULL = Curation.model_validate(
+    {"balance": {"at_most": 3}, "duplicates": {"semantic": {}}, "judging": {"reward": "owner/reward"}}
+)
 
 
 @pytest.mark.parametrize("reason", REASONS)

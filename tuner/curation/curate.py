@@ -15,10 +15,11 @@ from tuner.curation import diversity
 from tuner.curation.cleaning import mask_beside
 from tuner.curation.columns import bits
 from tuner.curation.columns.messages import with_texts
+from tuner.curation.duplicates import embedding
 from tuner.curation.duplicates.matching import EDGES
-from tuner.curation.metrics import Clusters, Curated
+from tuner.curation.metrics import Clusters, Curated, Diversity
 from tuner.curation.settings import Curation
-from tuner.curation.texts import BESIDE, CONTENTS, INSTRUCTION, RESPONSE, Shard, as_checked
+from tuner.curation.texts import BESIDE, CONTENTS, INSTRUCTION, RESPONSE, Shard, as_checked, judged_columns
 from tuner.curation.verdicts import Verdicts, decide, read
 from tuner.errors import StageError
 from tuner.progress import Event, emit
@@ -87,7 +88,7 @@ def curate(
             funnel=bits.firsts(verdicts.reasons),
             clusters=_clusters(verdicts),
             unfinished_buckets=unfinished,
-            diversity=diversity.measure(_sample(verdicts, folder), kept),
+            diversity=_diversity(verdicts, shards, curation, folder),
         )
     )
 
@@ -123,12 +124,14 @@ def _write(
     rows, checks = with_columns(parquet.read(shard.rows), schema), pl.read_parquet(shard.checks, glob=False)
     checked = as_checked(pl.DataFrame(rows.select(["instruction", "response"])), checks)
     rows = _with_texts(rows, checked, checks, curation)
+    judged = judged_columns(shard)
     representatives = pl.Series(verdicts.duplicate_of[span]).replace(-1, None)
     columns: dict[str, Any] = {
         "verdict": pl.Series(np.where(verdicts.passes[span], "kept", "rejected")),
         "reasons": bits.names(verdicts.reasons[span]),
         "marks": bits.names(verdicts.marks[span]),
         **{name: checks[name] for name in checks.columns if name not in _CHECKS_ONLY},
+        **judged,
         "cluster": verdicts.row_ids.gather(verdicts.cluster[span]),
         "duplicate_of": verdicts.row_ids.gather(representatives),
         "similarity": pl.Series(verdicts.similarity[span], nan_to_null=True),
@@ -141,7 +144,8 @@ def _write(
     examples = kept.select(["row_id", "messages"])
     for name, column in zip(("prompt", "completion"), _prompts_and_completions(kept["messages"]), strict=True):
         examples = examples.append_column(name, column)
-    for name in ("instruction", "quality", *(name for name in (TOOLS, THOUGHTS) if name in kept.column_names)):
+    beside = [name for name in (TOOLS, THOUGHTS) if name in kept.column_names]
+    for name in ("instruction", "quality", *judged, *beside):
         examples = examples.append_column(name, kept[name])
     parquet.write(examples, folder / "kept" / f"{number:05}.parquet")
     return {name: len(places) for name, places in _beside(checks).items()}
@@ -199,8 +203,8 @@ def _clusters(verdicts: Verdicts) -> Clusters:
     )
 
 
-def _sample(verdicts: Verdicts, folder: Path) -> pl.Series:
-    """Instructions of the kept rows with the smallest keys, so that the order of rows does not matter."""
+def _diversity(verdicts: Verdicts, shards: Sequence[Shard], curation: Curation, folder: Path) -> Diversity:
+    """Of the kept rows with the smallest keys, so that the order of rows does not matter."""
     rows = np.flatnonzero(verdicts.passes)
     chosen = rows[np.argsort(verdicts.keys[rows], kind="stable")[: diversity.SAMPLE]]
     wanted = pl.DataFrame({"row_id": verdicts.row_ids.gather(chosen)})
@@ -208,4 +212,10 @@ def _sample(verdicts: Verdicts, folder: Path) -> pl.Series:
         pl.read_parquet(path, columns=["row_id", "instruction"], glob=False).join(wanted, on="row_id", how="semi")
         for path in sorted((folder / "kept").glob("*.parquet"))
     ]
-    return wanted.join(pl.concat(kept), on="row_id", how="left", maintain_order="left")["instruction"]
+    instructions = wanted.join(pl.concat(kept), on="row_id", how="left", maintain_order="left")["instruction"]
+    embedded = None
+    if (semantic := curation.duplicates.semantic) is not None:
+        texts = "instruction and response" if semantic.on == "both" else semantic.on
+        vectors = embedding.read([shard.signatures for shard in shards], chosen[: diversity.NEIGHBOURS])
+        embedded = diversity.Embedded(vectors, f"{semantic.embedder} of the {texts}")
+    return diversity.measure(instructions, rows.size, embedded)

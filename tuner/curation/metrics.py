@@ -73,6 +73,21 @@ class Neighbours(Metrics):
     of: int
 
 
+class NovelSum(Metrics):
+    """NovelSum (arXiv 2502.17184) without its density factor; see `tuner.curation.diversity.novelsum`.
+
+    Attributes:
+        value: The mean novelty of an instruction.
+        of: Instructions that were compared pairwise.
+        on: What the distances are of: an embedder and the text that it read, such as `minilm of the instruction`, or
+            `sets of words`.
+    """
+
+    value: float
+    of: int
+    on: str
+
+
 class Diversity(Metrics):
     """The diversity of the kept instructions; None where there is too little to measure.
 
@@ -84,6 +99,7 @@ class Diversity(Metrics):
         distinct_3: The same for three consecutive words.
         compression_ratio: Bytes over bytes after zlib.
         nearest_neighbour: Distances to the most similar instruction.
+        novelsum: NovelSum; None for fewer than two instructions, and in artifacts that are older than it.
         openings: The most frequent first two words, with their shares of the sample, the most frequent first.
     """
 
@@ -94,6 +110,7 @@ class Diversity(Metrics):
     distinct_3: Finite
     compression_ratio: Finite
     nearest_neighbour: Neighbours | None
+    novelsum: NovelSum | None = None
     openings: dict[str, float]
 
 

@@ -10,12 +10,13 @@ from tuner.curation.checks.balance import Balance
 from tuner.curation.checks.decontamination import Decontamination
 from tuner.curation.checks.duplicates import Duplicates
 from tuner.curation.checks.form import Form
+from tuner.curation.checks.judging import Judging
 from tuner.curation.checks.language import Language
 from tuner.curation.checks.quality import Quality
 from tuner.curation.checks.repetition import Repetition
 from tuner.curation.checks.safety import Safety
 from tuner.curation.profiles import DEFAULTS, MAGPIE, Profile, with_defaults
-from tuner.section import FirstReadBy, Section
+from tuner.section import FirstReadBy, Section, added_field
 
 
 class Curation(Section):
@@ -31,6 +32,7 @@ class Curation(Section):
         decontamination: Against benchmarks.
         quality: The score.
         duplicates: Between rows.
+        judging: By models; null asks none.
         balance: Over kinds of instructions; null leaves them as they are.
     """
 
@@ -42,6 +44,7 @@ class Curation(Section):
     safety: Safety = Safety()
     decontamination: Decontamination = Decontamination()
     duplicates: Duplicates = Duplicates()
+    judging: Annotated[Judging | None, FirstReadBy("judge")] = added_field(None)
     balance: Annotated[Balance | None, FirstReadBy("curate")] = None
     quality: Quality = Quality()
 
@@ -63,6 +66,19 @@ class Curation(Section):
         for name in self.ignore:
             if name not in REASONS:
                 raise ValueError(f"ignore: unknown reason {name!r}; known are {', '.join(REASONS)}")
+        return self
+
+    @model_validator(mode="after")
+    def _models_make_what_is_chosen_by(self) -> "Curation":
+        tags = self.judging.tags if self.judging else ()
+        by = self.balance.by if self.balance else "opening"
+        if by not in ("opening", "category", *tags):
+            raise ValueError(f"balance.by: no row has the tag {by}; add {by} to curation.judging.tags")
+        by = self.quality.by
+        if by == "reward" and not (self.judging and self.judging.reward):
+            raise ValueError("quality.by: no row has a reward; name a reward model in curation.judging.reward")
+        if by not in ("score", "reward", *tags):
+            raise ValueError(f"quality.by: no row has the tag {by}; add {by} to curation.judging.tags")
         return self
 
     def checks(self) -> Iterator[Check]:

@@ -113,6 +113,7 @@ def _curated(parts: Parts) -> Iterator[Part]:
         "shards": [part for part, _ in drawn(parts)],
         "examined": parts.of("examine"),
         "matched": parts.of("match"),
+        **({"judged": judged} if (judged := parts.of("judge")) else {}),
     }
     yield CURATE.part(parts.recipe.curation.read_by("curate", "examine"), reads)
 
@@ -137,4 +138,5 @@ def _shards(work: Work) -> "list[Shard]":
     ]
     checks, signatures = (work.files("examined", f"{name}.parquet") for name in ("checks", "signatures"))
     rounds = [shard.round for shard in shards]
-    return [Shard(*files) for files in zip(rows, checks, signatures, rounds, strict=True)]
+    judged = work.files("judged", "judged.parquet") if "judged" in work.part.reads else [None] * len(shards)
+    return [Shard(*files) for files in zip(rows, checks, signatures, rounds, judged, strict=True)]

@@ -27,12 +27,14 @@ class Shard:
         checks: `checks.parquet` of `examine`.
         signatures: `signatures.parquet` of `examine`.
         round: Its round of generation; earlier rounds win over later ones among duplicates.
+        judged: `judged.parquet` of `judge`; None if no model judges.
     """
 
     rows: Path
     checks: Path
     signatures: Path
     round: int = 0
+    judged: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -62,3 +64,10 @@ def as_checked(drawn: pl.DataFrame, cleaned: pl.DataFrame) -> pl.DataFrame:
             "response": drawn.select(pl.coalesce(cleaned[RESPONSE], drawn["response"])).to_series(),
         }
     )
+
+
+def judged_columns(shard: Shard) -> dict[str, pl.Series]:
+    """The columns that models added to a shard's rows; none if no model judges."""
+    if shard.judged is None:
+        return {}
+    return pl.read_parquet(shard.judged, glob=False).drop("row_id").to_dict()

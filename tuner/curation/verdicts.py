@@ -12,12 +12,14 @@ from pyarrow import parquet
 
 from tuner.curation import diversity
 from tuner.curation.checks.duplicates import Near
+from tuner.curation.checks.judging import Judging
 from tuner.curation.columns import bits
 from tuner.curation.columns.text import normalised
 from tuner.curation.columns.words import I64
 from tuner.curation.duplicates import clusters, embedding, exact, shingles
+from tuner.curation.judging.tags import REWARD, column, score_column
 from tuner.curation.settings import Curation
-from tuner.curation.texts import CheckedTexts, Shard
+from tuner.curation.texts import CheckedTexts, Shard, judged_columns
 from tuner.errors import InputError
 
 Floats = NDArray[np.float64]
@@ -32,7 +34,7 @@ class Verdicts:
         row_ids: Shape (rows,), strings.
         keys: As made by `exact.keys`.
         whole: Which rows have both texts.
-        quality: NaN where a row has no score.
+        quality: What the best rows have most of, NaN where a row has none.
         reasons: Bits of the reasons that reject a row.
         marks: Bits of the reasons that are only recorded.
         ignored: Bits of the reasons that the recipe ignores, which are only recorded.
@@ -41,6 +43,7 @@ class Verdicts:
         cluster: The smallest position in a row's cluster of duplicates, its own if it is alone.
         duplicate_of: The position of the representative of a dropped duplicate, -1 for other rows.
         similarity: To the representative: 1 for exact duplicates, else Jaccard or cosine; NaN for other rows.
+        judged: The columns that models added, shape (rows, columns); no columns if no model judges.
     """
 
     row_ids: pl.Series
@@ -55,6 +58,7 @@ class Verdicts:
     cluster: I64
     duplicate_of: I64
     similarity: Floats
+    judged: pl.DataFrame
 
     @property
     def passes(self) -> NDArray[np.bool_]:
@@ -79,12 +83,16 @@ def read(shards: Sequence[Shard], curation: Curation) -> Verdicts:
     checked = [parquet.read_table(shard.checks, columns=["row_id", "reasons", "marks"]) for shard in shards]
     signed = [parquet.read_table(shard.signatures, columns=["key", "whole", "quality"]) for shard in shards]
     checks, signatures = pa.concat_tables(checked), pa.concat_tables(signed)
-    rows = checks.num_rows
+    rows, judged = checks.num_rows, pl.concat([pl.DataFrame(judged_columns(shard)) for shard in shards])
+    by = curation.quality.by
+    quality = signatures["quality"].to_numpy().astype(np.float64)
+    if by != "score":
+        quality = judged[REWARD if by == "reward" else score_column(by)].cast(pl.Float64).fill_null(np.nan).to_numpy()
     return Verdicts(
         row_ids=pl.Series("row_id", checks["row_id"]),
         keys=signatures["key"].to_numpy().astype(np.uint64),
         whole=signatures["whole"].to_numpy().astype(np.bool_),
-        quality=signatures["quality"].to_numpy().astype(np.float64),
+        quality=quality,
         reasons=bits.of(checks["reasons"]),
         marks=bits.of(checks["marks"]),
         ignored=bits.mask(curation.ignore),
@@ -93,11 +101,12 @@ def read(shards: Sequence[Shard], curation: Curation) -> Verdicts:
         cluster=np.arange(rows),
         duplicate_of=np.full(rows, -1, np.int64),
         similarity=np.full(rows, np.nan),
+        judged=judged,
     )
 
 
 def decide(verdicts: Verdicts, edges: pa.Table, shards: Sequence[Shard], curation: Curation) -> None:
-    """Rejects duplicates, then rows beyond the limit of their kind, then rows beyond the number wanted.
+    """Rejects duplicates, then what models judge badly, then rows beyond the limit of their kind or the number wanted.
 
     Args:
         verdicts: As made by `read`; changed in place.
@@ -108,6 +117,10 @@ def decide(verdicts: Verdicts, edges: pa.Table, shards: Sequence[Shard], curatio
     Raises:
         InputError: If rows are to be balanced by a category that they do not have.
     """
+    unwanted = _unwanted(verdicts, curation.judging)
+    # Such a row takes part in its cluster, whose other rows are linked by it, but represents it only if no other can.
+    sunk = np.any([rows for reason, rows in unwanted.items() if reason not in curation.ignore] or [False], axis=0)
+    verdicts.quality = np.where(sunk, -np.inf, verdicts.quality)
     exact_of = exact.representatives(
         verdicts.keys,
         verdicts.passes,
@@ -132,9 +145,25 @@ def decide(verdicts: Verdicts, edges: pa.Table, shards: Sequence[Shard], curatio
         links.append(_drop_near(verdicts, ends, on == SEMANTIC, "semantic_duplicate", curation.duplicates.keep, paths))
     a, b = (np.concatenate([link[side] for link in links]) for side in (0, 1))
     verdicts.cluster = clusters.components(exact_of.size, a, b)
+    for reason, rows in unwanted.items():
+        verdicts.reject(rows, reason)
     if curation.balance is not None:
         _limit_kinds(verdicts, shards, curation)
     _keep_best(verdicts, curation)
+
+
+def _unwanted(verdicts: Verdicts, judging: Judging | None) -> dict[str, NDArray[np.bool_]]:
+    """The rows that models judge badly, by reason; what no model judged is not among them."""
+    if judging is None:
+        return {}
+    columns, nothing = verdicts.judged, pl.Series([False]).gather(np.zeros(len(verdicts.judged), np.int64))
+    tagged = nothing
+    for kind, labels in judging.reject.items():
+        tagged = tagged | columns[column(kind)].is_in(labels).fill_null(False)
+    low = nothing
+    if judging.minimum_reward is not None:
+        low = (columns[REWARD] < judging.minimum_reward).fill_null(False)
+    return {"unwanted_tag": tagged.to_numpy(), "low_reward": low.to_numpy()}
 
 
 def _drop_near(
@@ -169,15 +198,30 @@ def _limit_kinds(verdicts: Verdicts, shards: Sequence[Shard], curation: Curation
     balance = curation.balance
     if balance is None:
         return
-    kinds = pl.concat([_kinds(shard, balance.by) for shard in shards])
+    kinds = _tagged(verdicts, shards, balance.by)
     rows = _best_first(verdicts)
     place = pl.DataFrame({"kind": kinds.gather(rows)}).select(pl.int_range(pl.len()).over("kind")).to_series()
     verdicts.reject(rows[place.to_numpy() >= balance.at_most], "over_balance")
 
 
-def _kinds(shard: Shard, by: str) -> pl.Series:
+def _tagged(verdicts: Verdicts, shards: Sequence[Shard], by: str) -> pl.Series:
+    """The kind of each row: its own, or that of the judge where it has none."""
+    if by in ("opening", "category"):
+        is_tagged = column(by) in verdicts.judged.columns
+        kinds = pl.concat([_kinds(shard, by, is_tagged) for shard in shards])
+        if not is_tagged:
+            return kinds
+        empty = (kinds == "").to_numpy()
+        return kinds.scatter(np.flatnonzero(empty), verdicts.judged[column(by)].fill_null("").filter(empty))
+    return verdicts.judged[column(by)].fill_null("")
+
+
+def _kinds(shard: Shard, by: str, is_tagged: bool) -> pl.Series:
     if by == "category":
-        if "category" not in parquet.read_schema(shard.rows).names:
+        names = parquet.read_schema(shard.rows).names
+        if "category" not in names and is_tagged:
+            return pl.Series("category", [""]).gather(np.zeros(parquet.read_metadata(shard.rows).num_rows, np.int64))
+        if "category" not in names:
             raise InputError("curation.balance.by: the rows have no column `category`; balance by `opening`")
         return pl.read_parquet(shard.rows, columns=["category"], glob=False)["category"].cast(pl.String).fill_null("")
     positions = np.arange(parquet.read_metadata(shard.rows).num_rows)

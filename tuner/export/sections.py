@@ -146,6 +146,8 @@ def diversity(measured: Diversity) -> Lines:
     ]
     if neighbour := measured.nearest_neighbour:
         rows.append([f"distance to the nearest neighbour, median (of {neighbour.of:,})", _figure(neighbour.median)])
+    if novel := measured.novelsum:
+        rows.append([f"NovelSum on {novel.on} (of {novel.of:,})", _figure(novel.value)])
     openings = ", ".join(f"{code(opening)} {share:.1%}" for opening, share in measured.openings.items())
     return [
         f"Of {measured.sample:,} instructions of the {measured.kept:,} kept:",
@@ -154,7 +156,8 @@ def diversity(measured: Diversity) -> Lines:
         "",
         "Distinct-n: different n-grams over all (arXiv 1510.03055), higher is more varied. Compression ratio: bytes "
         "over compressed bytes (arXiv 2403.00553), lower is more varied. Distance: one minus the Jaccard similarity "
-        "of the sets of words.",
+        "of the sets of words. NovelSum: distances weighted by nearness (arXiv 2502.17184, without its density "
+        "factor), higher is more varied.",
         "",
         f"Most frequent openings: {openings}.",
     ]

@@ -154,7 +154,7 @@ class Chat:
         prompt = self.prompt(messages[:-1], tools)
         completion = self.completion(messages[-1]["content"], (thoughts or "") if self.thinks else "")
         prompt_ids = self.ids(prompt)
-        ids = [*prompt_ids, *self._continued(prompt, prompt_ids, completion)][:max_length]
+        ids = [*prompt_ids, *self.continued(prompt, prompt_ids, completion)][:max_length]
         return Encoded(ids, min(len(prompt_ids), len(ids)))
 
     def answers(
@@ -232,8 +232,14 @@ class Chat:
         shown = templates.as_parts(messages) if self.template.in_parts else messages
         return templates.render(self.tokenizer, shown, tools, **options)
 
-    def _continued(self, prompt: str, prompt_ids: list[int], completion: str) -> list[int]:
-        """The ids of a completion as they follow those of its prompt."""
+    def continued(self, prompt: str, prompt_ids: list[int], completion: str) -> list[int]:
+        """The ids of a completion as they follow those of its prompt.
+
+        Args:
+            prompt: The prompt.
+            prompt_ids: Its ids.
+            completion: What follows it.
+        """
         whole = self.ids(prompt + completion)
         if whole[: len(prompt_ids)] == prompt_ids:
             return whole[len(prompt_ids) :]

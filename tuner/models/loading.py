@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 
+_BEHIND_PADDING = ("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "longformer")
+
+
 def device() -> str:
     """The torch device to compute on: `TUNER_DEVICE`, or the GPU if there is one."""
     import torch
@@ -134,6 +137,73 @@ def load_model(model: str, dtype: "torch.dtype", quantization: str | None = None
         ) from None
     except (OSError, ValueError, SafetensorError) as error:
         raise InputError(_unloadable(model, error)) from None
+
+
+def classifier_configuration(model: str) -> "PreTrainedConfig":
+    """The configuration of a sequence classifier with one output, as reward models are.
+
+    Raises:
+        InputError: If it is none, or cannot be loaded.
+    """
+    from transformers import AutoConfig
+
+    path, revision = resolve(model, weights=False)
+    try:
+        config = AutoConfig.from_pretrained(path, revision=revision, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(_unloadable(model, error)) from None
+    # transformers would give any other model an output with random weights.
+    named = config.architectures or []
+    if not any(name.endswith("ForSequenceClassification") for name in named):
+        raise InputError(
+            f"model {model} is no reward model: its configuration says {', '.join(named) or 'nothing'}, not "
+            "...ForSequenceClassification"
+        )
+    if config.num_labels != 1:
+        raise InputError(f"model {model} is no reward model: it has {config.num_labels} outputs, and a reward is one")
+    return config
+
+
+def load_classifier(model: str, dtype: "torch.dtype") -> "PreTrainedModel":
+    """A sequence classifier with one output, on this machine's device.
+
+    Args:
+        model: The model, as written in a recipe.
+        dtype: The type that it computes in; see `precision`.
+
+    Raises:
+        InputError: As `classifier_configuration` does, and if its weights are no safetensors, or lack some.
+    """
+    from safetensors import SafetensorError
+    from transformers import AutoModelForSequenceClassification
+
+    classifier_configuration(model)
+    path, revision = resolve(model)
+    try:
+        loaded, info = AutoModelForSequenceClassification.from_pretrained(
+            path,
+            revision=revision,
+            dtype=dtype,
+            device_map=device(),
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, SafetensorError) as error:
+        raise InputError(_unloadable(model, error)) from None
+    if missing := sorted(info["missing_keys"]):
+        raise InputError(f"model {model} cannot be loaded: its weights lack {missing[0]}")
+    return loaded
+
+
+def positions(config: "PreTrainedConfig") -> int | None:
+    """The tokens of the longest text that a model reads; None if its configuration names no limit."""
+    found: Any = config.get_text_config()
+    limit = getattr(found, "max_position_embeddings", None)
+    if limit is None or limit < 1:
+        return None
+    # RoBERTa and its kin count positions from behind the padding's id.
+    return limit - found.pad_token_id - 1 if found.model_type in _BEHIND_PADDING else limit
 
 
 def resolve(model: str, weights: bool = True) -> tuple[str | Path, str]:

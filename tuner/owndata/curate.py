@@ -6,11 +6,13 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 from pyarrow import parquet
 
+from tuner.curation.checks.judging import Judging
 from tuner.curation.curate import curate
 from tuner.curation.duplicates.partitions import task_count
 from tuner.curation.examine import examine
@@ -20,6 +22,7 @@ from tuner.curation.texts import BESIDE, Shard
 from tuner.errors import InputError
 from tuner.export import card
 from tuner.folders import atomic_folder, is_vacant
+from tuner.models.settings import FIXED_DATE
 from tuner.owndata import explain
 from tuner.owndata.metrics import CuratedFile, FileCuration, SourceFile
 from tuner.progress import Event, emit
@@ -120,6 +123,9 @@ def _run(
         reason, rows = reading.reasons.most_common(1)[0]
         raise InputError(f"{file}: none of its {survey.rows:,} rows can be curated; of {rows:,}: {reason}")
     clock.lap("read and examine")
+    if curation.judging is not None:
+        examined = list(_judged(examined, curation.judging))
+        clock.lap("judge")
     matched = []
     number = task_count(reading.rows, curation.duplicates)
     for part in range(number):
@@ -167,6 +173,15 @@ def _examined(reading: Shards, curation: Curation, threads: int) -> Iterator[Sha
             yield running.popleft().result()
 
 
+def _judged(examined: Sequence[Shard], judging: Judging) -> Iterator[Shard]:
+    from tuner.curation.judging.shard import FILE, judge_shard
+
+    for shard in examined:
+        folder = shard.rows.parent
+        judge_shard(shard.rows, shard.checks, judging, FIXED_DATE, folder)
+        yield replace(shard, judged=folder / FILE)
+
+
 def _examine(rows: Path, curation: Curation, texts: Sequence[str]) -> Shard:
     examined = examine(rows, curation, rows.parent, texts)
     emit(Event("examine", figures={"rows": examined.rows, "rows/s": examined.rows_per_second}))
@@ -180,7 +195,8 @@ def _other_columns(
     used = {survey.ids, *(name for source, kind in inputs for name in (*kind.fields, *kind.optional))}
     reserved = used | _reserved_columns(curation, scratch)
     others = {name: type_ for name, type_ in survey.others.items() if name not in reserved}
-    if curation.balance is not None and curation.balance.by == "category" and "category" not in others:
+    tagged = curation.judging is not None and "category" in curation.judging.tags
+    if curation.balance is not None and curation.balance.by == "category" and "category" not in others and not tagged:
         raise InputError("curation.balance.by: the rows have no column 'category' of single values")
     present = dict.fromkeys([*(name for source, _ in inputs for name in source.columns), *sorted(survey.late)])
     return others, [name for name in present if name not in used and name not in others]
@@ -195,4 +211,5 @@ def _reserved_columns(curation: Curation, scratch: Path) -> set[str]:
         *parquet.read_schema(rows).names,
         *parquet.read_schema(rows.with_name("checks.parquet")).names,
         *_RESULT_COLUMNS,
+        *(curation.judging.adds if curation.judging else ()),
     }

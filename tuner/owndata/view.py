@@ -16,7 +16,7 @@ from tuner.owndata.metrics import CuratedFile
 from tuner.progress import Event
 from tuner.report import nearness
 
-STEPS = {"read": "rows", "examine": "rows", "match": "parts", "curate": "shards"}
+STEPS = {"read": "rows", "examine": "rows", "judge": "rows", "match": "parts", "curate": "shards"}
 """The steps shown, in order, and the unit of each."""
 
 _LINES = 4

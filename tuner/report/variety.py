@@ -12,6 +12,10 @@ def diversity(metrics: Diversity) -> list[tuple[str, str, str]]:
     of = f" Of {count(nearest.of)} instructions." if nearest else ""
     words = "Different words over all words; higher is more varied. Falls as the text gets longer."
     jaccard = f"1 minus the Jaccard similarity of words to the most similar instruction; 0: the same words.{of}"
+    novel = metrics.novelsum
+    novelty = (
+        f"Distances between {novel.on}, near ones weighing most; higher is more varied. 0: all equal." if novel else ""
+    )
     lines = [
         ("distinct-1", metrics.distinct_1, 3, words),
         ("distinct-2", metrics.distinct_2, 3, "The same for pairs of words."),
@@ -19,6 +23,7 @@ def diversity(metrics: Diversity) -> list[tuple[str, str, str]]:
         ("compression ratio", metrics.compression_ratio, 2, "Size over size after zlib; lower is more varied."),
         ("distance to the nearest, median", median, 3, jaccard),
         ("distance to the nearest, mean", mean, 3, "The mean of the same."),
+        ("NovelSum", novel.value if novel else None, 3, novelty),
     ]
     return [(name, number(value, decimals), meaning) for name, value, decimals, meaning in lines if value is not None]
 

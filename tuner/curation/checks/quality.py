@@ -1,12 +1,12 @@
 """The check `quality`: the six-part score of the project's first run, and how many of the best are kept."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from tuner.curation.check import Check, Example, Score
-from tuner.section import FirstReadBy
+from tuner.section import FirstReadBy, added_field
 
 if TYPE_CHECKING:
     from tuner.curation.columns.batch import Batch, Findings, Flags
@@ -29,6 +29,8 @@ class Quality(Check):
         target: If more than 1.2 times as many rows of a round survive everything else, only this many of them are kept,
             the best.
         top_k: At most so many rows of a round are kept, the best.
+        by: What the best rows have most of, among duplicates too: this `score`, the `reward` of `judging`, or the
+            place on the scale of its tags `quality` or `difficulty`.
     """
 
     version: ClassVar = 2
@@ -61,6 +63,7 @@ class Quality(Check):
     minimum: float = Field(default=0.5, ge=0, le=1)
     target: Limit = None
     top_k: Limit = None
+    by: Annotated[Literal["score", "reward", "quality", "difficulty"], FirstReadBy("curate")] = added_field("score")
 
     @model_validator(mode="after")
     def _one_limit(self) -> "Quality":

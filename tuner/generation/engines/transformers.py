@@ -24,6 +24,7 @@ from tuner.generation.engines.slots import Slots, fits
 from tuner.generation.sampling import choose
 from tuner.generation.sources.base import Sampling
 from tuner.models import loading, precision
+from tuner.models.memory import is_out_of_memory
 from tuner.settings import Settings
 
 REPORT_EVERY = 0.5
@@ -97,7 +98,7 @@ class TransformersEngine:
                 try:
                     done = self._advance(slots, requests, rows)
                 except RuntimeError as error:
-                    if not _is_out_of_memory(error) or self._size == 1:
+                    if not is_out_of_memory(error) or self._size == 1:
                         raise
                     # Rows follow from their requests, so they are the same when they are drawn again.
                     requests.extendleft(row.request for row in reversed(rows))
@@ -176,10 +177,6 @@ def _chosen(rows: Sequence[Row], logits: torch.Tensor) -> list[int]:
         for place, token in zip(places, choose(some, sampling, uniforms).tolist(), strict=True):
             tokens[place] = token
     return tokens
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 class _Report:

@@ -1,0 +1,1 @@
+"""What a judge and a reward model say of rows: the stage `judge`."""
