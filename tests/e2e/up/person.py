@@ -45,6 +45,7 @@ class Person:
         """Goes to a deployment's form: Deployments, its name, Run, Custom run."""
         self.page.goto(self.url)
         self.page.get_by_role("link", name="Deployments").click()
+        self.page.get_by_placeholder("Search deployments").fill(deployment)  # a page shows ten of them
         self.page.get_by_role("link", name=deployment, exact=True).first.click()
         self.page.get_by_role("button", name="Run", exact=True).click()
         self.page.get_by_text("Custom run").click()
