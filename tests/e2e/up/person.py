@@ -1,6 +1,7 @@
 """A user of the Prefect UI in a real browser: fills in forms, opens runs and their artifacts, takes pictures."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -46,6 +47,8 @@ class Person:
         self.page.goto(self.url)
         self.page.get_by_role("link", name="Deployments").click()
         self.page.get_by_placeholder("Search deployments").fill(deployment)  # a page shows ten of them
+        # The search becomes part of the address a moment later, which would undo a click before that.
+        expect(self.page).to_have_url(re.compile(f"flowOrDeploymentName={deployment}"))
         self.page.get_by_role("link", name=deployment, exact=True).first.click()
         self.page.get_by_role("button", name="Run", exact=True).click()
         self.page.get_by_text("Custom run").click()
