@@ -143,6 +143,14 @@ def test_thin_categories_are_topped_up(tmp_path: Path) -> None:
     assert abs(kept["code"] - 100) <= 12 and abs(kept["chat"] - 100) <= 12
 
 
+def test_rows_that_are_called_by_their_topics_are_no_thin_category(tmp_path: Path) -> None:
+    systems = "[{prompt: 'On {topic}.', topics: [bread, rain]}, {prompt: y, category: chat}]"
+    found, _, _ = World(tmp_path, {"": 0.5, "chat": 0.9}).run(
+        recipe(f"{{kept: 90, shard_rows: 30, system: {systems}}}")
+    )
+    assert not any(batch.weights for batch in found.generation.batches("magpie"))
+
+
 @pytest.mark.parametrize(
     ("limit", "rows"), [("rows: 120", 120), ("tokens: 12k", 120), ("minutes: 12", 120), ("cost: 2.4", 120)]
 )

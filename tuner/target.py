@@ -89,9 +89,10 @@ def expected(recipe: Recipe, store: Store) -> Expected | None:
         return None
     if store.find(STAGE, planned(recipe).one(STAGE).fingerprint) is None:
         return Expected(None, target)
-    counts = {key: each for key, each in _counts(recipe, store).items() if key[0] in recipe.generation.drawing}
-    kept = sum(each.kept for each in _counts(recipe, store).values())
-    low, high = Share(sum(each.kept for each in counts.values()), sum(each.drawn for each in counts.values())).interval
+    counts = _counts(recipe, store)
+    kept = sum(each.kept for each in counts.values())
+    new = [each for (source, _), each in counts.items() if source in recipe.generation.drawing]
+    low, high = Share(sum(each.kept for each in new), sum(each.drawn for each in new)).interval
     if kept >= target or not low:
         return Expected(kept, target)
     every = _sum(_drawn(recipe, store))
@@ -245,12 +246,8 @@ def _shards(needed: float, size: int) -> list[int]:
 
 def _left(generation: Generation, source: str) -> int | None:
     """How many more rows a source can give; None if there is no end."""
-    held = [
-        contents.rows
-        for each in generation.chain(source)
-        if (contents := getattr(generation.sources[each], "contents", None)) is not None
-    ]
-    return max(0, min(held) - sum(batch.rows for batch in generation.batches(source))) if held else None
+    held = generation.held(source)
+    return None if held is None else max(0, held - generation.amounts[source])
 
 
 def _weights(recipe: Recipe, source: str, counts: dict[tuple[str, str], Counts], target: float) -> tuple[float, ...]:
@@ -258,6 +255,8 @@ def _weights(recipe: Recipe, source: str, counts: dict[tuple[str, str], Counts],
     found = recipe.generation.sources[source]
     if not isinstance(found, Magpie) or len({system.category for system in found.system}) < 2:
         return ()
+    if any(system.topics and not system.category for system in found.system):
+        return ()  # their rows have the topic as category, so that none is counted for them
     total = sum(system.weight for system in found.system)
     weight_of: dict[str, float] = {}
     for system in found.system:

@@ -258,6 +258,16 @@ class TestSeveral:
         assert len({row["row_id"] for row in rows}) == len(rows)
         assert {row["stars"] for row in rows if row["source"] != "mine"} == {None}
 
+    def test_rows_of_a_file_are_refined_too(self, tiny: Path, mine: Path, store: Store) -> None:
+        sources = f"{{mine: {{source: file, path: {mine}}}, better: {{source: refine, of: mine, {LIMITS}}}}}"
+        found = recipe(tiny, f"{{rows: 10, shard_rows: 6, sources: {sources}}}", "curation.duplicates.near=null")
+        parts = make(found, store, "read", "generate", "examine", "match", "curate")
+        rows = [row for part in parts["generate"] for row in rows_of(part, store)]
+        assert [row["origin"] for row in rows] == [f"mine:a{at}" for at in range(9)]
+        made = [store.find(part.stage, part.fingerprint) for part in parts["generate"]]
+        assert [each.metrics["rows"] for each in made if each] == [6, 3]  # one of ten could not be read
+        assert [each.shard.source for each in drawn(planned(found))] == ["better", "better"]
+
     def test_a_source_beside_others_has_the_rows_that_it_has_alone(self, tiny: Path, mixed: Recipe) -> None:
         alone = recipe(tiny, f"{{rows: 5, shard_rows: 3, {LIMITS}}}")
         fingerprints = [part.fingerprint for part in planned(alone).of("generate")]

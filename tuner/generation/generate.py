@@ -68,16 +68,14 @@ def generate(recipe: "Recipe", shard: ShardSpec, folder: Path, made_from: Sequen
             total = source.turns_of_row * shard.rows
             progress.emit(progress.Event("generate", shard.label, done=turns, total=total, figures=figures))
 
-        drawing = Drawing(
-            engine, generator.chat, shard, shard.source, recipe.generator(shard.source), made_from, report
-        )
+        drawing = Drawing(engine, generator.chat, shard, made_from, report)
         table = pa.Table.from_pylist(source.draw(drawing), schema=SCHEMA)
         tokens_per_second = speed()
         facts = engine.facts()
     parquet.write(table, folder / "rows.parquet")
     tokens = sum(table["instruction_tokens"].to_pylist()) + sum(table["response_tokens"].to_pylist())
     return Generated(
-        rows=shard.rows,
+        rows=table.num_rows,  # fewer than the shard has where rows that are refined could not be read
         outcomes=dict(sorted(Counter(table["outcome"].to_pylist()).items())),
         tokens=tokens,
         # Of the engine's time the part that this shard's tokens took.

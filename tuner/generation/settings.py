@@ -120,7 +120,7 @@ class Generation(Section):
                     raise ValueError(f"sources.{name}.rows: it gives as many as are refined; leave it out")
             elif self.rows is not None and source.rows is not None:
                 raise ValueError(f"sources.{name}.rows: generation.rows is given too; set one, or share here")
-            elif self.rows is None and self.kept is None and source.rows is None and not isinstance(source, Existing):
+            elif self.rows is None and source.rows is None and not isinstance(source, Existing):
                 where = "" if len(self.sources) == 1 else f"sources.{name}."
                 raise ValueError(f"{where}rows: is missing; how many rows are to be drawn?")
         return self
@@ -197,8 +197,8 @@ class Generation(Section):
         if self.drawn:
             return self.drawn.get(source, ())
         wanted = math.ceil(self.kept * self.sources[source].share / sum(self.drawing.values()))
-        limits = [held for each in self.chain(source) if (held := _held(self.sources[each])) is not None]
-        return (Batch(rows=min(self.shard_rows, wanted, *limits)),)
+        held = self.held(source)
+        return (Batch(rows=min(self.shard_rows, wanted, wanted if held is None else held)),)
 
     @property
     def amounts(self) -> dict[str, int]:
@@ -219,8 +219,7 @@ class Generation(Section):
                 left, shares = left - wanted, shares - source.share
             else:
                 wanted = source.rows
-            limits = [held for each in self.chain(name) if (held := _held(self.sources[each])) is not None]
-            amounts[name] = min([*([] if wanted is None else [wanted]), *limits])
+            amounts[name] = min(each for each in (wanted, self.held(name)) if each is not None)
         for draft, refiner in reversed(drafts.items()):
             amounts[draft] = amounts[refiner]
         return amounts
@@ -230,7 +229,7 @@ class Generation(Section):
         source = self.sources[name]
         return [name, *(self.chain(source.of) if isinstance(source, Refine) else ())]
 
-
-def _held(source: Any) -> int | None:
-    """How many rows a source of existing ones has; None for others, and if that was not looked at yet."""
-    return source.contents.rows if isinstance(source, Existing) and source.contents else None
+    def held(self, name: str) -> int | None:
+        """How many rows a source can give at most: what it, or what it refines, holds; None if it just draws."""
+        chain = [self.sources[each] for each in self.chain(name)]
+        return min((each.contents.rows for each in chain if isinstance(each, Existing) and each.contents), default=None)

@@ -63,20 +63,25 @@ def stops(model: str, tokenizer: "PreTrainedTokenizerBase") -> tuple[str, ...]:
     return tuple(token for token in tokenizer.convert_ids_to_tokens(ids) if token)
 
 
+def _any_configuration(model: str) -> "PreTrainedConfig":
+    from transformers import AutoConfig
+
+    path, revision = resolve(model, weights=False)
+    try:
+        return AutoConfig.from_pretrained(path, revision=revision, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(_unloadable(model, error)) from None
+
+
 def configuration(model: str) -> "PreTrainedConfig":
     """The configuration of a causal language model.
 
     Raises:
         InputError: If it is none, or cannot be loaded.
     """
-    from transformers import AutoConfig
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-    path, revision = resolve(model, weights=False)
-    try:
-        config = AutoConfig.from_pretrained(path, revision=revision, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(_unloadable(model, error)) from None
+    config = _any_configuration(model)
     # Encoders have a class for causal language models too, whose weights theirs are not.
     named = config.architectures or []
     if named and not {*named} & {*MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()}:
@@ -145,13 +150,7 @@ def classifier_configuration(model: str) -> "PreTrainedConfig":
     Raises:
         InputError: If it is none, or cannot be loaded.
     """
-    from transformers import AutoConfig
-
-    path, revision = resolve(model, weights=False)
-    try:
-        config = AutoConfig.from_pretrained(path, revision=revision, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(_unloadable(model, error)) from None
+    config = _any_configuration(model)
     # transformers would give any other model an output with random weights.
     named = config.architectures or []
     if not any(name.endswith("ForSequenceClassification") for name in named):

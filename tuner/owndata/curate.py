@@ -27,10 +27,9 @@ from tuner.owndata import explain
 from tuner.owndata.metrics import CuratedFile, FileCuration, SourceFile
 from tuner.progress import Event, emit
 from tuner.reading import shards
-from tuner.reading.kinds import chosen, recognise
 from tuner.reading.opening import open_sources
 from tuner.reading.pieces import Survey, united
-from tuner.reading.shards import Input, Shards
+from tuner.reading.shards import Input, Shards, inputs_of
 from tuner.rows import THOUGHTS, TOOLS
 
 THREADS = 2
@@ -65,12 +64,7 @@ def run(
     if not is_vacant(to):
         raise InputError(f"{to}: is not empty; name another folder with --to, or remove it")
     sources, unread = open_sources([places] if isinstance(places, Path) else places)
-    inputs = [
-        Input(
-            source, chosen(columns, source.columns, source.name) if columns else recognise(source.columns, source.name)
-        )
-        for source in sources
-    ]
+    inputs = inputs_of(sources, columns)
     with atomic_folder(to) as folder:
         clock = _Clock()
         survey = united([(source.survey(), source.columns) for source in sources])

@@ -13,12 +13,11 @@ from tuner.artifacts import parquet
 from tuner.errors import InputError, StageError
 from tuner.progress import Event, emit
 from tuner.reading import contents, texts
-from tuner.reading.kinds import chosen, recognise
 from tuner.reading.metrics import Read
 from tuner.reading.opening import open_sources
-from tuner.reading.pieces import Piece, Survey, united
+from tuner.reading.pieces import Piece, united
 from tuner.reading.settings import ROWS_IN_FILE, Contents, Existing, Hub, Rows, Texts, file_name
-from tuner.reading.shards import Input, Shards
+from tuner.reading.shards import Shards, inputs_of
 from tuner.rows import SCHEMA
 
 TEXTS = "texts.parquet"
@@ -66,13 +65,7 @@ def _read_texts(source: Texts, seed: int, folder: Path) -> Read:
 
 def _read_rows(name: str, source: Rows, pinned: Contents, rows: int, seed: int, folder: Path) -> Read:
     opened, unread = open_sources(source.places())
-    inputs = [
-        Input(
-            each,
-            chosen(source.columns, each.columns, each.name) if source.columns else recognise(each.columns, each.name),
-        )
-        for each in opened
-    ]
+    inputs = inputs_of(opened, source.columns)
     survey = united([(each.survey(), each.columns) for each in opened])
     # Columns of these names hold something else in rows of other sources.
     used = {survey.ids, *(field for _, kind in inputs for field in (*kind.fields, *kind.optional))}
@@ -83,7 +76,7 @@ def _read_rows(name: str, source: Rows, pinned: Contents, rows: int, seed: int, 
     reading = Shards(inputs, survey, others, folder, folder / SET_ASIDE)
     positions = _chosen(pinned.rows, rows, seed)
     made = 0
-    for number, table in enumerate(_files(reading, survey, positions)):
+    for number, table in enumerate(_files(reading, positions)):
         parquet.write(_laid_out(table, name, number), folder / file_name(number))
         made += table.num_rows
     if not made:
@@ -113,7 +106,7 @@ def _chosen(count: int, wanted: int, seed: int) -> NDArray[np.int64]:
     return np.sort(generator.choice(count, wanted, replace=False))
 
 
-def _files(reading: Shards, survey: Survey, positions: NDArray[np.int64]) -> Iterator[pa.Table]:
+def _files(reading: Shards, positions: NDArray[np.int64]) -> Iterator[pa.Table]:
     """The rows at these positions, a table for each `ROWS_IN_FILE` of them; fewer rows where some are set aside."""
     pending: list[pa.Table] = []
     begin = taken = 0

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from tuner.artifacts import parquet
-from tuner.reading.kinds import Conversation, Kind
+from tuner.reading.kinds import Conversation, Kind, chosen, recognise
 from tuner.reading.opening import Source
 from tuner.reading.pieces import Piece, Survey, Unread
 from tuner.reading.turns import UnfitError
-from tuner.rows import MESSAGES, THOUGHTS, TOOLS
+from tuner.rows import SCHEMA, THOUGHTS, TOOLS
 
 SHARD_ROWS = 50_000
 SHARD_BYTES = 128 * 2**20
@@ -29,14 +29,8 @@ LABELS = ("label", "kto_tag")
 
 _SCHEMA = pa.schema(
     [
-        ("row_id", pa.string()),
-        ("shard", pa.int32()),
-        ("index", pa.int32()),
-        ("instruction", pa.string()),
-        ("response", pa.string()),
-        (THOUGHTS, pa.string()),
-        ("messages", MESSAGES),
-        *((name, pa.string()) for name in FINISHES),
+        SCHEMA.field(name)
+        for name in ("row_id", "shard", "index", "instruction", "response", THOUGHTS, "messages", *FINISHES)
     ]
 )
 
@@ -46,6 +40,22 @@ class Input(NamedTuple):
 
     source: Source
     kind: Kind
+
+
+def inputs_of(sources: Sequence[Source], columns: Mapping[str, str] | None) -> list[Input]:
+    """Sources with the kinds of their rows.
+
+    Args:
+        sources: The sources.
+        columns: What the columns hold, as for `kinds.chosen`; by default the rows are of one of `kinds.KINDS`.
+
+    Raises:
+        InputError: If rows are of no known kind, or have no such columns.
+    """
+    return [
+        Input(each, chosen(columns, each.columns, each.name) if columns else recognise(each.columns, each.name))
+        for each in sources
+    ]
 
 
 @dataclass

@@ -12,7 +12,7 @@ from tests.models.test_templates import SHOWS_THOUGHTS
 from tuner.errors import InputError
 from tuner.generation import seeds
 from tuner.generation.engines import Completion, Facts, Request
-from tuner.generation.shards import DEFAULT, ShardSpec
+from tuner.generation.shards import ShardSpec
 from tuner.generation.sources import Magpie, Sampling
 from tuner.generation.sources.base import Drawing
 from tuner.models.chat import Chat
@@ -88,7 +88,7 @@ def draw(
     shard: ShardSpec = SHARD,
     on_progress: Callable[[int, int], None] = lambda turns, tokens: None,
 ) -> list[dict[str, Any]]:
-    return settings.draw(Drawing(engine, chat, shard, DEFAULT, "m", (), on_progress))
+    return settings.draw(Drawing(engine, chat, shard, (), on_progress))
 
 
 def test_every_row_is_kept_in_order_with_its_outcome() -> None:
@@ -233,7 +233,7 @@ def test_a_response_is_requested_as_soon_as_its_instruction_is_complete() -> Non
 
 def test_instructions_alone() -> None:
     engine = script()
-    rows = SETTINGS.draw(Drawing(engine, CHAT, SHARD, DEFAULT, "m", (), lambda *_: None, answered=False))
+    rows = SETTINGS.sample(engine, CHAT, SHARD, answered=False)
     assert engine.turn(1) == []
     assert {row["response_finish"] for row in rows} == {"skipped"}
 

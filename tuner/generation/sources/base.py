@@ -51,8 +51,6 @@ class Drawing:
         engine: The engine, with the model loaded.
         chat: The model's tokenizer and chat template.
         shard: The shard.
-        name: The source's name in the recipe.
-        model: The model, as written in the recipe.
         made_from: What rows are made from, one for each row of the shard: columns of what the source reads; empty
             if it reads nothing.
         on_progress: Called with the number of finished turns, and of tokens sampled so far.
@@ -62,13 +60,17 @@ class Drawing:
     engine: "Engine"
     chat: "Chat"
     shard: ShardSpec
-    name: str
-    model: str
     made_from: Sequence[dict[str, Any]]
     on_progress: Callable[[int, int], None]
     answered: bool = True
     finished: int = field(default=0, init=False)
     tokens: int = field(default=0, init=False)
+
+    def seed(self, index: int) -> int:
+        """The seed of a row of the shard."""
+        from tuner.generation import seeds
+
+        return seeds.row_seed(self.shard.seed, self.shard.number, index, self.shard.source)
 
     def complete(
         self,
@@ -139,7 +141,7 @@ class Drawn(Source):
             shard: The shard.
             answered: Whether responses are drawn, too.
         """
-        return self.draw(Drawing(engine, chat, shard, shard.source, chat.model, (), lambda *_: None, answered))
+        return self.draw(Drawing(engine, chat, shard, (), lambda *_: None, answered))
 
     def draw(self, drawing: Drawing) -> list[dict[str, Any]]:
         """Draws the rows of a shard, in order, with the columns of `tuner.rows.SCHEMA` that it knows.
@@ -173,12 +175,12 @@ def row(drawing: Drawing, index: int, **columns: Any) -> dict[str, Any]:
 
     shard = drawing.shard
     return {
-        "row_id": seeds.row_id(shard.seed, shard.number, index, drawing.name),
+        "row_id": seeds.row_id(shard.seed, shard.number, index, shard.source),
         "shard": shard.number,
         "index": index,
-        "seed": seeds.row_seed(shard.seed, shard.number, index, drawing.name),
-        "source": drawing.name,
-        "origin": drawing.model,
+        "seed": drawing.seed(index),
+        "source": shard.source,
+        "origin": drawing.chat.model,
         "thoughts": "",
         "system": "",
         "category": "",

@@ -39,15 +39,15 @@ class Documents(Texts, Drawn):
 
     def draw(self, drawing: Drawing) -> list[dict[str, Any]]:
         """See `Drawn.draw`."""
-        from tuner.generation import seeds
         from tuner.generation.engines import Request
 
-        chat, shard = drawing.chat, drawing.shard
+        chat = drawing.chat
         requests: list[Request] = []
         for index, made_from in enumerate(drawing.made_from):
             asked = chat.prompt([{"role": "user", "content": self.ask.replace("{text}", made_from["text"])}])
-            seed = seeds.row_seed(shard.seed, shard.number, index, drawing.name)
-            requests.append(Request(index, 0, seed, chat.healed(asked), self.instruction, chat.template.answer_end))
+            requests.append(
+                Request(index, 0, drawing.seed(index), chat.healed(asked), self.instruction, chat.template.answer_end)
+            )
         turns: dict[int, Turn] = {}
 
         def then(request: "Request", completion: "Completion") -> None:

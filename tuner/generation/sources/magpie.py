@@ -105,7 +105,7 @@ class Magpie(Drawn):
         thinking, lead = drawing.chat.template.thinking, drawing.chat.template.lead
         if self.response.until != "turn" and thinking and not lead.strip():
             raise InputError(
-                f"response.until: {drawing.model} thinks before it answers, and its thoughts have line breaks; "
+                f"response.until: {drawing.chat.model} thinks before it answers, and its thoughts have line breaks; "
                 "set it to turn"
             )
         rows = [_Conversation(self, drawing, index) for index in range(drawing.shard.rows)]
@@ -127,7 +127,7 @@ class _Conversation:
 
         self._settings, self._drawing, self._index = settings, drawing, index
         self._chat: Chat = drawing.chat
-        self._seed = seeds.row_seed(drawing.shard.seed, drawing.shard.number, index, drawing.name)
+        self._seed = drawing.seed(index)
         self._system = chosen(settings.system, settings.languages, self._seed, drawing.shard.weights)
         begun = seeds.uniforms(self._seed, CHOICES, CHOICE_BEGINS + 1)[CHOICE_BEGINS]
         self._begins = settings.begins[int(begun * len(settings.begins))] if settings.begins else ""

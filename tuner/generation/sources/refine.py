@@ -41,10 +41,9 @@ class Refine(Drawn):
 
     def draw(self, drawing: Drawing) -> list[dict[str, Any]]:
         """See `Drawn.draw`. A draft without an instruction, or whose instruction was cut off, is not refined."""
-        from tuner.generation import seeds
         from tuner.generation.engines import Request
 
-        chat, shard = drawing.chat, drawing.shard
+        chat = drawing.chat
         end = chat.template.answer_end
         begun = [] if self.response_system is None else [{"role": "system", "content": self.response_system}]
         opening = chat.opening(self.response_system)
@@ -63,7 +62,7 @@ class Refine(Drawn):
                 Request(
                     index,
                     0,
-                    seeds.row_seed(shard.seed, shard.number, index, drawing.name),
+                    drawing.seed(index),
                     chat.healed(chat.prompt([{"role": "user", "content": self._asked(draft["instruction"])}])),
                     self.instruction,
                     end,
