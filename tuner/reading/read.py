@@ -51,7 +51,9 @@ def read(name: str, source: Existing, rows: int, seed: int, folder: Path) -> Rea
 
 
 def _read_texts(source: Texts, seed: int, folder: Path) -> Read:
-    found = list(texts.pieces(source))
+    every = list(texts.every_piece(source))
+    found = [piece for piece in every if texts.is_long(piece, source)]
+    short = len(every) - len(found)
     order = np.random.Generator(np.random.Philox(key=[seed, 0])).permutation(len(found))
     table = pa.table(
         {
@@ -60,7 +62,8 @@ def _read_texts(source: Texts, seed: int, folder: Path) -> Read:
         }
     )
     parquet.write(table, folder / TEXTS)
-    return Read(rows=len(found), kind="text")
+    set_aside = {f"fewer than {source.words[0]} words": short} if short else {}
+    return Read(rows=len(found), kind="text", set_aside=set_aside)
 
 
 def _read_rows(name: str, source: Rows, pinned: Contents, rows: int, seed: int, folder: Path) -> Read:

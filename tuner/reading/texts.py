@@ -31,7 +31,17 @@ class Piece(NamedTuple):
 
 
 def pieces(source: Texts) -> Iterator[Piece]:
-    """The pieces of all texts, in the order of the files.
+    """The pieces of all texts that are long enough; raises as `every_piece` does."""
+    return (piece for piece in every_piece(source) if is_long(piece, source))
+
+
+def is_long(piece: Piece, source: Texts) -> bool:
+    """Whether a piece has as many words as the source wants at least."""
+    return len(piece.text.split()) >= source.words[0]
+
+
+def every_piece(source: Texts) -> Iterator[Piece]:
+    """The pieces of all texts, in the order of the files; rows without a text are empty ones.
 
     Raises:
         InputError: If a place does not exist, cannot be read or has no column of that name.
@@ -41,24 +51,23 @@ def pieces(source: Texts) -> Iterator[Piece]:
         files = list(opening.files(path)) if path.is_dir() else [path]
         for file in files:
             if suffixes(file)[0] in SUFFIXES:
-                yield from _numbered(file, [_text(file)], source.words)
+                yield from _numbered(file, [_text(file)], source.words[1])
             elif opening.is_known(file) or not path.is_dir():
-                yield from _numbered(file, _column(file, source.column), source.words)
+                yield from _numbered(file, _column(file, source.column), source.words[1])
 
 
-def cut(text: str, fewest: int, most: int) -> list[str]:
+def cut(text: str, most: int) -> list[str]:
     """A text in pieces of whole paragraphs, and of whole sentences where a paragraph is too long.
 
     Args:
         text: The text.
-        fewest: Shorter pieces are left out, in words.
         most: The most words of a piece; a single longer sentence is a piece of its own.
     """
     found: list[str] = []
     for paragraph in _joined(_PARAGRAPH.split(text), "\n\n", most):
         long = len(paragraph.split()) > most
         found += _joined(_SENTENCE.split(paragraph), " ", most) if long else [paragraph]
-    return [piece for piece in found if len(piece.split()) >= fewest]
+    return found
 
 
 def _joined(parts: list[str], between: str, most: int) -> list[str]:
@@ -74,8 +83,8 @@ def _joined(parts: list[str], between: str, most: int) -> list[str]:
     return joined
 
 
-def _numbered(file: Path, texts: Iterator[str] | list[str], words: tuple[int, int]) -> Iterator[Piece]:
-    pieces_ = (piece for text in texts for piece in cut(text, *words))
+def _numbered(file: Path, texts: Iterator[str] | list[str], most: int) -> Iterator[Piece]:
+    pieces_ = (piece for text in texts for piece in cut(text, most) or [""])
     return (Piece(f"{file.name} {number}", piece) for number, piece in enumerate(pieces_, 1))
 
 
@@ -96,5 +105,5 @@ def _column(file: Path, column: str) -> Iterator[str]:
         )
     for piece in source.pieces([column], {}):
         for record in piece.records:
-            if not isinstance(record, Unread) and isinstance(record.get(column), str):
-                yield record[column]
+            text = None if isinstance(record, Unread) else record.get(column)
+            yield text if isinstance(text, str) else ""
