@@ -19,9 +19,9 @@ import pyarrow as pa
 import torch
 
 from tuner.artifacts import parquet
-from tuner.evaluation import loss, statistics
+from tuner.evaluation import statistics
 from tuner.evaluation.subjects import loaded_adapter, merged_adapter
-from tuner.models import chat, loading
+from tuner.models import chat, loading, scoring
 from tuner.models.settings import Models
 from tuner.settings import settings
 from tuner.training import process
@@ -98,7 +98,7 @@ def main() -> None:
     assert isinstance(pad_id, int)
 
     def losses(model: Any) -> Any:
-        return loss.losses(model, encoded, pad_id)
+        return scoring.losses(model, encoded, pad_id)
 
     def print_difference(label: str, one: Any, other: Any) -> None:
         result = statistics.difference(one, other, tokens, 1)

@@ -88,10 +88,13 @@ def examples() -> Iterator[str]:
 
 def methods() -> Iterator[str]:
     """A table of the training methods."""
-    yield from ("| method | what it is | merges into the weights | can be packed |", "|---|---|---|---|")
+    yield "| method | what it is | learning rate | merges into the weights | served as LoRA | cannot be trained with |"
+    yield "|---|---|---|---|---|---|"
     for name, method in METHODS.items():
-        first = (method.__doc__ or "").strip().split("\n")[0]
-        yield f"| `{name}` | {first} | {_yes_no(method.merges)} | {_yes_no(method.packs)} |"
+        what = (method.__doc__ or "").strip().split("\n")[0]
+        rate = f"{method.model_fields['learning_rate'].default:g}"
+        forbidden = ", ".join(f"`{setting}`" for setting in method.forbids)
+        yield f"| `{name}` | {what} | {rate} | {_yes_no(method.merges)} | {method.serves_as_lora} | {forbidden} |"
 
 
 TABLES = {

@@ -35,27 +35,25 @@ class Loud(Check):
         from tuner.curation.columns.batch import Findings
         return Findings({"loud": (batch.instruction.str.count_matches("!", literal=True) > self.most).to_numpy()})
 ''',
-    "tuner/training/methods/ia3.py": '''
+    "tuner/training/methods/hra.py": '''
 from typing import ClassVar, Literal
 from pydantic import Field
-from tuner.training.methods.base import Method
+from tuner.training.methods.linear import LinearMethod
 
-class IA3(Method):
-    """IA3 (Liu et al. 2022, arXiv 2205.05638)."""
+class HRA(LinearMethod):
+    """HRA (Yuan et al. 2024, arXiv 2405.17484)."""
     merges: ClassVar[bool] = True
-    packs: ClassVar[bool] = True
-    method: Literal["ia3"]
+    serves_as_lora: ClassVar = "not at all"
+    method: Literal["hra"]
     learning_rate: float = Field(default=3e-3, gt=0, lt=100)
 
     @property
     def size(self) -> str:
-        return "factors"
+        return "reflections"
 
     def peft_config(self, model, tokenizer_path):
-        from peft import IA3Config
-        return IA3Config(
-            task_type="CAUSAL_LM", target_modules=["k_proj", "v_proj", "down_proj"], feedforward_modules=["down_proj"]
-        )
+        from peft import HRAConfig
+        return HRAConfig(task_type="CAUSAL_LM", r=4, **self.modules(model))
 ''',
     "tuner/generation/engines/rhyme.py": """
 from tuner.generation.engines import Completion, Facts
@@ -124,8 +122,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     edit(root, checks, "    safety: Safety = Safety()\n", "    loud: Loud = Loud()\n    safety: Safety = Safety()\n")
     methods = "tuner/training/methods/__init__.py"
-    edit(root, methods, "import Lora\n", "import Lora\nfrom tuner.training.methods.ia3 import IA3\n")
-    edit(root, methods, "in (Lora, PromptTuning)", "in (IA3, Lora, PromptTuning)")
+    edit(root, methods, "import Full\n", "import Full\nfrom tuner.training.methods.hra import HRA\n")
+    edit(root, methods, "        *(Lora, RsLora,", "        *(HRA, Lora, RsLora,")
     edit(root, "tuner/generation/engines/__init__.py", '"completions")\n', '"completions", "rhyme")\n')
     registry = "tuner/registry.py"
     edit(root, registry, "from tuner.evaluation", "from tuner.counting import COUNT\nfrom tuner.evaluation")
@@ -150,7 +148,7 @@ def python(project: Path, code: str, *arguments: str, **environment: str) -> sub
 def ran(project: Path, word_model: Path, prefect_url: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A run of a recipe that uses all additions, on a real Prefect server."""
     folder = tmp_path_factory.mktemp("ran")
-    text = RECIPE.format(model=word_model, adapters="  scaled: {method: ia3, epochs: 1, max_length: 64}\n")
+    text = RECIPE.format(model=word_model, adapters="  scaled: {method: hra, epochs: 1, max_length: 64}\n")
     recipe = folder / "words.yaml"
     recipe.write_text(text.replace("name: words", "name: additions"))
     environment = {"TUNER_STORE": str(folder / "store"), "TUNER_HOME": str(folder / "home")}
@@ -183,7 +181,7 @@ def test_a_check_rejects_rows_and_is_in_the_report(ran: dict[str, Any]) -> None:
 
 
 def test_a_method_trains_an_adapter_that_is_compared(ran: dict[str, Any]) -> None:
-    assert metrics(ran, "train")["method"] == "ia3"
+    assert metrics(ran, "train")["method"] == "hra"
     assert "scaled" in metrics(ran, "evaluate")["subjects"]
     assert {each["merged"] for each in metrics(ran, "evaluate")["speed"] if each["subject"] == "scaled"} == {
         False,
@@ -202,7 +200,7 @@ import runpy
 print("count" in get_args(StageName), "count" in FLOWS, "count" in TASKS)
 print([each["entrypoint"] for each in listed() if each["name"] == "count"])
 tables = runpy.run_path("docs/tables.py")
-print(any("`loud`" in line for line in tables["examples"]()), any("IA3" in line for line in tables["methods"]()))
+print(any("`loud`" in line for line in tables["examples"]()), any("HRA" in line for line in tables["methods"]()))
 print(any("count" in line for line in tables["stages"]()))
 """
     done = python(project, code, TUNER_HOME=str(tmp_path))
@@ -211,6 +209,6 @@ print(any("count" in line for line in tables["stages"]()))
 
 
 def test_a_wrong_setting_is_refused_in_a_line_that_names_its_key(project: Path, tmp_path: Path) -> None:
-    code = "from tuner import loading; loading.load('quickstart', ['training.lora={method: ia3, lerning_rate: 1}'])"
+    code = "from tuner import loading; loading.load('quickstart', ['training.lora={method: hra, lerning_rate: 1}'])"
     line = python(project, code, TUNER_HOME=str(tmp_path)).stderr.splitlines()[-1]
     assert "training.lora.lerning_rate" in line, line

@@ -10,7 +10,7 @@ from tests.tiny import write_rows
 from tuner.artifacts import parquet
 from tuner.evaluation.bench import Bench
 from tuner.evaluation.evaluate import evaluate
-from tuner.evaluation.loss import losses
+from tuner.models.scoring import losses
 from tuner.progress import Event, listening
 from tuner.recipe import Recipe
 

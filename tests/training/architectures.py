@@ -17,6 +17,7 @@ SMALL = {
 EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 24}
 LOCAL_EXPERTS = {"num_local_experts": 4, "num_experts_per_tok": 2}
 OF_8 = {"head_dim": 8}
+ALL_HEADS = {"num_key_value_heads": 4}
 
 ARCHITECTURES: dict[str, dict[str, Any]] = {
     "llama": {},
@@ -33,10 +34,10 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     "granite": {},
     "cohere": {},
     "falcon": {"new_decoder_architecture": False},
-    "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 4},
-    "gpt_neox": {},
-    "opt": {"ffn_dim": 48, "word_embed_proj_dim": 32},
-    "bloom": {"n_layer": 2, "n_head": 4},
+    "gpt2": ALL_HEADS | {"n_embd": 32, "n_layer": 2, "n_head": 4},
+    "gpt_neox": ALL_HEADS,
+    "opt": ALL_HEADS | {"ffn_dim": 48, "word_embed_proj_dim": 32},
+    "bloom": ALL_HEADS | {"n_layer": 2, "n_head": 4},
     "mixtral": LOCAL_EXPERTS,
     "qwen3_moe": EXPERTS | OF_8,
     "gpt_oss": LOCAL_EXPERTS | OF_8,

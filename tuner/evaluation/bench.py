@@ -9,8 +9,9 @@ import pyarrow as pa
 
 from tuner.artifacts import parquet
 from tuner.errors import StageError
-from tuner.evaluation import generation, loss, statistics
+from tuner.evaluation import generation, statistics
 from tuner.evaluation.metrics import Difference, Loss, Speed
+from tuner.models import scoring
 from tuner.progress import Event, emit
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Bench:
         """Computes the loss of a subject on every row."""
         before = self._done
         sums = iter(
-            loss.losses(
+            scoring.losses(
                 model,
                 [answer for answers in self.encoded for answer in answers],
                 self.chat.tokenizer.pad_token_id,

@@ -1,4 +1,4 @@
-"""Loads adapters onto a student that stays in memory, and unloads them again."""
+"""Loads adapters, or weights that were trained themselves, onto a student that stays in memory, and unloads them."""
 
 import warnings
 from collections.abc import Iterator
@@ -15,11 +15,15 @@ def loaded_adapter(base: Any, adapter: Path) -> Iterator[Any]:
 
     Args:
         base: The student without an adapter.
-        adapter: The folder of a saved adapter.
+        adapter: The folder of a saved adapter, or of a student that was fully fine-tuned.
 
     Raises:
         StageError: If the adapter does not fit this student.
     """
+    if not (adapter / "adapter_config.json").exists():
+        with _replaced(base, adapter):
+            yield base
+        return
     model = _load(base, adapter)
     try:
         yield model
@@ -44,6 +48,31 @@ def _load(base: Any, adapter: Path) -> Any:
     except (RuntimeError, ValueError, TypeError, KeyError, SafetensorError, UserWarning) as error:
         reason = " ".join(str(error).split())[:200]
         raise StageError(f"the adapter in {adapter} does not fit this student: {reason}") from error
+
+
+@contextmanager
+def _replaced(base: Any, trained: Path) -> Iterator[None]:
+    """Puts weights that were fully fine-tuned in place of the student's, which it keeps and puts back."""
+    import torch
+    from safetensors.torch import load_file
+
+    weights = dict(base.named_parameters())
+    kept: dict[str, torch.Tensor] = {}
+    try:
+        with torch.no_grad():
+            for file in sorted(trained.glob("*.safetensors")):
+                for name, weight in load_file(file).items():
+                    if name not in weights or weights[name].shape != weight.shape:
+                        raise StageError(f"the model in {trained} does not fit this student: {name} is another")
+                    kept[name] = weights[name].detach().clone()
+                    weights[name].copy_(weight)
+        if missing := sorted(weights.keys() - kept.keys()):
+            raise StageError(f"the model in {trained} does not fit this student: it lacks {missing[0]}")
+        yield
+    finally:
+        with torch.no_grad():
+            for name, weight in kept.items():
+                weights[name].copy_(weight)
 
 
 @contextmanager

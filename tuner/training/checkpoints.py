@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 MARKER = "complete.json"
+TRAINED = "trained.safetensors"
+"""The file of the weights that are trained."""
 
 
 @dataclass(frozen=True)

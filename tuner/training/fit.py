@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.errors import InputError
 from tuner.models import loading
+from tuner.models.memory import is_out_of_memory
 from tuner.training.methods import Method
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ def check(student: "Chat", adapters: Mapping[str, Method]) -> None:
         InputError: If the student is no causal language model, has no embedding for a token that conversations need,
             or cannot carry an adapter.
     """
-    from peft import get_peft_model
-
     path, _ = loading.resolve(student.model, weights=False)
     model: Any = loading.skeleton(student.model)
     rows = model.get_input_embeddings().weight.shape[0]
@@ -34,12 +33,32 @@ def check(student: "Chat", adapters: Mapping[str, Method]) -> None:
                 f"model {student.model}: its tokenizer's {token!r} is token {number:,}, but it has {rows:,} embeddings"
             )
     for name, method in adapters.items():
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # the training shows those that matter
-                get_peft_model(loading.skeleton(student.model), method.peft_config(model, str(path)))
-        except (ValueError, TypeError, AttributeError, NotImplementedError, RuntimeError) as error:
-            raise InputError(f"training.{name}: {_reason(error, student.model)}") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the training shows those that matter
+            adapted(loading.skeleton(student.model), name, method, str(path), student.model)
+
+
+def adapted(model: Any, name: str, method: Method, tokenizer_path: str, student: str) -> Any:
+    """See `Method.adapted`.
+
+    Args:
+        model: The student.
+        name: The adapter's name in the recipe.
+        method: Its method.
+        tokenizer_path: The folder of the student's tokenizer.
+        student: The student, as written in the recipe.
+
+    Raises:
+        InputError: If the student cannot carry the adapter.
+    """
+    try:
+        return method.adapted(model, tokenizer_path)
+    except InputError as error:
+        raise InputError(f"training.{name}: {error}") from None
+    except (ValueError, TypeError, AttributeError, NotImplementedError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and is_out_of_memory(error):
+            raise
+        raise InputError(f"training.{name}: {_reason(error, student)}") from None
 
 
 def _needed(student: "Chat") -> dict[str, int]:

@@ -8,9 +8,9 @@ import pyarrow as pa
 
 from tuner.models import loading
 from tuner.training import card
+from tuner.training.methods import Method
 
 if TYPE_CHECKING:
-    from peft import PeftModel
     from transformers import PreTrainedTokenizerBase
 
 CURVE = pa.schema(
@@ -24,19 +24,28 @@ CURVE = pa.schema(
 )
 
 
-def save_adapter(model: "PeftModel", tokenizer: "PreTrainedTokenizerBase", student: str, folder: Path) -> int:
+def parameters(model: Any) -> tuple[int, int]:
+    """The numbers of trained parameters, and of all."""
+    if hasattr(model, "get_nb_trainable_parameters"):
+        return model.get_nb_trainable_parameters()  # which knows how many a weight in 4 bit stands for
+    return sum(weight.numel() for weight in model.parameters() if weight.requires_grad), model.num_parameters()
+
+
+def save_adapter(model: Any, settings: Method, tokenizer: "PreTrainedTokenizerBase", student: str, folder: Path) -> int:
     """Saves the adapter with the tokenizer and chat template it was trained with.
 
     Returns:
         The size of the adapter's weights in bytes.
     """
-    model.save_pretrained(str(folder), safe_serialization=True)
+    settings.save(model, folder)
     tokenizer.save_pretrained(folder)
     config = folder / "adapter_config.json"
-    portable = _portable(json.loads(config.read_text()), student)
-    config.write_text(json.dumps(portable, indent=2, sort_keys=True))
-    (folder / "README.md").write_text(card.text(portable, student), encoding="utf-8")
-    return (folder / "adapter_model.safetensors").stat().st_size
+    if is_adapter := config.exists():
+        portable = _portable(json.loads(config.read_text()), student)
+        config.write_text(json.dumps(portable, indent=2, sort_keys=True))
+    base, _ = loading.reference(student)
+    (folder / "README.md").write_text(card.text(settings.name(), base, student, not is_adapter), encoding="utf-8")
+    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
 
 
 def _portable(config: dict[str, Any], student: str) -> dict[str, Any]:

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch.utils.data import Sampler
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl.trainer.sft_trainer import SFTTrainer
 
 from tuner.errors import StageError
-from tuner.training.checkpoints import Progress, mark
+from tuner.training.checkpoints import TRAINED, Progress, mark
 from tuner.training.order import GroupedByLength
 
 
@@ -72,6 +73,26 @@ class AdapterTrainer(SFTTrainer):
         labels, scored = labels[:, 1 - keep :], scored[:, 1 - keep :]
         loss = torch.nn.functional.cross_entropy(logits[scored].float(), labels[scored], reduction="sum")
         return loss / (scored.sum() if num_items_in_batch is None else num_items_in_batch)
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Writes the trained weights of a checkpoint.
+
+        PEFT would write what it exports, from which some methods cannot go on: a prompt without the network that makes
+        it, for example.
+        """
+        folder = Path(str(output_dir))
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({name: weight.detach().contiguous() for name, weight in self._trained()}, folder / TRAINED)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        saved = load_file(Path(resume_from_checkpoint) / TRAINED)
+        with torch.no_grad():
+            for name, weight in self._trained():
+                weight.copy_(saved[name])
+
+    def _trained(self) -> list[tuple[str, torch.nn.Parameter]]:
+        model: Any = self.accelerator.unwrap_model(self.model)
+        return [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds the time in seconds, including that of earlier attempts, to the learning curve."""

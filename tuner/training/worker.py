@@ -43,7 +43,7 @@ def main() -> NoReturn:
 
 def _run(path: Path, messages: TextIO) -> None:
     job = Job.read(path)
-    if job.settings.quantization is None:
+    if job.settings.quantization is None and job.settings.optimizer != "adamw_8bit":
         # PEFT imports bitsandbytes if it is installed, and with it torch's compiler, which takes seconds. None marks
         # a module as not importable.
         sys.modules["bitsandbytes"] = None  # pyright: ignore[reportArgumentType]
@@ -70,10 +70,11 @@ def train(job: Job, messages: TextIO) -> None:
     """
     import datasets
     from peft.tuners.lora import LoraLayer
-    from transformers import PrinterCallback
+    from transformers import PrinterCallback, set_seed
     from transformers.utils import logging
 
     from tuner.models import chat, loading, precision
+    from tuner.training import optimizers
     from tuner.training.trainer import AdapterTrainer, Meter, line, total_steps
 
     datasets.disable_progress_bars()
@@ -93,32 +94,40 @@ def train(job: Job, messages: TextIO) -> None:
     if not len(encoded):
         raise InputError(f"training.{job.adapter}: max_length {job.settings.max_length} cuts off every response")
     model = loading.load_model(job.models.student, precision.training(), job.settings.quantization)
+    set_seed(job.seed % 2**32)  # NumPy's maximum; the first weights of an adapter may be random
+    adapted = fit.adapted(model, job.adapter, job.settings, str(tokenizer_path), job.models.student)
+    in_float32(adapted)
     trainer: Any = AdapterTrainer(
-        model=model,
+        model=adapted,
         args=arguments(job),
         train_dataset=encoded,
         processing_class=tokenizer,
-        peft_config=job.settings.peft_config(model, str(tokenizer_path)),
+        optimizers=(optimizers.optimizer(adapted, job.settings), None),
     )
-    # TRL stores the adapter of a quantized student in bfloat16, in which small updates are rounded away. All
-    # adapters are kept in float32, so that they can be compared.
-    for parameter in trainer.model.parameters():
-        if parameter.requires_grad:
-            parameter.data = parameter.data.float()
+    in_float32(trainer.model)  # TRL stores the adapter of a quantized student in bfloat16
     for module in trainer.model.modules():
         # Under autocast the small matrices multiply in bfloat16 anyway; casting their input to float32 and back costs
         # more time and memory than the multiplication.
         if trainer.args.bf16 and isinstance(module, LoraLayer):
             module.cast_input_dtype_enabled = False
     trainer.order_seed = job.seed
-    trainer.args.save_steps = max(1, total_steps(trainer) // SAVES)
+    steps = total_steps(trainer)
+    trainer.args.save_steps = max(1, steps // SAVES)
+    trainer.args.lr_scheduler_kwargs = optimizers.schedule(job.settings.scheduler, steps)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Meter(trainer, lambda figures: messages.write(line(figures))))
     if checkpoint:
         trainer.before = checkpoint[1]
-        messages.write(line({"resumes": checkpoint[1].step, "total": total_steps(trainer)}))
+        messages.write(line({"resumes": checkpoint[1].step, "total": steps}))
     trainer.train(resume_from_checkpoint=str(checkpoint[0]) if checkpoint else None)
     _write_results(job, trainer, checkpoint[1].step if checkpoint else None)
+
+
+def in_float32(model: Any) -> None:
+    """Keeps the trained weights in float32, the only type in which small updates are not rounded away."""
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
 
 
 def rows_of(path: Path) -> "Dataset":
@@ -161,6 +170,7 @@ def arguments(job: Job) -> "SFTConfig":
     from trl.trainer.sft_config import SFTConfig
 
     from tuner.models import loading, precision
+    from tuner.training import optimizers
 
     settings = job.settings
     return SFTConfig(
@@ -171,8 +181,9 @@ def arguments(job: Job) -> "SFTConfig":
         gradient_accumulation_steps=settings.gradient_accumulation,
         learning_rate=settings.learning_rate,
         warmup_steps=settings.warmup,  # a value below 1 is a fraction of all steps
-        lr_scheduler_type=settings.scheduler,
-        weight_decay=settings.weight_decay,
+        lr_scheduler_type=optimizers.SCHEDULERS.get(settings.scheduler, settings.scheduler),
+        max_grad_norm=settings.max_grad_norm,
+        neftune_noise_alpha=settings.neftune or None,
         max_length=settings.max_length,
         packing=settings.packing,
         completion_only_loss=True,
@@ -195,12 +206,12 @@ def _write_results(job: Job, trainer: Any, resumed_from: int | None) -> None:
     from tuner.models import loading, precision
 
     spent = trainer.work_done()
-    trainable, total = trainer.model.get_nb_trainable_parameters()
+    trainable, total = results.parameters(trainer.model)
     curve = results.curve(trainer.state.log_history)
     losses = curve["loss"].to_pylist()
     memory, memory_of = results.peak_memory()
     adapter_bytes = results.save_adapter(
-        trainer.model, trainer.processing_class, job.models.student, job.output / "adapter"
+        trainer.model, job.settings, trainer.processing_class, job.models.student, job.output / "adapter"
     )
     parquet.write(curve, job.output / "curve.parquet")
     metrics = Trained(

@@ -1,12 +1,12 @@
-"""The base class of training methods: the section in the recipe and the PEFT configuration."""
+"""The base class of training methods: the section in the recipe, and how a student is adapted."""
 
 from abc import abstractmethod
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar, Literal, Self, get_args
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from tuner.errors import InputError
 from tuner.section import Section
 
 if TYPE_CHECKING:
@@ -21,29 +21,43 @@ class Method(Section):
 
     Attributes:
         merges: Whether the adapter can be merged into the student's weights.
-        packs: Whether the method supports `packing`.
+        serves_as_lora: How a server that knows only LoRA serves it: `as it is`, `converted` (to the nearest LoRA of a
+            rank, see `tuner.lora`), or `not at all`.
+        forbids: Settings that the method cannot be trained with, each with the reason.
+        recomputes: Whether it can be trained with gradient checkpointing.
         epochs: Passes over the training rows.
         batch_size: Rows in a forward pass; an optimizer step uses this times `gradient_accumulation`.
         gradient_accumulation: Forward passes in an optimizer step.
         learning_rate: The peak of the schedule.
         warmup: The fraction of all steps during which the learning rate rises.
-        scheduler: The shape of the learning rate after the warm-up.
-        weight_decay: AdamW's weight decay.
+        scheduler: The shape of the learning rate after the warm-up. `cosine_floor` ends at a tenth of the peak;
+            `stable_decay` keeps the peak until the last fifth of all steps.
+        optimizer: `adamw`; `adafactor`, which keeps one moment, factored (Shazeer and Stern 2018, arXiv 1804.04235);
+            `adamw_8bit`, whose moments are quantized (Dettmers et al. 2021, arXiv 2110.02861), for GPUs.
+        weight_decay: The optimizer's weight decay.
+        max_grad_norm: Gradients of a larger norm are scaled down to it; 0 for no limit.
+        neftune: The strength of the noise on embeddings (Jain et al. 2023, arXiv 2310.05914, where 5 was best); 0 for
+            none.
         max_length: Longer examples are truncated to this many tokens.
-        packing: Puts several examples into one sequence.
+        packing: Puts several examples into one sequence, which do not attend to each other.
         quantization: `nf4` loads the student's weights in 4 bit (QLoRA).
     """
 
     merges: ClassVar[bool]
-    packs: ClassVar[bool]
+    serves_as_lora: ClassVar[Literal["as it is", "converted", "not at all"]]
+    forbids: ClassVar[Mapping[str, str]] = {}
+    recomputes: ClassVar[bool] = True
 
     epochs: float = Field(default=3, gt=0, le=1000)
     batch_size: int = Field(default=8, ge=1)
     gradient_accumulation: int = Field(default=1, ge=1)
     learning_rate: float = Field(gt=0, lt=100)
     warmup: float = Field(default=0.03, ge=0, lt=1)
-    scheduler: Literal["linear", "cosine", "constant"] = "linear"
+    scheduler: Literal["linear", "cosine", "cosine_floor", "stable_decay", "constant"] = "linear"
+    optimizer: Literal["adamw", "adafactor", "adamw_8bit"] = "adamw"
     weight_decay: float = Field(default=0.0, ge=0)
+    max_grad_norm: float = Field(default=1.0, ge=0)
+    neftune: float = Field(default=0.0, ge=0)
     max_length: int = Field(default=2048, ge=8)
     packing: bool = False
     quantization: Literal["nf4"] | None = None
@@ -59,40 +73,48 @@ class Method(Section):
         """The size of the adapter in a few characters, such as `r8`, for the names of flow runs."""
 
     @abstractmethod
-    def peft_config(self, model: "nn.Module", tokenizer_path: str) -> "PeftConfig":
-        """The PEFT configuration of the adapter.
+    def peft_config(self, model: "nn.Module", tokenizer_path: str) -> "PeftConfig | None":
+        """The PEFT configuration of the adapter; None if the student's own weights are trained.
 
         Args:
             model: The student; the names of modules to adapt are checked against it.
             tokenizer_path: The folder of the student's tokenizer.
 
         Raises:
-            InputError: If a target names no module of the student.
+            InputError: If the student has no such modules, or cannot carry the adapter.
         """
 
+    def adapted(self, model: "nn.Module", tokenizer_path: str) -> "nn.Module":
+        """The student with a new adapter, ready to be trained; its own weights are frozen.
+
+        Args:
+            model: The student. On the device `meta`, where it has no weights, the adapter is added all the same.
+            tokenizer_path: The folder of the student's tokenizer.
+
+        Raises:
+            InputError: As `peft_config` does.
+        """
+        from peft import get_peft_model
+
+        config = self.peft_config(model, tokenizer_path)
+        return model if config is None else get_peft_model(model, config)  # pyright: ignore[reportArgumentType]
+
+    def rate(self, weight: str) -> float:
+        """The peak learning rate of a weight.
+
+        Args:
+            weight: Its dotted name in the adapted student.
+        """
+        return self.learning_rate
+
+    def save(self, model: Any, folder: Path) -> None:
+        """Writes the trained adapter as safetensors, with its configuration."""
+        model.save_pretrained(str(folder), safe_serialization=True)
+
     @model_validator(mode="after")
-    def _check_packing(self) -> Self:
-        if self.packing and not self.packs:
-            raise ValueError(f"{self.name()} cannot be trained with packing: set packing to false")
+    def _check_forbidden(self) -> Self:
+        for setting, reason in self.forbids.items():
+            default = type(self).model_fields[setting].default
+            if (value := getattr(self, setting)) != default:
+                raise ValueError(f"{self.name()} cannot be trained with {setting}: {value}, since {reason}")
         return self
-
-
-def check_targets(targets: Iterable[str], modules: Iterable[str]) -> None:
-    """Rejects targets that match no module. PEFT itself raises an error only if none of them matches.
-
-    Args:
-        targets: Names of modules, from the recipe.
-        modules: Dotted names of the student's modules.
-
-    Raises:
-        InputError: If a target matches no module, or is the language model's head.
-    """
-    full = {name for name in modules if name}
-    last = {name.rsplit(".", 1)[-1] for name in full}
-    for target in targets:
-        if target == "lm_head":
-            raise InputError("training: targets: lm_head cannot be adapted, since the loss multiplies by it directly")
-        if target not in last and not any(name == target or name.endswith(f".{target}") for name in full):
-            projections = sorted(name for name in last if name.endswith("proj") or name.startswith(("fc", "dense")))
-            hint = f"; it has {', '.join(projections)}" if projections else ""
-            raise InputError(f"training: targets: the student has no module called {target!r}{hint}")

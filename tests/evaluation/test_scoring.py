@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 from tests.tiny import write_rows
 from tuner.artifacts import parquet
-from tuner.evaluation import loss
 from tuner.evaluation.subjects import loaded_adapter, merged_adapter
-from tuner.models import loading, precision
+from tuner.models import loading, precision, scoring
 from tuner.models.chat import Chat, Encoded
 from tuner.models.settings import Models
 from tuner.training.job import Job
@@ -68,14 +67,14 @@ def reference(model: Any, row: Encoded) -> float:
 
 
 def test_equals_a_naive_reference(model: Any, encoded: Rows, adapters: dict[str, Path]) -> None:
-    assert loss.losses(model, encoded, 2) == pytest.approx([reference(model, row) for row in encoded], rel=1e-5)
-    base = loss.losses(model, encoded, 2)
+    assert scoring.losses(model, encoded, 2) == pytest.approx([reference(model, row) for row in encoded], rel=1e-5)
+    base = scoring.losses(model, encoded, 2)
     for path in adapters.values():
         with loaded_adapter(model, path) as adapted:
-            scored = loss.losses(adapted, encoded, 2)
+            scored = scoring.losses(adapted, encoded, 2)
             assert scored == pytest.approx([reference(adapted, row) for row in encoded], rel=1e-5)
             assert scored != pytest.approx(base, rel=1e-5)
-        assert loss.losses(model, encoded, 2) == base
+        assert scoring.losses(model, encoded, 2) == base
 
 
 @pytest.mark.parametrize("storage", ["float32", "mixed"])
@@ -92,12 +91,12 @@ def test_batching_does_not_change_the_first_five_digits(
 ) -> None:
     model = model_in(tiny, storage)
     order = shuffle.sample(range(len(encoded)), len(encoded))
-    base = together = loss.losses(model, encoded, 2)
+    base = together = scoring.losses(model, encoded, 2)
     for path in (None, *adapters.values()):
         with loaded_adapter(model, path) if path else nullcontext(model) as adapted:
             if path:
-                together = loss.losses(adapted, encoded, 2)
-            again = loss.losses(adapted, [encoded[index] for index in order], pad, batch_tokens)
+                together = scoring.losses(adapted, encoded, 2)
+            again = scoring.losses(adapted, [encoded[index] for index in order], pad, batch_tokens)
         assert again == pytest.approx([together[index] for index in order], rel=5e-6)
         # A difference of losses is as accurate as the losses.
         assert sum(again) - sum(base) == pytest.approx(sum(together) - sum(base), abs=5e-6 * sum(base))
@@ -116,16 +115,16 @@ def model_in(path: Path, storage: str) -> Any:
 def test_a_new_lora_scores_exactly_as_the_base(model: Any, encoded: Rows, tmp_path: Path) -> None:
     from peft import LoraConfig, get_peft_model
 
-    base = loss.losses(model, encoded, 2)
+    base = scoring.losses(model, encoded, 2)
     fresh = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", r=4, target_modules="all-linear"))
-    assert loss.losses(fresh, encoded, 2) == base
+    assert scoring.losses(fresh, encoded, 2) == base
 
 
 def test_merging_does_not_change_losses(model: Any, encoded: Rows, adapters: dict[str, Path]) -> None:
     with loaded_adapter(model, adapters["lora"]) as adapted:
-        unmerged = loss.losses(adapted, encoded, 2)
+        unmerged = scoring.losses(adapted, encoded, 2)
     with merged_adapter(model, adapters["lora"]) as merged:
-        assert loss.losses(merged, encoded, 2) == pytest.approx(unmerged, rel=1e-4)
+        assert scoring.losses(merged, encoded, 2) == pytest.approx(unmerged, rel=1e-4)
 
 
 def test_truncated_rows() -> None:
