@@ -98,16 +98,16 @@ class Student:
 
     def loss(self, adapter: Path | None = None) -> float:
         """Nats per completion token, with an adapter or without."""
-        from tuner.evaluation import loss
         from tuner.evaluation.subjects import loaded_adapter
+        from tuner.models import scoring
 
         pad_id = self.chat.tokenizer.pad_token_id
         assert isinstance(pad_id, int)
         if adapter is None:
-            sums = loss.losses(self.model, self.encoded, pad_id)
+            sums = scoring.losses(self.model, self.encoded, pad_id)
         else:
             with loaded_adapter(self.model, adapter) as model:
-                sums = loss.losses(model, self.encoded, pad_id)
+                sums = scoring.losses(model, self.encoded, pad_id)
         return sum(sums) / sum(answer.tokens for answer in self.encoded)
 
 
