@@ -15,7 +15,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.conftest import once
@@ -169,16 +168,6 @@ def finished(common: Path, word_model: Path, request: pytest.FixtureRequest) -> 
             (name,) = (path.name for path in (store / "runs").iterdir())
             about.write_text(json.dumps({"name": name, "seconds": time.monotonic() - clock}))
     return Finished(store, **json.loads(about.read_text()))
-
-
-def trainings(home: Path) -> list[psutil.Process]:
-    """The training processes of a home."""
-    processes = []
-    for process in psutil.process_iter(["cmdline"]):
-        command = process.info["cmdline"] or []
-        if "tuner.training.worker" in command and command[-1].startswith(str(home)):
-            processes.append(process)
-    return processes
 
 
 def until_checkpoint(checkpoints: Path) -> None:

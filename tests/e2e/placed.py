@@ -11,7 +11,8 @@ import psutil
 from safetensors.numpy import load_file
 
 from tests.deployments.processes import PATIENCE, family
-from tests.e2e.conftest import Finished, artifacts_of, data_bytes, manifests, trainings
+from tests.e2e.conftest import Finished, artifacts_of, data_bytes, manifests
+from tests.trainings import trainings
 
 
 def adapter(store: Path, manifest: dict) -> dict[str, numpy.ndarray]:

@@ -13,8 +13,9 @@ import psutil
 import pytest
 
 from tests.deployments.processes import PATIENCE, kill, until
-from tests.e2e.conftest import Begin, Finished, Tuner, data_bytes, manifests, start, trainings
+from tests.e2e.conftest import Begin, Finished, Tuner, data_bytes, manifests, start
 from tests.e2e.words import MADE
+from tests.trainings import trainings
 
 pytestmark = pytest.mark.e2e
 

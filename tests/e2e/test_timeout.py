@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.deployments.processes import kill
-from tests.e2e.conftest import Begin, Finished, Tuner, manifests, record_of, trainings, until_checkpoint
+from tests.e2e.conftest import Begin, Finished, Tuner, manifests, record_of, until_checkpoint
 from tests.rest import call
+from tests.trainings import trainings
 
 pytestmark = pytest.mark.e2e
 

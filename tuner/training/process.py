@@ -6,7 +6,6 @@ child sees its stdin close.
 """
 
 import json
-import os
 import queue
 import signal
 import subprocess
@@ -16,10 +15,10 @@ import time
 from pathlib import Path
 from typing import IO
 
-import tuner
 from tuner.errors import InputError, StageError
 from tuner.progress import Event, emit
-from tuner.training import devices, exits
+from tuner.training import children, devices, exits
+from tuner.training.children import Child
 from tuner.training.job import METRICS, Job
 from tuner.training.metrics import Trained
 
@@ -76,42 +75,19 @@ def train(job: Job, timeout: float) -> Trained:
     path = job.checkpoints / "job.json"
     job.write(path)
     log = job.checkpoints / LOG
+    # One GPU per adapter; if several were visible the trainer would spread a batch over all of them.
     with log.open("w") as stderr, devices.reserve() as gpu:
-        # -P and an explicit path: files in the working directory must not shadow modules.
-        child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "tuner.training.worker", str(path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-            env=_environment(gpu),
-            start_new_session=True,
-        )
+        child = children.start(path, job.settings.needs_bitsandbytes, gpu, stderr)
         try:
             error = _read_messages(child, job, timeout)
         finally:
-            _end(child)
-    if child.returncode == exits.DONE:
+            code = _end(child)
+    if code == exits.DONE:
         return Trained.model_validate_json((job.output / METRICS).read_text())
-    raise _error(child.returncode, error, job, log)
+    raise _error(code, error, job, log)
 
 
-def _environment(gpu: str) -> dict[str, str]:
-    root = str(Path(tuner.__file__).parent.parent)
-    inherited = os.environ.get("PYTHONPATH")
-    environment = dict(os.environ)
-    environment["PYTHONPATH"] = os.pathsep.join([root, inherited]) if inherited else root
-    # By default glibc returns every larger tensor to the kernel, and the next operation has to fault its pages in
-    # again; on a CPU that costs more than the arithmetic. 32 MiB is the largest threshold that glibc accepts.
-    environment.setdefault("MALLOC_MMAP_THRESHOLD_", str(32 * 1024**2))
-    environment.setdefault("MALLOC_TRIM_THRESHOLD_", str(4 * 1024**3))
-    environment["TOKENIZERS_PARALLELISM"] = "false"
-    # One GPU per adapter; if several were visible the trainer would spread a batch over all of them.
-    environment["CUDA_VISIBLE_DEVICES"] = gpu
-    return environment
-
-
-def _read_messages(child: "subprocess.Popen[str]", job: Job, timeout: float) -> str:
+def _read_messages(child: Child, job: Job, timeout: float) -> str:
     """Reports the child's progress until it closes its stdout.
 
     Returns:
@@ -154,8 +130,8 @@ def _pump(stdout: IO[str], lines: "queue.Queue[str | None]") -> None:
     lines.put(None)
 
 
-def _end(child: "subprocess.Popen[str]") -> None:
-    """Waits for a child that has closed its stdout; kills it if it has not, or does not exit."""
+def _end(child: Child) -> int:
+    """Waits for a child that has closed its stdout; kills it if it has not, or does not exit. Returns its exit code."""
     finished = child.stdout is not None and sys.exc_info()[0] is None
     if finished:
         try:
@@ -164,9 +140,11 @@ def _end(child: "subprocess.Popen[str]") -> None:
             child.kill()
     else:
         child.kill()
-    child.wait()
-    if child.stdin is not None:
-        child.stdin.close()
+    code = child.wait()
+    child.release()
+    if child.stdout is not None:
+        child.stdout.close()
+    return code
 
 
 def _error(code: int, error: str, job: Job, log: Path) -> Exception:

@@ -25,13 +25,15 @@ SAVES = 10
 """The approximate number of checkpoints in a training, so that a crash costs at most a tenth of the work."""
 
 
-def main() -> NoReturn:
-    """Trains, and ends the process with the exit code."""
-    interpreter.relax_garbage_collection()
-    interpreter.leave_out_hints()
+def main(job: str) -> NoReturn:
+    """Trains, and ends the process with the exit code.
+
+    Args:
+        job: The path of the job.
+    """
     parent.follow(lambda: os._exit(exits.ORPHANED))
     messages = _take_stdout()
-    code, message = exits.guarded(lambda: _run(Path(sys.argv[1]), messages))
+    code, message = exits.guarded(lambda: train(Job.read(Path(job)), messages))
     if message:
         sys.stderr.write(f"{message}\n")
         messages.write(exits.error_message(message))
@@ -39,15 +41,6 @@ def main() -> NoReturn:
     sys.stderr.flush()
     # Library threads must not keep the process alive after the training has ended or run out of memory.
     os._exit(code)
-
-
-def _run(path: Path, messages: TextIO) -> None:
-    job = Job.read(path)
-    if job.settings.quantization is None and job.settings.optimizer != "adamw_8bit":
-        # PEFT imports bitsandbytes if it is installed, and with it torch's compiler, which takes seconds. None marks
-        # a module as not importable.
-        sys.modules["bitsandbytes"] = None  # pyright: ignore[reportArgumentType]
-    train(job, messages)
 
 
 def _take_stdout() -> TextIO:
@@ -236,4 +229,8 @@ def _write_results(job: Job, trainer: Any, resumed_from: int | None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    interpreter.relax_garbage_collection()
+    interpreter.leave_out_hints()
+    if not Job.read(Path(sys.argv[1])).settings.needs_bitsandbytes:
+        interpreter.leave_out_bitsandbytes()
+    main(sys.argv[1])

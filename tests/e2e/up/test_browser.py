@@ -13,9 +13,10 @@ from playwright.sync_api import expect
 
 from flows.form import recipe_from_form
 from tests.deployments.processes import until
-from tests.e2e.conftest import Tuner, trainings
+from tests.e2e.conftest import Tuner
 from tests.e2e.up.conftest import Up
 from tests.e2e.up.person import ANSWER_SECONDS, CHROMIUM, RUN_SECONDS, Person, chromium
+from tests.trainings import trainings
 from tuner.registry import run_name
 
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH")]

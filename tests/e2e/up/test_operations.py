@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from tests.deployments.processes import until
-from tests.e2e.conftest import artifacts_of, record_of, trainings, until_checkpoint
+from tests.e2e.conftest import artifacts_of, record_of, until_checkpoint
 from tests.e2e.up.conftest import Up
 from tests.rest import call, states, trigger, wait
+from tests.trainings import trainings
 from tuner import loading
 from tuner.registry import planned
 

@@ -9,9 +9,10 @@ import psutil
 import pytest
 
 from tests.deployments.processes import PATIENCE, until
-from tests.e2e.conftest import Begin, artifacts_of, trainings, until_checkpoint
+from tests.e2e.conftest import Begin, artifacts_of, until_checkpoint
 from tests.e2e.workers.cluster import Cluster
 from tests.rest import call
+from tests.trainings import log_of, trainings
 
 pytestmark = pytest.mark.e2e
 
@@ -39,7 +40,7 @@ def test_two_pipelines_at_once_share_their_work(cluster: Cluster, parameters: di
 def training_with_checkpoint(cluster: Cluster) -> tuple[psutil.Process, Path]:
     """Waits for a training process on the pool to write a checkpoint; returns it and its checkpoint folder."""
     (child,) = until(lambda: trainings(cluster.home), "a training begins")
-    checkpoints = Path(child.cmdline()[-1]).parent
+    checkpoints = log_of(child.pid).parent
     until_checkpoint(checkpoints)
     return child, checkpoints
 

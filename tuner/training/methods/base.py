@@ -68,6 +68,11 @@ class Method(Section):
         return str(get_args(cls.model_fields["method"].annotation)[0])
 
     @property
+    def needs_bitsandbytes(self) -> bool:
+        """Whether it is trained with bitsandbytes, which otherwise is not imported."""
+        return self.quantization is not None or self.optimizer == "adamw_8bit"
+
+    @property
     @abstractmethod
     def size(self) -> str:
         """The size of the adapter in a few characters, such as `r8`, for the names of flow runs."""
