@@ -8,6 +8,7 @@ from tuner.curation.stages import drawn
 from tuner.errors import InputError
 from tuner.registry import NAMES, planned
 from tuner.runs import recipe_of
+from tuner.splitting import sides
 from tuner.stage import Parts, require_artifact
 
 
@@ -70,9 +71,9 @@ def _history(store: Store, wanted: Parts, row: str) -> dict[str, Any]:
     # There is one file for each shard, in order; the column `shard` counts within a round.
     shard = drawn(wanted)[[str(path) for path in paths].index(rows[0].pop("file"))]
     split = require_artifact(store, wanted.one("split"))
-    sides = [
+    found = [
         side
-        for side in ("train", "validation")
-        if row in parquet.read(store.fetch(split, f"{side}.parquet"))["row_id"].to_pylist()
+        for side in sides.written(split)
+        if row in parquet.read(store.fetch(split, sides.file_of(side)))["row_id"].to_pylist()
     ]
-    return {**rows[0], "side": sides[0] if sides else None, "shard_fingerprint": shard.part.fingerprint}
+    return {**rows[0], "side": found[0] if found else None, "shard_fingerprint": shard.part.fingerprint}

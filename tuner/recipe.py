@@ -27,7 +27,7 @@ class Recipe(Section):
         models: The generator and the student.
         generation: Where rows come from, and how many.
         curation: Which rows are kept.
-        split: Which kept rows are held out.
+        split: Which kept rows are held out, and which are to choose by.
         training: The adapters to train, by name.
         evaluation: How the adapters are compared.
     """
@@ -45,6 +45,13 @@ class Recipe(Section):
     def _base_is_reserved(self) -> "Recipe":
         if "base" in self.training:
             raise ValueError("training: 'base' is the name of the untrained model; rename this adapter")
+        return self
+
+    @model_validator(mode="after")
+    def _tuning_share_is_settled(self) -> "Recipe":
+        split = self.split.settled([name for name, adapter in self.training.items() if adapter.chooses])
+        # Frozen, and pydantic expects a validator to return the same recipe.
+        self.__dict__["split"] = split
         return self
 
     @model_validator(mode="after")

@@ -14,12 +14,13 @@ from tuner.artifacts import parquet
 from tuner.curation.columns.text import normalise
 from tuner.errors import StageError
 from tuner.splitting.rows import Former
-from tuner.splitting.sides import hashes, side
+from tuner.splitting.shares import hashes, side
+from tuner.splitting.sides import TRAIN, VALIDATION
 
 
 def former(train, validation, folder, templates=None):
     one, other = (write(rows, folder / f"former-{name}.parquet") for name, rows in (("t", train), ("v", validation)))
-    return Former(one, other, templates)
+    return Former({TRAIN: one, VALIDATION: other}, templates)
 
 
 def phrases(folder):
@@ -157,7 +158,7 @@ def test_a_template_that_only_new_rows_have_leaks_nothing(tmp_path):
 
 def test_a_former_split_with_a_row_on_both_sides_is_refused(tmp_path):
     before = former(ENOUGH[:2], ENOUGH[1:], tmp_path)
-    with pytest.raises(StageError, match="1 rows on both sides, such as enough-1"):
+    with pytest.raises(StageError, match="1 rows on several sides, such as enough-1"):
         split_rows(ENOUGH, tmp_path, before)
 
 

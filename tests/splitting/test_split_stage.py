@@ -20,7 +20,8 @@ from tuner.errors import StageError
 from tuner.splitting import placement, writing
 from tuner.splitting import templates as phrases_of_templates
 from tuner.splitting.settings import Split
-from tuner.splitting.sides import side
+from tuner.splitting.shares import side
+from tuner.splitting.sides import TRAIN, VALIDATION
 from tuner.splitting.split import split
 
 CURATED = hollow(Curated, rows=6, kept=3, funnel={"empty": 0, "short_response": 1, "toxic": 2})
@@ -257,8 +258,8 @@ def test_a_leak_from_broken_clustering_is_found(tmp_path, monkeypatch):
 
 
 def test_a_leak_of_equal_rows_is_found(tmp_path, monkeypatch):
-    def alternating(clusters, rows, share):
-        return (np.arange(clusters.size) % 2).astype(np.int8)
+    def alternating(clusters, rows, split):
+        return np.where(np.arange(clusters.size) % 2, VALIDATION, TRAIN).astype(np.int8)
 
     monkeypatch.setattr(placement, "_cluster_sides", alternating)
     with pytest.raises(StageError, match="1 validation rows equal to and 1 near"):

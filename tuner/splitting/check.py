@@ -1,4 +1,6 @@
-"""Leak check of a split: reads both files back and counts validation rows that equal or nearly equal training rows.
+"""Leak check of a split: reads two sides back and counts the rows of one that equal or nearly equal rows of the other.
+
+It is run for every two sides, and the names here are those of two: validation rows are looked for among training rows.
 
 Independent of the code that made the split, except for text normalisation. Equal texts are compared as strings. Near
 ones are found through an inverted index of the training rows over the n-grams of the validation rows, with the postings
@@ -8,7 +10,7 @@ string searches"): each validation row is compared with every training row that 
 Phrases of templates weigh nothing: of a text only those n-grams are compared of whose words more than half are in no
 such phrase; all if none is. So the check shows that no validation row is near a training row in what it says beyond
 these phrases. Their words are read from the split's file and hashed here. If the split counted them, `miscounted` shows
-that they are just those which very many different instructions of both sides share. If it took them over from a former
+that they are just those which very many different instructions of all sides share. If it took them over from a former
 split, they were shown to be so there.
 """
 

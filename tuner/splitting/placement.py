@@ -1,7 +1,7 @@
 """Assigns every row to a side: clusters stay together, rows of a former split keep their side.
 
 A cluster is a connected component of near instructions. The first hash of the member with the smallest second hash
-decides its side, so a cluster is held out with the same probability as a single row.
+decides its side, so a cluster is on each side with the same probability as a single row.
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,11 @@ from tuner.splitting.join import components
 from tuner.splitting.neighbours import first_near
 from tuner.splitting.rows import Former, Rows, read
 from tuner.splitting.settings import Split
-from tuner.splitting.sides import LEFT_OUT, TRAIN, VALIDATION, held_out
+from tuner.splitting.shares import sides_of
+from tuner.splitting.sides import LEFT_OUT, PURPOSES, TRAIN, TUNING, pairs
 
 NEAR_OTHER_SIDE = "near_other_side"
-"""Reason for leaving a row out: it is near a row that the former split has on the other side."""
+"""Reason for leaving a row out: it is near a row that the former split has on another side."""
 
 _NEW = -1
 _Sides = NDArray[np.int8]
@@ -33,7 +34,7 @@ class Placement:
     """The sides of the kept rows.
 
     Attributes:
-        sides: `TRAIN`, `VALIDATION` or `LEFT_OUT`, in the order of the files, shape (rows,).
+        sides: `TRAIN`, `TUNING`, `VALIDATION` or `LEFT_OUT`, in the order of the files, shape (rows,).
         left_out: `row_id`, `reason` and `near`, the row_id of the former split that it is near to; in file order.
         former_rows: Rows that are in the former split too and keep their side.
         cluster_sizes: Rows of each cluster, single rows included, shape (clusters,).
@@ -55,29 +56,33 @@ def place(kept: Sequence[Path], former: Former | None, split: Split) -> Placemen
     """Assigns every kept row to a side.
 
     A row that is in the former split too (same row_id, same instruction) keeps its side. A new row goes to the side of
-    its cluster; it is left out if it is near a row that the former split has on the other side, whether or not that
-    row is among the kept ones.
+    its cluster; it is left out if it is near a row that the former split has on another side, whether or not that row
+    is among the kept ones. Without a tuning side the tuning rows of the former split train: that is where their hashes
+    then fall, and rows that something was chosen by are never held out for the verdict.
 
     Args:
         kept: Files with `row_id` and `prompt`.
         former: An earlier split whose rows keep their sides; None for none.
-        split: The share to hold out, and the similarity from which instructions are near.
+        split: The shares of the sides, and the similarity from which instructions are near.
 
     Raises:
-        StageError: If the former split itself leaks: near rows on both sides, or a row on both.
+        StageError: If the former split itself leaks: near rows on two sides, or a row on two.
     """
     rows = read(kept, former, split.ngram)
     kept_rows = int(rows.counts[: len(kept)].sum())
     clusters = components(rows.sets, split.similarity)[rows.set_index]
-    by_cluster = _cluster_sides(clusters, rows, split.validation)
+    by_cluster = _cluster_sides(clusters, rows, split)
     by_former = _former_sides(rows, kept_rows, former)
+    if not split.tuning:
+        by_former[by_former == TUNING] = TRAIN
     sides = np.where(by_former == _NEW, by_cluster, by_former).astype(np.int8)
     if former:
-        _refuse_leaks(rows, clusters, by_former, kept_rows, split.similarity)
+        _refuse_leaks(rows, clusters, by_former[:kept_rows], split)
     near = {}
-    for side in (TRAIN, VALIDATION) if former else ():
+    for side in split.sides if former else ():
         new = np.flatnonzero((by_former == _NEW) & (by_cluster == side))
-        near |= _near(rows, clusters, new, np.flatnonzero(by_former == 1 - side), split.similarity)
+        others = np.flatnonzero((by_former != _NEW) & (by_former != side))
+        near |= _near(rows, clusters, new, others, split.similarity)
     left_out = np.array(sorted(near), np.int64)
     sides[left_out] = LEFT_OUT
     return Placement(
@@ -89,13 +94,13 @@ def place(kept: Sequence[Path], former: Former | None, split: Split) -> Placemen
     )
 
 
-def _cluster_sides(clusters: I64, rows: Rows, validation: float) -> _Sides:
+def _cluster_sides(clusters: I64, rows: Rows, split: Split) -> _Sides:
     """The side of each row's cluster, shape (rows,)."""
     order = np.lexsort((rows.hashes[:, 1], clusters))
     begins = np.diff(clusters[order], prepend=-1) != 0
-    is_held_out = held_out(rows.hashes[order[begins], 0], validation)
+    by_cluster = sides_of(rows.hashes[order[begins], 0], split.validation, split.tuning or 0.0)
     sides = np.empty(clusters.size, np.int8)
-    sides[order] = np.where(is_held_out[np.cumsum(begins) - 1], VALIDATION, TRAIN)
+    sides[order] = by_cluster[np.cumsum(begins) - 1]
     return sides
 
 
@@ -104,28 +109,28 @@ def _former_sides(rows: Rows, kept_rows: int, former: Former | None) -> _Sides:
     sides = np.full(len(rows.row_ids), _NEW, np.int8)
     if former is None:
         return sides
-    sides[kept_rows:] = np.repeat([TRAIN, VALIDATION], rows.counts[-2:])
+    sides[kept_rows:] = np.repeat([*former.sides], rows.counts[-len(former.sides) :])
     keys = {"row_id": rows.row_ids, "first": rows.hashes[:, 0], "second": rows.hashes[:, 1]}
     frame = pl.DataFrame(keys | {"side": sides}).with_row_index()
     in_former = frame[:kept_rows].drop("side").join(frame[kept_rows:].drop("index"), on=list(keys))
-    both = in_former.unique(["index", "side"]).filter(pl.col("index").is_duplicated())["row_id"].unique().sort()
-    if len(both):
-        raise StageError(f"split: the former split holds {len(both):,} rows on both sides, such as {both[0]}")
+    several = in_former.unique(["index", "side"]).filter(pl.col("index").is_duplicated())["row_id"].unique().sort()
+    if len(several):
+        raise StageError(f"split: the former split holds {len(several):,} rows on several sides, such as {several[0]}")
     sides[in_former["index"].to_numpy()] = in_former["side"].to_numpy()
     return sides
 
 
-def _refuse_leaks(rows: Rows, clusters: I64, by_former: _Sides, kept_rows: int, similarity: float) -> None:
-    """Raises if rows that keep their sides are near each other across the sides."""
-    train, validation = (np.flatnonzero(by_former[:kept_rows] == side) for side in (TRAIN, VALIDATION))
-    leaks = _near(rows, clusters, validation, train, similarity)
-    if leaks:
-        row, other = min((rows.row_ids[row], rows.row_ids[other]) for row, other in leaks.items())
-        raise StageError(
-            f"split: in the former split {len(leaks):,} validation rows are near training rows, such as {row} and "
-            f"{other}, so keeping their sides would leak; split without it, or raise split.similarity to what it was "
-            "made with"
-        )
+def _refuse_leaks(rows: Rows, clusters: I64, by_former: _Sides, split: Split) -> None:
+    """Raises if kept rows that keep their sides, shape (kept rows,), are near each other across the sides."""
+    for side, other in pairs(split.sides):
+        probes, others = (np.flatnonzero(by_former == each) for each in (side, other))
+        if leaks := _near(rows, clusters, probes, others, split.similarity):
+            row, near = min((rows.row_ids[row], rows.row_ids[near]) for row, near in leaks.items())
+            raise StageError(
+                f"split: in the former split {len(leaks):,} {PURPOSES[side]} rows are near {PURPOSES[other]} rows, such as {row} and "
+                f"{near}, so keeping their sides would leak; split without it, or raise split.similarity to what it "
+                "was made with"
+            )
 
 
 def _near(rows: Rows, clusters: I64, probes: I64, others: I64, similarity: float) -> dict[int, int]:

@@ -1,6 +1,6 @@
 """What a split needs of its rows: row ids, and the hashes and n-gram sets of their instructions."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +12,8 @@ from tuner.artifacts import parquet
 from tuner.curation.columns.ngrams import Sets, template_rows
 from tuner.curation.columns.words import I64, U64
 from tuner.splitting import instructions, templates
+from tuner.splitting.shares import hashes
 from tuner.splitting.shingles import sequences_of, sets_of
-from tuner.splitting.sides import hashes
 
 
 @dataclass(frozen=True)
@@ -21,13 +21,11 @@ class Former:
     """A split whose rows keep their sides.
 
     Attributes:
-        train: Its `train.parquet`.
-        validation: Its `validation.parquet`.
+        sides: The file of each of its sides, by the side as an integer; see `sides.SIDES`.
         templates: Its `templates.parquet`; None if it compared whole instructions.
     """
 
-    train: Path
-    validation: Path
+    sides: Mapping[int, Path]
     templates: Path | None
 
 
@@ -60,7 +58,7 @@ def read(kept: Sequence[Path], former: Former | None, ngram: int) -> Rows:
         former: The split that the phrases of templates are taken over from; None to count them.
         ngram: Words in an n-gram.
     """
-    paths = [*kept, *((former.train, former.validation) if former else ())]
+    paths = [*kept, *(former.sides.values() if former else ())]
     row_ids = [pl.Series("row_id", [], pl.String)]
     hash_pairs = [np.empty((0, 2), np.uint64)]
     counts: list[int] = []

@@ -1,39 +1,29 @@
-"""The side of an instruction, decided by a hash of its normalised text alone."""
+"""The sides of a split: the one list that files, metrics, exports and reports follow."""
 
-import hashlib
-import math
-from collections.abc import Iterable
+from collections.abc import Sequence
+from itertools import combinations
 
-import numpy as np
-from numpy.typing import NDArray
+from tuner.artifacts.manifest import Manifest
 
-from tuner.curation.columns.text import normalise
-
-SIDES = ("train", "validation")
-TRAIN, VALIDATION, LEFT_OUT = 0, 1, 2
-"""Sides as integers; the first two index `SIDES`."""
-
-# Makes the side independent of other hashes of the same text. Changing it reassigns every row.
-_SALT = b"split/1\n"
+SIDES = ("train", "tuning", "validation")
+"""Rows to train on, rows to choose by (when to stop, which settings), rows that only the verdict sees."""
+TRAIN, TUNING, VALIDATION, LEFT_OUT = range(4)
+"""Sides as integers; all but the last index `SIDES`."""
+PURPOSES = ("training", "tuning", "validation")
+"""What the rows of each side are for, in words: `training rows`."""
 
 
-def side(instruction: str, validation: float) -> str:
-    """The side of an instruction in a cluster of its own: `validation` with the given probability, else `train`."""
-    pair = hashes([normalise(instruction)])
-    return SIDES[int(held_out(pair[:, 0], validation)[0])]
+def file_of(side: str) -> str:
+    """The name of a side's file in the folder of a split."""
+    return f"{side}.parquet"
 
 
-def hashes(texts: Iterable[str]) -> NDArray[np.uint64]:
-    """Two independent hashes of every normalised text.
-
-    Returns:
-        Shape (texts, 2): the first decides the side, the second which member decides for a cluster. With a single hash
-        a cluster would be held out as soon as any of its members would be, and large ones almost always.
-    """
-    digests = b"".join(hashlib.sha256(_SALT + text.encode()).digest()[:16] for text in texts)
-    return np.frombuffer(digests, ">u8").astype(np.uint64).reshape(-1, 2)
+def pairs(sides: Sequence[int]) -> list[tuple[int, int]]:
+    """Every two sides that must share nothing near, the later of `SIDES` first: its rows are looked for in the other."""
+    return [(side, other) for other, side in combinations(sides, 2)]
 
 
-def held_out(first_hashes: NDArray[np.uint64], validation: float) -> NDArray[np.bool_]:
-    """Whether each first hash is within the lowest `validation` share of all 64-bit values."""
-    return first_hashes < np.uint64(math.ceil(validation * 2**64))
+def written(split: Manifest) -> list[str]:
+    """The sides that a split has, in the order of `SIDES`: without rows to choose by there is no `tuning`."""
+    names = {file.name for file in split.files}
+    return [side for side in SIDES if file_of(side) in names]

@@ -1,4 +1,4 @@
-"""The stage `split`: splits kept rows into training and held-out rows."""
+"""The stage `split`: splits kept rows into those to train on, to choose by and to hold out for the verdict."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ def _parts(parts: Parts) -> Iterator[Part]:
 
 
 def _work(work: Work) -> SplitMetrics:
-    from tuner.splitting import templates
+    from tuner.splitting import sides, templates
     from tuner.splitting.split import Former, split
 
     curated = work.manifest("rows")
@@ -26,10 +26,12 @@ def _work(work: Work) -> SplitMetrics:
         earlier = work.store.find("split", settings.former)
         if earlier is None:
             raise InputError(f"split.former: there is no split {settings.former[:12]}... in {work.store.url}")
-        train, validation = (work.store.fetch(earlier, f"{side}.parquet") for side in ("train", "validation"))
+        files = {
+            sides.SIDES.index(side): work.store.fetch(earlier, sides.file_of(side)) for side in sides.written(earlier)
+        }
         # Splits before version 4 have no such file, for they compared whole instructions.
         has_templates = any(file.name == templates.FILE for file in earlier.files)
-        former = Former(train, validation, work.store.fetch(earlier, templates.FILE) if has_templates else None)
+        former = Former(files, work.store.fetch(earlier, templates.FILE) if has_templates else None)
     return split(kept, settings, former, Curated.read(curated), work.folder)
 
 

@@ -77,6 +77,11 @@ class Method(Section):
     def size(self) -> str:
         """The size of the adapter in a few characters, such as `r8`, for the names of flow runs."""
 
+    @property
+    def chooses(self) -> bool:
+        """Whether training chooses by the tuning rows of the split; they exist where an adapter of the recipe does."""
+        return False
+
     @abstractmethod
     def peft_config(self, model: "nn.Module", tokenizer_path: str) -> "PeftConfig | None":
         """The PEFT configuration of the adapter; None if the student's own weights are trained.
