@@ -256,7 +256,7 @@ def export(
     name: Annotated[str, typer.Argument(metavar="RUN")],
     to: Annotated[str, typer.Option(metavar="PLACE", help="A folder, s3://bucket/prefix or hf://datasets/owner/name.")],
 ) -> None:
-    """Export a run's data as a dataset with its card: both sides of the split, and the rejected rows."""
+    """Export a run's data as a dataset with its card: the sides of the split, and the rejected rows."""
     from tuner.export import places
 
     store = Store(settings().store)

@@ -50,8 +50,8 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _tuning_share_is_settled(self) -> "Recipe":
         split = self.split.settled([name for name, adapter in self.training.items() if adapter.chooses])
-        # Frozen, and pydantic expects a validator to return the same recipe.
-        self.__dict__["split"] = split
+        # Sections are frozen, and pydantic expects the same recipe back.
+        object.__setattr__(self, "split", split)
         return self
 
     @model_validator(mode="after")

@@ -16,6 +16,7 @@ from tuner.export import distributions, licences, origin, sections
 from tuner.export.licences import Licence
 from tuner.recipe import Recipe
 from tuner.splitting.metrics import SplitMetrics
+from tuner.splitting.sides import SIDES, file_of
 from tuner.streams import stem
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ Files = Mapping[str, Mapping[str, str]]
 """File patterns within the dataset, by configuration (the first is the default) and split."""
 
 RUN_FILES: Files = {
-    "default": {"train": "data/train.parquet", "validation": "data/validation.parquet"},
+    "default": {side: f"data/{file_of(side)}" for side in SIDES},
     "rejected": {"rejected": "rejected/rejected.parquet"},
 }
 OWN_FILES: Files = {"default": {"train": "kept/*.parquet"}, "rows": {"rows": "rows/*.parquet"}}
@@ -62,7 +63,7 @@ def of_run(facts: RunFacts) -> str:
     recipe = facts.recipe
     title, licence = origin.title(recipe), origin.licence(recipe)
     measured = distributions.measure(facts.rows)
-    rows = facts.split.train + facts.split.validation
+    rows = facts.split.train + facts.split.tuning + facts.split.validation
     said = [
         *origin.text(recipe, rows, measured, facts.curated),
         "",

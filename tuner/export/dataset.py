@@ -1,4 +1,4 @@
-"""Writes the dataset of a run: both sides of the split, the rejected rows with their reasons, and the card."""
+"""Writes the dataset of a run: the sides of the split, the rejected rows with their reasons, and the card."""
 
 import json
 import shutil
@@ -19,12 +19,11 @@ from tuner.export.card import RUN_FILES, RunFacts
 from tuner.registry import planned
 from tuner.runs import recipe_of
 from tuner.splitting.metrics import SplitMetrics
+from tuner.splitting.sides import file_of, written
 from tuner.stage import require_artifact
 
 RECORD = "export.json"
 """The record of an export: its run and its files. Written last."""
-
-SIDES = ("train", "validation")
 
 REJECTED = (
     "row_id",
@@ -65,8 +64,8 @@ def fill(store: Store, run: dict[str, Any], folder: Path) -> dict[str, Any]:
     Args:
         store: The store of the run.
         run: The run's record.
-        folder: Gets `README.md`, `data/train.parquet`, `data/validation.parquet`, `rejected/rejected.parquet` (every
-            other row, with its reasons, if exported_files are any) and `export.json`.
+        folder: Gets `README.md`, a file of each side in `data` (`data/train.parquet` and so on),
+            `rejected/rejected.parquet` (every other row, with its reasons, if there are any) and `export.json`.
 
     Returns:
         The content of `export.json`: `run`, `curate` and `split` (fingerprints), `masked` (what was masked, in words),
@@ -85,15 +84,14 @@ def fill(store: Store, run: dict[str, Any], folder: Path) -> dict[str, Any]:
         )
     curated, split = require_artifact(store, wanted.one("curate")), require_artifact(store, wanted.one("split"))
     (folder / "data").mkdir()
-    for side in SIDES:
-        shutil.copyfile(store.fetch(split, f"{side}.parquet"), folder / RUN_FILES["default"][side])
+    for side in written(split):
+        shutil.copyfile(store.fetch(split, file_of(side)), folder / RUN_FILES["default"][side])
     rows = store.fetch_all(curated, "rows")
     _write_rejected(rows, _left_out(store, split), folder / RUN_FILES["rejected"]["rejected"])
-    exported_files = {
-        config: splits
-        for config, splits in RUN_FILES.items()
-        if all((folder / path).exists() for path in splits.values())
-    }
+    exported_files: dict[str, dict[str, str]] = {}
+    for config, splits in RUN_FILES.items():
+        if existing := {name: path for name, path in splits.items() if (folder / path).exists()}:
+            exported_files[config] = existing
     counted = Curated.read(curated)
     facts = RunFacts(run["name"], recipe, counted, SplitMetrics.read(split), rows, exported_files)
     (folder / "README.md").write_text(card.of_run(facts), encoding="utf-8")
@@ -111,12 +109,12 @@ def fill(store: Store, run: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _left_out(store: Store, split: Manifest) -> pl.DataFrame:
-    """Kept rows that are on neither side: `row_id` and `reason`."""
+    """Kept rows that are on no side: `row_id` and `reason`."""
     return pl.read_parquet(store.fetch(split, "left_out.parquet"), columns=["row_id", "reason"], glob=False)
 
 
 def _write_rejected(rows: list[Path], left_out: pl.DataFrame, path: Path) -> None:
-    """Writes the rows that are on neither side, file by file; no file if there are none."""
+    """Writes the rows that are on no side, file by file; no file if there are none."""
     path.parent.mkdir()
     schema = parquet.read_schema(rows[0])
     schema = pa.schema([pa.field(name, schema.field(name).type) for name in REJECTED if name in schema.names])

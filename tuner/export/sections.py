@@ -8,6 +8,7 @@ from tuner.curation.reasons import REASONS
 from tuner.curation.settings import Curation
 from tuner.export.distributions import QUANTILES, Distributions
 from tuner.splitting.metrics import SplitMetrics
+from tuner.splitting.sides import PURPOSES, VALIDATION
 
 Lines = list[str]
 
@@ -81,39 +82,38 @@ def duplicates(curated: Curated, curation: Curation) -> Lines:
 
 
 def split(divided: SplitMetrics) -> Lines:
-    """The two sides, and the proof that nothing leaks."""
+    """The sides, and the proof that nothing leaks."""
     check = divided.check
+    tuning = f"{divided.tuning:,} are to choose settings by, " if divided.tuning else ""
     lines = [
-        f"{divided.train:,} rows train, {divided.validation:,} are held out. The side follows from a hash of the "
-        "instruction; what is near stands on one side, whole clusters together.",
+        f"{divided.train:,} rows train, {tuning}{divided.validation:,} are held out. The side follows from a hash of "
+        "the instruction; what is near stands on one side, whole clusters together.",
     ]
     if divided.left_out:
         lines.append(
-            f"{divided.left_out:,} more stand on neither: they are near to rows of an earlier split on the side "
-            "that they do not fall on."
+            f"{divided.left_out:,} more stand on {'none' if divided.tuning else 'neither'}: they are near to rows of "
+            "an earlier split on a side that they do not fall on."
         )
     if check.template_ngrams:
         lines.append(
             f"What very many instructions share, {check.template_ngrams:,} phrases of {check.ngram} words, weighs "
             "nothing: rows under one task description are near only if what each adds to it is."
         )
-    return [
-        *lines,
-        "",
-        "Checked after the split, by other means than it was made:",
-        "",
-        *table(
-            ["held-out rows whose instruction", "rows"],
-            [
-                ["equals one in training", f"{check.exact_overlap:,}"],
-                [
-                    f"is near to one in training (Jaccard of {check.ngram}-grams {check.similarity} and more)",
-                    f"{check.near_overlap:,}",
-                ],
-            ],
-            numbers=1,
-        ),
-    ]
+    return [*lines, "", "Checked after the split, by other means than it was made:", *_leak_checks(divided)]
+
+
+def _leak_checks(divided: SplitMetrics) -> Lines:
+    """A table for every two sides."""
+    lines: Lines = []
+    for side, other, check in divided.checks:
+        near = f"Jaccard of {check.ngram}-grams {check.similarity} and more"
+        rows = [
+            [f"equals one in {PURPOSES[other]}", f"{check.exact_overlap:,}"],
+            [f"is near to one in {PURPOSES[other]} ({near})", f"{check.near_overlap:,}"],
+        ]
+        kind = "held-out" if side == VALIDATION else PURPOSES[side]
+        lines += ["", *table([f"{kind} rows whose instruction", "rows"], rows, numbers=1)]
+    return lines
 
 
 def spread(measured: Distributions) -> Lines:

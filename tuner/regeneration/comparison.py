@@ -14,6 +14,7 @@ from tuner.regeneration.contest import CHALLENGER, CHAMPION, Contest, contest, t
 from tuner.regeneration.metrics import Compared
 from tuner.report.wording import Estimate, interval, rows_of, signed
 from tuner.splitting.metrics import Overlap
+from tuner.splitting.sides import SIDES, VALIDATION, file_of, written
 from tuner.stage import require_artifact
 
 
@@ -75,7 +76,7 @@ def _title(identity: Mapping[str, str]) -> str:
 
 
 def _overlap(store: Store, sides: Contest, champion: Manifest, split: Manifest) -> Overlap:
-    """The overlap of the held-out rows of a split with the champion's training rows."""
+    """The overlap of the held-out rows of a split with the rows that the champion was trained on, or chosen by."""
     from tuner.splitting import templates
     from tuner.splitting.check import check
 
@@ -85,7 +86,12 @@ def _overlap(store: Store, sides: Contest, champion: Manifest, split: Manifest) 
         raise StageError(f"the split {fingerprint[:12]}... that the champion was trained on is no longer in the store")
     settings = sides.recipe.split
     validation, phrases = (store.fetch(split, name) for name in ("validation.parquet", templates.FILE))
-    return check(store.fetch(data, "train.parquet"), validation, settings.similarity, settings.ngram, phrases)
+    overlaps = [
+        check(store.fetch(data, file_of(side)), validation, settings.similarity, settings.ngram, phrases)
+        for side in written(data)
+        if side != SIDES[VALIDATION]
+    ]
+    return next((overlap for overlap in overlaps if overlap.example), overlaps[0])
 
 
 def _measured(

@@ -63,10 +63,12 @@ def _no_break(line: str) -> str:
 
 def _facts(contents: Contents) -> list[tuple[str, str]]:
     counted, split = contents.curation, contents.split
+    tuning = [("to choose by", count(split.tuning))] if split.tuning else []
     return [
         ("all rows", count(counted.rows)),
         ("kept", f"{count(counted.kept)} ({percent(counted.kept / max(1, counted.rows))})"),
         ("to train on", count(split.train)),
+        *tuning,
         ("held out", count(split.validation)),
         ("leaks found by the check", count(variety.leaks(split))),
     ]

@@ -2,7 +2,8 @@
 
 from tuner.curation.metrics import Diversity
 from tuner.report.wording import count, number, percent, rows_of
-from tuner.splitting.metrics import Overlap, SplitMetrics
+from tuner.splitting.metrics import SplitMetrics
+from tuner.splitting.sides import PURPOSES, VALIDATION
 
 
 def diversity(metrics: Diversity) -> list[tuple[str, str, str]]:
@@ -47,37 +48,46 @@ def openings(metrics: Diversity) -> list[dict[str, str]]:
 
 
 def leaks(split: SplitMetrics) -> int:
-    """The number of held-out rows that the check found equal or near to a training row."""
-    return split.check.exact_overlap + split.check.near_overlap
+    """The number of rows that the checks found equal or near to a row of another side, summed over the sides."""
+    return sum(check.exact_overlap + check.near_overlap for _, _, check in split.checks)
 
 
 def split_summary(split: SplitMetrics) -> list[str]:
-    """The sides of the split and the result of its check, as sentences."""
-    lines = [f"{rows_of(split.train).capitalize()} for training, {rows_of(split.validation)} held out."]
+    """The sides of the split and the result of its checks, as sentences."""
+    tuning = f" {rows_of(split.tuning)} to choose by," if split.tuning else ""
+    lines = [f"{rows_of(split.train).capitalize()} for training,{tuning} {rows_of(split.validation)} held out."]
     if clusters := split.clusters:
         lines.append(
             f"{count(split.clustered_rows)} of them are in {count(clusters)} cluster{'s' if clusters > 1 else ''} of "
             f"near instructions, the largest of {rows_of(split.largest_cluster)}; each is on one side as a whole."
         )
     if split.left_out:
-        lines.append(f"{rows_of(split.left_out).capitalize()} left out of both sides: near to rows on the other side.")
+        sides, other = ("all", "another") if split.tuning else ("both", "the other")
+        left_out = rows_of(split.left_out).capitalize()
+        lines.append(f"{left_out} left out of {sides} sides: near to rows on {other} side.")
     if split.former_rows:
         lines.append(f"On the same side as in the former split: {rows_of(split.former_rows)}.")
-    return [*lines, _checked(split.check)]
+    return [*lines, _checked(split)]
 
 
-def _checked(check: Overlap) -> str:
-    exact, near = check.exact_overlap, check.near_overlap
-    warning = "The split leaks. " if exact or near else ""
+def _checked(split: SplitMetrics) -> str:
+    check = split.check
+    warning = "The split leaks. " if leaks(split) else ""
     phrases = f"{count(check.template_ngrams)} phrase{'s' if check.template_ngrams > 1 else ''}"
     templates = f" Task descriptions weigh nothing: {phrases} that very many instructions share."
+    found = "; ".join(
+        f"the instruction of {_rows(overlap.exact_overlap, side)} equals a {PURPOSES[other]} instruction, and that of "
+        f"{_rows(overlap.near_overlap, side)} is near to one"
+        for side, other, overlap in split.checks
+    )
+    compared = sum(overlap.pairs_compared for _, _, overlap in split.checks)
     return (
-        f"{warning}The written files were read back and checked by other code than made them: the instruction of "
-        f"{_rows(exact)} equals a training instruction, and that of {_rows(near)} is near to one (Jaccard similarity "
-        f"of word {check.ngram}-grams of {check.similarity:g} or more; {count(check.pairs_compared)} pairs shared "
+        f"{warning}The written files were read back and checked by other code than made them: {found} (Jaccard "
+        f"similarity of word {check.ngram}-grams of {check.similarity:g} or more; {count(compared)} pairs shared "
         f"enough to be compared).{templates if check.template_ngrams else ''}"
     )
 
 
-def _rows(number: int) -> str:
-    return f"{count(number)} held-out row{'s' if number > 1 else ''}" if number else "no held-out row"
+def _rows(number: int, side: int) -> str:
+    kind = "held-out" if side == VALIDATION else PURPOSES[side]
+    return f"{count(number)} {kind} row{'s' if number > 1 else ''}" if number else f"no {kind} row"

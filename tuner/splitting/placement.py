@@ -127,9 +127,9 @@ def _refuse_leaks(rows: Rows, clusters: I64, by_former: _Sides, split: Split) ->
         if leaks := _near(rows, clusters, probes, others, split.similarity):
             row, near = min((rows.row_ids[row], rows.row_ids[near]) for row, near in leaks.items())
             raise StageError(
-                f"split: in the former split {len(leaks):,} {PURPOSES[side]} rows are near {PURPOSES[other]} rows, such as {row} and "
-                f"{near}, so keeping their sides would leak; split without it, or raise split.similarity to what it "
-                "was made with"
+                f"split: in the former split {len(leaks):,} {PURPOSES[side]} rows are near {PURPOSES[other]} rows, "
+                f"such as {row} and {near}, so keeping their sides would leak; split without it, or raise "
+                "split.similarity to what it was made with"
             )
 
 

@@ -19,7 +19,7 @@ def file_of(side: str) -> str:
 
 
 def pairs(sides: Sequence[int]) -> list[tuple[int, int]]:
-    """Every two sides that must share nothing near, the later of `SIDES` first: its rows are looked for in the other."""
+    """Every two sides, which must share nothing near: the one whose rows are looked for, and the other, to look in."""
     return [(side, other) for other, side in combinations(sides, 2)]
 
 

@@ -91,24 +91,25 @@ def shortage(curated: Curated, placement: Placement, sides: Sequence[int]) -> st
         f"{placement.count(side):,} {'rows ' if side == TRAIN else ''}for {PURPOSES[side]}" for side in sides
     )
     line = (
-        f"split: {', '.join(others)} and {last}, at least {MIN_ROWS} each are needed: of {curated.rows:,} rows {curated.kept:,} were kept; rejected: "
+        f"split: {', '.join(others)} and {last}, at least {MIN_ROWS} each are needed: of "
+        f"{curated.rows:,} rows {curated.kept:,} were kept; rejected: "
         f"{', '.join(f'{count:,} {reason}' for reason, count in counts) or 'none'}"
     )
     if left_out := placement.count(LEFT_OUT):
         line += f"; left out: {left_out:,} {NEAR_OTHER_SIDE}"
     if (largest := placement.cluster_sizes.max(initial=0)) > 1:
         line += f"; {largest:,} have near instructions and stay on one side"
-    if kept_sides := placement.former_rows:
-        line += f"; {kept_sides:,} keep their sides of split.former"
+    if former_rows := placement.former_rows:
+        line += f"; {former_rows:,} keep their sides of split.former"
     shares = "split.validation or split.tuning" if TUNING in sides else "split.validation"
     return f"{line}. Raise generation.rows, relax curation or change {shares}"
 
 
 def _leak(side: int, other: int, overlap: Overlap) -> str:
-    rows = " and ".join(overlap.example or ())
+    equal, near, rows = overlap.exact_overlap, overlap.near_overlap, " and ".join(overlap.example or ())
     return (
-        f"split: the leak check found {overlap.exact_overlap:,} {PURPOSES[side]} rows equal to and {overlap.near_overlap:,} "
-        f"near {PURPOSES[other]} rows, such as {rows}; the split was discarded"
+        f"split: the leak check found {equal:,} {PURPOSES[side]} rows equal to and {near:,} near {PURPOSES[other]} "
+        f"rows, such as {rows}; the split was discarded"
     )
 
 

@@ -26,9 +26,8 @@ def _work(work: Work) -> SplitMetrics:
         earlier = work.store.find("split", settings.former)
         if earlier is None:
             raise InputError(f"split.former: there is no split {settings.former[:12]}... in {work.store.url}")
-        files = {
-            sides.SIDES.index(side): work.store.fetch(earlier, sides.file_of(side)) for side in sides.written(earlier)
-        }
+        names = sides.written(earlier)
+        files = {sides.SIDES.index(name): work.store.fetch(earlier, sides.file_of(name)) for name in names}
         # Splits before version 4 have no such file, for they compared whole instructions.
         has_templates = any(file.name == templates.FILE for file in earlier.files)
         former = Former(files, work.store.fetch(earlier, templates.FILE) if has_templates else None)
@@ -41,5 +40,5 @@ SPLIT = Stage(
     SplitMetrics,
     _parts,
     _work,
-    "Splits rows into training and held-out rows, with no near duplicates across.",
+    "Splits rows into training, tuning and held-out rows, with no near duplicates across.",
 )
