@@ -103,6 +103,7 @@ def test_a_wrong_value_is_named_with_what_would_be_right(override: str, key: str
         "generation.response.min_p",
         "curation.quality.minimum",
         "split.validation",
+        "split.tuning",
         "training.lora.learning_rate",
         "training.lora.weight_decay",
         "training.lora.alpha",

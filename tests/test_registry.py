@@ -64,6 +64,7 @@ AFTER_GENERATE = [*EXAMINED, "match part 1", *AFTER_MATCH]
         ("curation.duplicates.keep=2", AFTER_MATCH),
         ("curation.quality.top_k=9", AFTER_MATCH),
         ("split.validation=0.2", ["split", *AFTER_SPLIT]),
+        ("split.tuning=0.1", ["split", *AFTER_SPLIT]),
         ("training.lora.learning_rate=3e-4", ["train lora", "evaluate", "report"]),
         ("training.third={method: lora, r: 2}", ["train third", "evaluate", "report"]),
         ("evaluation.samples=2", ["evaluate", "report"]),
@@ -75,7 +76,15 @@ def test_a_setting_changes_the_fingerprints_of_what_it_decides_and_no_others(ove
 
 
 @pytest.mark.parametrize(
-    "override", ["seed=42", "training.lora.learning_rate=0.0002", "training.lora.alpha=16.0", "split.validation=1e-1"]
+    "override",
+    [
+        "seed=42",
+        "training.lora.learning_rate=0.0002",
+        "training.lora.alpha=16.0",
+        "split.validation=1e-1",
+        "split.tuning=null",
+        "split.tuning=0",
+    ],
 )
 def test_another_spelling_of_a_setting_changes_no_fingerprint(override: str) -> None:
     assert changed(override) == []

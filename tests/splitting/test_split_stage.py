@@ -21,7 +21,7 @@ from tuner.splitting import placement, writing
 from tuner.splitting import templates as phrases_of_templates
 from tuner.splitting.settings import Split
 from tuner.splitting.shares import side
-from tuner.splitting.sides import TRAIN, VALIDATION
+from tuner.splitting.sides import SIDES, TRAIN, VALIDATION, file_of
 from tuner.splitting.split import split
 
 CURATED = hollow(Curated, rows=6, kept=3, funnel={"empty": 0, "short_response": 1, "toxic": 2})
@@ -32,7 +32,13 @@ def split_rows(kept, folder, former=None, shards=1, validation=0.5, **settings):
     size = -(-len(kept) // shards)
     paths = [write(kept[at : at + size], folder / f"{at}.parquet") for at in range(0, len(kept), size)]
     metrics = split(paths, Split(validation=validation, **settings), former, CURATED, folder)
-    return metrics, *(parquet.read(folder / f"{name}.parquet").to_pylist() for name in ("train", "validation"))
+    return metrics, *(sides(folder)[name] for name in ("train", "validation"))
+
+
+def sides(folder):
+    """The written rows, by side."""
+    paths = {name: folder / file_of(name) for name in SIDES}
+    return {name: parquet.read(path).to_pylist() for name, path in paths.items() if path.exists()}
 
 
 def ids(rows):
