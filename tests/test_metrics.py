@@ -17,7 +17,7 @@ from tuner.evaluation.metrics import Evaluated, Loss
 from tuner.metrics import Metrics
 from tuner.regeneration.metrics import Compared
 from tuner.registry import STAGES
-from tuner.splitting.metrics import Overlap, SplitMetrics
+from tuner.splitting.metrics import Overlap, SplitMetrics, TuningChecks
 
 ALL_METRICS = [*(stage.metrics for stage in STAGES.values()), Compared]
 
@@ -55,6 +55,21 @@ def test_a_leaking_pair_is_available_but_not_stored() -> None:
     leaking = hollow(Overlap, example=("a", "b"))
     assert leaking.example == ("a", "b")
     assert "example" not in leaking.model_dump(mode="json")
+
+
+def test_a_split_with_tuning_rows_reads_back_as_written(tmp_path: Path) -> None:
+    checks = TuningChecks(training=hollow(Overlap), validation=hollow(Overlap, pairs_compared=3))
+    written = hollow(SplitMetrics, tuning=7, tuning_checks=checks)
+    plain = written.model_dump(mode="json")
+    assert (plain["tuning"], plain["tuning_checks"]["validation"]["pairs_compared"]) == (7, 3)
+    assert SplitMetrics.read(stored(plain, tmp_path)) == written
+    assert len(written.checks) == 3
+
+
+def test_the_metrics_of_a_split_without_tuning_rows_are_those_of_before() -> None:
+    names = "train validation left_out former_rows clusters clustered_rows largest_cluster check"
+    assert list(hollow(SplitMetrics).model_dump(mode="json")) == names.split()
+    assert len(hollow(SplitMetrics).checks) == 1
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,28 @@ def test_an_export_loads_offline(store, finished, folder, hub_cache):
     assert plain["row_id"] == loaded["train"]["row_id"]
 
 
+def test_a_tuning_side_is_exported_as_a_split_of_its_own(store, finished, folder, hub_cache):
+    import datasets
+
+    record = finished("split", "tuned", ("split.tuning=0.3",))
+    about = fill(store, record, folder)
+    assert list(about["rows"]) == ["train", "tuning", "validation", "rejected"]
+    assert sum(about["rows"].values()) == 40
+    split = store.find("split", planned(Recipe.model_validate(record["recipe"])).one("split").fingerprint)
+    exported = (folder / "data" / "tuning.parquet").read_bytes()
+    assert exported == store.fetch(split, "tuning.parquet").read_bytes()
+    loaded = datasets.load_dataset(str(folder), cache_dir=hub_cache)
+    assert {name: len(rows) for name, rows in loaded.items()} == {
+        name: about["rows"][name] for name in ("train", "tuning", "validation")
+    }
+    text = (folder / "README.md").read_text()
+    assert f"{about['rows']['tuning']} are to choose settings by" in text
+    for side, other in (("held-out", "training"), ("tuning", "training"), ("held-out", "tuning")):
+        table = text.split(f"| {side} rows whose instruction | rows |\n| --- | ---: |\n")
+        assert any(part.startswith(f"| equals one in {other} | 0 |\n| is near to one in {other} (") for part in table)
+    assert "  tuning: 0.3" in text
+
+
 def test_without_rejected_rows_there_is_no_file_for_them(store, finished, folder, hub_cache):
     import datasets
 

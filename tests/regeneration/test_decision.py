@@ -203,6 +203,17 @@ def test_a_champion_that_was_trained_on_held_out_rows_is_not_measured_on_them(
     assert [file.name for file in compared.files] == ["verdict.txt"]
 
 
+def test_nor_is_one_that_was_chosen_by_held_out_rows(store: Store, recipe: Recipe, complete: Complete) -> None:
+    # Its tuning rows lie where the other split holds rows out, and its training rows do not.
+    tuned = loading.parse(loading.text(recipe), ["split.validation=0.1", "split.tuning=0.2"])
+    decided(store, complete(tuned, one="bad"))
+    compared = Compared.read(compare(store, complete(recipe, one="good")))
+    assert compared.outcome == "leak"
+    split = present(store.find("split", planned(tuned).one("split").fingerprint))
+    tuning = parquet.read(store.fetch(split, "tuning.parquet"))["row_id"].to_pylist()
+    assert present(compared.overlap).exact_overlap == len(tuning) > 0
+
+
 def test_a_champion_that_is_missing_in_the_store_is_named(
     store: Store, recipe: Recipe, complete: Complete, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,7 @@ from tuner.regeneration.rounds import following, undecided
 from tuner.registry import planned
 from tuner.runs import Run, State
 from tuner.splitting.metrics import SplitMetrics
+from tuner.splitting.sides import written
 
 
 def changed(recipe: Recipe, *overrides: str) -> Recipe:
@@ -44,7 +45,7 @@ def sides(store: Store, recipe: Recipe) -> dict[str, set[str]]:
     split = split_of(store, recipe)
     return {
         side: set(parquet.read(store.fetch(split, f"{side}.parquet"))["row_id"].to_pylist())
-        for side in ("train", "validation", "left_out")
+        for side in (*written(split), "left_out")
     }
 
 
@@ -129,6 +130,20 @@ def test_old_rows_keep_their_sides_and_new_rows_are_added(store: Store, grown: t
     # Three rows are rejected as duplicates: two of the second round, one of the first.
     curated = Curated.read(present(store.find("curate", planned(second).one("curate").fingerprint)))
     assert (curated.rows, curated.kept) == (160, 157)
+
+
+def test_tuning_rows_keep_their_side_too(store: Store, recipe: Recipe, complete: Complete) -> None:
+    first = changed(recipe, "split.tuning=0.3")
+    run = complete(first, until="split")
+    second = following(first, store)
+    assert second.split.tuning == 0.3
+    complete(second, until="split")
+    before, after = sides(store, first), sides(store, second)
+    assert before["tuning"] < after["tuning"]
+    assert before["train"] < after["train"]
+    assert before["validation"] < after["validation"]
+    for side in ("train", "tuning", "validation"):
+        assert lineage(store, runs.find(store, run), min(before[side]))["row"]["side"] == side
 
 
 def test_a_former_split_that_compared_whole_instructions_has_no_templates(

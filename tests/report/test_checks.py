@@ -8,7 +8,7 @@ from tuner.curation.reasons import REASONS
 from tuner.curation.settings import Curation
 from tuner.report import checks, variety
 from tuner.report.wording import plain
-from tuner.splitting.metrics import Overlap, SplitMetrics
+from tuner.splitting.metrics import Overlap, SplitMetrics, TuningChecks
 
 from .curated_rows import metrics, rows, table
 
@@ -109,6 +109,28 @@ def test_a_split_without_leaks_is_described():
     ]
     assert "no held-out row equals a training instruction" in lines[3]
     assert "1,234 pairs shared enough to be compared" in lines[3]
+
+
+def test_a_tuning_side_is_described_and_checked_too():
+    clean, leaking = (
+        Overlap(exact_overlap=0, near_overlap=near, similarity=0.5, ngram=5, template_ngrams=0, pairs_compared=7)
+        for near in (0, 2)
+    )
+    checks = TuningChecks(training=clean, validation=clean)
+    lines = variety.split_summary(split(train=900, tuning=60, validation=40, left_out=3, tuning_checks=checks))
+    assert lines[0] == "900 rows for training, 60 rows to choose by, 40 rows held out."
+    assert lines[1] == "3 rows left out of all sides: near to rows on another side."
+    for said in (
+        "no held-out row equals a training instruction",
+        "no tuning row equals a training instruction",
+        "no held-out row equals a tuning instruction",
+        "1,248 pairs shared enough",
+    ):
+        assert said in lines[-1]
+    leaking = split(tuning=60, tuning_checks=TuningChecks(training=clean, validation=leaking))
+    assert variety.leaks(leaking) == 2
+    assert variety.split_summary(leaking)[-1].startswith("The split leaks.")
+    assert "that of 2 held-out rows is near to one" in variety.split_summary(leaking)[-1]
 
 
 @pytest.mark.parametrize(("templates", "phrases"), [(1, "1 phrase"), (1234, "1,234 phrases")])

@@ -88,9 +88,9 @@ def test_no_equal_or_near_rows_are_on_two_sides(seed, shares, similarity, ngram)
         written = sides(Path(name))
     shared = templates(instructions(kept), ngram)
     for one, other in combinations(SIDES, 2):
-        texts = [instructions(written[name]) for name in (one, other)]
-        assert not set(map(normalise, texts[0])) & set(map(normalise, texts[1]))
-        assert not near_pairs(*texts, similarity, ngram, shared)
+        left, right = instructions(written[one]), instructions(written[other])
+        assert not set(map(normalise, left)) & set(map(normalise, right))
+        assert not near_pairs(left, right, similarity, ngram, shared)
 
 
 def test_large_clusters_tune_no_more_often_than_single_rows(tmp_path):
