@@ -1,6 +1,7 @@
 """The stage `report`: the page, its figures and its data."""
 
 import copy
+import dataclasses
 import json
 import re
 import subprocess
@@ -17,6 +18,7 @@ from tuner.report.figures import FIGURES, panels_of
 from tuner.report.page import render
 from tuner.report.verdict import judge
 from tuner.report.write import report
+from tuner.splitting.metrics import TuningChecks
 
 from .conftest import MEASURED
 from .curated_rows import FIRST_REASONS, HOSTILE, KEPT, MATHS, ROWS, rows, table
@@ -128,6 +130,18 @@ def test_counts_on_the_page_add_up(page):
 def test_the_check_of_the_split_is_shown(page):
     assert "leaks found by the check 0" in words(page)
     assert "the instruction of no held-out row equals a training instruction" in words(page)
+
+
+def test_rows_to_choose_by_are_counted_where_there_are_any(build, page):
+    contents = gather(build())
+    check = contents.split.check
+    split = contents.split.model_copy(
+        update={"tuning": 5, "tuning_checks": TuningChecks(training=check, validation=check)}
+    )
+    text = words(Page(render(tuned := dataclasses.replace(contents, split=split), judge(tuned))))
+    assert "to choose by 5 held out" in text
+    assert "no held-out row equals a tuning instruction" in text
+    assert "to choose by" not in words(page)
 
 
 def test_too_few_held_out_rows_are_reported(build):
