@@ -19,6 +19,7 @@ class Job(Section):
         models: The recipe's models: the student to adapt, and the generator, which lends a chat template if need be.
         seed: The recipe's seed.
         data: `train.parquet`, with `prompt` and `completion` as messages.
+        tuning: `tuning.parquet`, the rows to choose by; None if the split has none.
         output: The folder for `adapter/`, `curve.parquet` and `metrics.json`.
         checkpoints: The folder of the checkpoints, which is kept between attempts.
     """
@@ -28,6 +29,7 @@ class Job(Section):
     models: Models
     seed: int
     data: Path
+    tuning: Path | None = None
     output: Path
     checkpoints: Path
 

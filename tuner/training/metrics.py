@@ -19,6 +19,9 @@ class Trained(Computed):
         peak_memory_bytes: The peak memory.
         peak_memory_of: The kind of memory: `cuda`, allocated on the GPU, or `process`, resident.
         adapter_bytes: The size of the adapter's weights on disk.
+        recomputed: Whether activations were computed again in the backward pass, for want of memory.
+        tuning_loss: The lowest loss on the rows to choose by, in nats per token; None without such rows.
+        tuning_step: The step that it was measured at.
         resumed_from_step: The step of the checkpoint that it resumed from; None if it was not interrupted.
     """
 
@@ -33,3 +36,6 @@ class Trained(Computed):
     peak_memory_of: Literal["cuda", "process"]
     adapter_bytes: int
     resumed_from_step: int | None
+    recomputed: bool = False
+    tuning_loss: float | None = None
+    tuning_step: int | None = None

@@ -11,7 +11,11 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
 
-SCHEDULERS: Mapping[str, str] = {"cosine_floor": "cosine_with_min_lr", "stable_decay": "warmup_stable_decay"}
+SCHEDULERS: Mapping[str, str] = {
+    "constant": "constant_with_warmup",
+    "cosine_floor": "cosine_with_min_lr",
+    "stable_decay": "warmup_stable_decay",
+}
 """The names in transformers of schedules that a recipe names otherwise."""
 
 

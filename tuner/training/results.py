@@ -18,6 +18,7 @@ CURVE = pa.schema(
         "step": pa.int64(),
         "epoch": pa.float64(),
         "loss": pa.float64(),
+        "tuning_loss": pa.float64(),
         "learning_rate": pa.float64(),
         "seconds": pa.float64(),
     }
@@ -60,10 +61,13 @@ def _portable(config: dict[str, Any], student: str) -> dict[str, Any]:
 
 
 def curve(history: list[dict[str, Any]]) -> pa.Table:
-    """The learning curve, one row per optimizer step, from the trainer's log."""
-    return pa.Table.from_pylist(
-        [{name: entry[name] for name in CURVE.names} for entry in history if "loss" in entry], schema=CURVE
-    )
+    """The learning curve, one row per optimizer step, from the trainer's log.
+
+    The loss on the rows to choose by is null in the steps after which it was not measured.
+    """
+    measured = {entry["step"]: entry["tuning_loss"] for entry in history if "tuning_loss" in entry}
+    rows = [{**entry, "tuning_loss": measured.get(entry["step"])} for entry in history if "loss" in entry]
+    return pa.Table.from_pylist([{name: row[name] for name in CURVE.names} for row in rows], schema=CURVE)
 
 
 def peak_memory() -> tuple[int, Literal["cuda", "process"]]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from tuner.models.settings import ROLES
 from tuner.splitting.metrics import SplitMetrics
+from tuner.splitting.sides import SIDES, VALIDATION, file_of, written
 from tuner.stage import Part, Parts, Stage, Work
 from tuner.training.metrics import Trained
 
@@ -22,14 +23,14 @@ def _work(work: Work) -> Trained:
     from tuner.training.train import train
 
     resident.release()  # the child needs the memory
-    data = work.file("data", "train.parquet")
-    split_metrics = SplitMetrics.read(work.manifest("data"))
-    return train(work.part.label, work.recipe, data, split_metrics, work.part.fingerprint, work.folder)
+    split = work.manifest("data")
+    sides = {side: work.file("data", file_of(side)) for side in written(split) if side != SIDES[VALIDATION]}
+    return train(work.part.label, work.recipe, sides, SplitMetrics.read(split), work.part.fingerprint, work.folder)
 
 
 TRAIN = Stage(
     "train",
-    2,
+    3,
     Trained,
     _parts,
     _work,

@@ -1,6 +1,7 @@
 """Trains one adapter on the split's training rows."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ from tuner.errors import StageError
 from tuner.settings import settings
 from tuner.splitting.metrics import SplitMetrics
 from tuner.splitting.settings import Split
+from tuner.splitting.sides import PURPOSES, SIDES, TRAIN, TUNING
 from tuner.training import process
 from tuner.training.job import METRICS, Job
 from tuner.training.metrics import Trained
@@ -17,14 +19,19 @@ if TYPE_CHECKING:
 
 
 def train(
-    name: str, recipe: "Recipe", data: Path, split_metrics: SplitMetrics, fingerprint: str, folder: Path
+    name: str,
+    recipe: "Recipe",
+    sides: Mapping[str, Path],
+    split_metrics: SplitMetrics,
+    fingerprint: str,
+    folder: Path,
 ) -> Trained:
     """Trains an adapter in a child process; after a crash, the next attempt resumes from the last checkpoint.
 
     Args:
         name: The adapter's name in the recipe.
         recipe: The recipe.
-        data: The split's `train.parquet`.
+        sides: The files of the split's sides to train on and, if there are any, to choose by.
         split_metrics: The split's metrics; its leak check must have found no leaks.
         fingerprint: The artifact's fingerprint; it names the folder of the checkpoints.
         folder: The folder for `adapter/` and `curve.parquet`.
@@ -45,7 +52,8 @@ def train(
         settings=recipe.training[name],
         models=recipe.models,
         seed=recipe.seed,
-        data=data.absolute(),
+        data=sides[SIDES[TRAIN]].absolute(),
+        tuning=sides[SIDES[TUNING]].absolute() if SIDES[TUNING] in sides else None,
         output=output,
         checkpoints=checkpoints,
     )
@@ -65,12 +73,15 @@ def leak(split_metrics: SplitMetrics, split: Split) -> str | None:
         split_metrics: The split's metrics.
         split: The recipe's settings. A check with a lower similarity finds at least as much, so it is sufficient.
     """
-    check = split_metrics.check
-    if check.exact_overlap or check.near_overlap:
-        return f"{check.exact_overlap:,} validation rows are equal and {check.near_overlap:,} similar to training rows"
-    if check.similarity > split.similarity or check.ngram != split.ngram:
-        return (
-            f"the split was checked for leaks at similarity {check.similarity} of {check.ngram}-grams, but the recipe "
-            f"requires {split.similarity} of {split.ngram}-grams"
-        )
+    for side, other, check in split_metrics.checks:
+        if check.exact_overlap or check.near_overlap:
+            return (
+                f"{check.exact_overlap:,} {PURPOSES[side]} rows are equal and {check.near_overlap:,} similar to "
+                f"{PURPOSES[other]} rows"
+            )
+        if check.similarity > split.similarity or check.ngram != split.ngram:
+            return (
+                f"the split was checked for leaks at similarity {check.similarity} of {check.ngram}-grams, but the "
+                f"recipe requires {split.similarity} of {split.ngram}-grams"
+            )
     return None

@@ -34,6 +34,7 @@ class AdapterTrainer(SFTTrainer):
         tokens: Non-pad tokens of this attempt.
         began: Start of this attempt's loop (`time.perf_counter`).
         ended: End of this attempt's loop; None while it runs.
+        paused: Seconds of this attempt in which it was measured rather than trained.
     """
 
     order_seed: int = 0
@@ -41,6 +42,7 @@ class AdapterTrainer(SFTTrainer):
     tokens: int = 0
     began: float = 0.0
     ended: float | None = None
+    paused: float = 0.0
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         rows: Any = self.train_dataset if train_dataset is None else train_dataset
@@ -80,12 +82,19 @@ class AdapterTrainer(SFTTrainer):
         PEFT would write what it exports, from which some methods cannot go on: a prompt without the network that makes
         it, for example.
         """
-        folder = Path(str(output_dir))
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file({name: weight.detach().contiguous() for name, weight in self._trained()}, folder / TRAINED)
+        self.write_trained(Path(str(output_dir)) / TRAINED)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        saved = load_file(Path(resume_from_checkpoint) / TRAINED)
+        self.read_trained(Path(resume_from_checkpoint) / TRAINED)
+
+    def write_trained(self, path: Path) -> None:
+        """Writes the trained weights."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({name: weight.detach().contiguous() for name, weight in self._trained()}, path)
+
+    def read_trained(self, path: Path) -> None:
+        """Reads the trained weights that `write_trained` wrote."""
+        saved = load_file(path)
         with torch.no_grad():
             for name, weight in self._trained():
                 weight.copy_(saved[name])
@@ -94,6 +103,12 @@ class AdapterTrainer(SFTTrainer):
         model: Any = self.accelerator.unwrap_model(self.model)
         return [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
 
+    @property
+    def pad_id(self) -> int:
+        """The token that pads a batch."""
+        tokenizer: Any = self.processing_class
+        return tokenizer.pad_token_id
+
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds the time in seconds, including that of earlier attempts, to the learning curve."""
         logs["seconds"] = self.work_done().seconds
@@ -101,7 +116,7 @@ class AdapterTrainer(SFTTrainer):
 
     def work_done(self) -> Progress:
         """The work done so far by this and earlier attempts."""
-        seconds = (self.ended or time.perf_counter()) - self.began
+        seconds = (self.ended or time.perf_counter()) - self.began - self.paused
         return Progress(self.state.global_step, self.before.seconds + seconds, self.before.tokens + self.tokens)
 
 

@@ -6,6 +6,8 @@ an exit code for its parent. It ends by itself when its parent is gone.
 
 import os
 import sys
+from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from trl.trainer.sft_config import SFTConfig
 
-    from tuner.models.chat import Chat
+    from tuner.models.chat import Chat, Encoded
+    from tuner.training.tuning import Tuning
 
 SAVES = 10
 """The approximate number of checkpoints in a training, so that a crash costs at most a tenth of the work."""
@@ -67,8 +70,9 @@ def train(job: Job, messages: TextIO) -> None:
     from transformers.utils import logging
 
     from tuner.models import chat, loading, precision
-    from tuner.training import optimizers
+    from tuner.training import memory, optimizers
     from tuner.training.trainer import AdapterTrainer, Meter, line, total_steps
+    from tuner.training.tuning import StoppedEarly
 
     datasets.disable_progress_bars()
     logging.disable_progress_bar()
@@ -88,11 +92,14 @@ def train(job: Job, messages: TextIO) -> None:
         raise InputError(f"training.{job.adapter}: max_length {job.settings.max_length} cuts off every response")
     model = loading.load_model(job.models.student, precision.training(), job.settings.quantization)
     set_seed(job.seed % 2**32)  # NumPy's maximum; the first weights of an adapter may be random
+    recomputed = job.settings.recomputes and memory.recomputes(
+        model, job.settings.batch_size * max(map(len, encoded["input_ids"])), precision.training()
+    )
     adapted = fit.adapted(model, job.adapter, job.settings, str(tokenizer_path), job.models.student)
     in_float32(adapted)
     trainer: Any = AdapterTrainer(
         model=adapted,
-        args=arguments(job),
+        args=arguments(job, recomputed),
         train_dataset=encoded,
         processing_class=tokenizer,
         optimizers=(optimizers.optimizer(adapted, job.settings), None),
@@ -109,11 +116,31 @@ def train(job: Job, messages: TextIO) -> None:
     trainer.args.lr_scheduler_kwargs = optimizers.schedule(job.settings.scheduler, steps)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Meter(trainer, lambda figures: messages.write(line(figures))))
+    tuning = _tuning(job, trainer, student)
+    if tuning:
+        trainer.add_callback(tuning)  # behind the meter, which marks a checkpoint as complete
     if checkpoint:
         trainer.before = checkpoint[1]
         messages.write(line({"resumes": checkpoint[1].step, "total": steps}))
-    trainer.train(resume_from_checkpoint=str(checkpoint[0]) if checkpoint else None)
+    with suppress(StoppedEarly):
+        trainer.train(resume_from_checkpoint=str(checkpoint[0]) if checkpoint else None)
+    if tuning:
+        tuning.take_best()
     _write_results(job, trainer, checkpoint[1].step if checkpoint else None)
+
+
+def _tuning(job: Job, trainer: Any, student: "Chat") -> "Tuning | None":
+    """What measures the loss on the rows to choose by; None if there are none."""
+    from tuner.training.tuning import Tuning
+
+    if job.tuning is None:
+        return None
+    rows = answers(rows_of(job.tuning), student, job.settings.max_length)
+    if not rows:
+        raise InputError(
+            f"training.{job.adapter}: max_length {job.settings.max_length} cuts off every response to choose by"
+        )
+    return Tuning(trainer, rows, job.checkpoints, job.settings.early_stopping)
 
 
 def in_float32(model: Any) -> None:
@@ -142,23 +169,32 @@ def encode(rows: "Dataset", student: "Chat", max_length: int) -> "Dataset":
     """
     from datasets import Dataset
 
-    answers = (
+    return Dataset.from_list(
+        [
+            {"input_ids": answer.ids, "completion_mask": [0] * answer.start + [1] * (len(answer.ids) - answer.start)}
+            for answer in answers(rows, student, max_length)
+        ]
+    )
+
+
+def answers(rows: "Dataset", student: "Chat", max_length: int) -> "list[Encoded]":
+    """The assistant's turns of the rows, each encoded with all before it; those without a token left are left out."""
+    return [
         answer
         for row in rows.to_list()
         for answer in student.answers(
             row["prompt"] + row["completion"], max_length, row.get("tools"), row.get("thoughts")
         )
-    )
-    return Dataset.from_list(
-        [
-            {"input_ids": answer.ids, "completion_mask": [0] * answer.start + [1] * (len(answer.ids) - answer.start)}
-            for answer in answers
-        ]
-    )
+    ]
 
 
-def arguments(job: Job) -> "SFTConfig":
-    """The trainer's arguments for a job."""
+def arguments(job: Job, recomputed: bool = False) -> "SFTConfig":
+    """The trainer's arguments for a job.
+
+    Args:
+        job: The job.
+        recomputed: Whether activations are computed again in the backward pass, to save memory.
+    """
     import torch
     from trl.trainer.sft_config import SFTConfig
 
@@ -182,7 +218,8 @@ def arguments(job: Job) -> "SFTConfig":
         completion_only_loss=True,
         use_cpu=loading.device() == "cpu",
         bf16=precision.training() == torch.bfloat16,
-        gradient_checkpointing=False,
+        gradient_checkpointing=recomputed,
+        use_liger_kernel=loading.device() == "cuda" and find_spec("liger_kernel") is not None,
         logging_steps=1,
         logging_nan_inf_filter=False,
         save_strategy="steps",
@@ -197,11 +234,13 @@ def _write_results(job: Job, trainer: Any, resumed_from: int | None) -> None:
     """Writes adapter, curve and metrics to the output folder."""
     from tuner.artifacts import parquet
     from tuner.models import loading, precision
+    from tuner.training import tuning
 
     spent = trainer.work_done()
     trainable, total = results.parameters(trainer.model)
     curve = results.curve(trainer.state.log_history)
     losses = curve["loss"].to_pylist()
+    measured = tuning.measured(trainer.state)
     memory, memory_of = results.peak_memory()
     adapter_bytes = results.save_adapter(
         trainer.model, job.settings, trainer.processing_class, job.models.student, job.output / "adapter"
@@ -223,6 +262,9 @@ def _write_results(job: Job, trainer: Any, resumed_from: int | None) -> None:
         adapter_bytes=adapter_bytes,
         device=loading.device(),
         dtype=str(precision.training()).removeprefix("torch."),
+        recomputed=trainer.args.gradient_checkpointing,
+        tuning_loss=tuning.best(measured)[1] if measured else None,
+        tuning_step=tuning.best(measured)[0] if measured else None,
         resumed_from_step=resumed_from,
     )
     (job.output / METRICS).write_text(metrics.model_dump_json(indent=2))

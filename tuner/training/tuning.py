@@ -1,0 +1,91 @@
+"""The loss on the rows to choose by, measured as training goes on, and the weights that it was lowest with.
+
+It is the token-weighted loss of the evaluation, not the trainer's, and is measured whenever a checkpoint is written.
+"""
+
+import math
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from tuner.models import scoring
+
+if TYPE_CHECKING:
+    from tuner.models.chat import Encoded
+    from tuner.training.trainer import AdapterTrainer
+
+LOSS = "tuning_loss"
+"""Its name in the trainer's log."""
+
+BEST = "best.safetensors"
+
+
+class StoppedEarly(Exception):  # noqa: N818 - not an error
+    """The training had already ended when it resumed."""
+
+
+class Tuning(TrainerCallback):
+    """Measures the loss on the tuning rows, and ends a training whose loss no longer falls.
+
+    Args:
+        trainer: The trainer.
+        rows: The encoded tuning rows.
+        folder: Keeps the weights of the lowest loss; empty at the start of a training.
+        patience: Measurements in a row that may be no better than the best before the training ends, which then takes
+            the best weights; None to train to the end and keep the last.
+    """
+
+    def __init__(self, trainer: "AdapterTrainer", rows: "list[Encoded]", folder: Path, patience: int | None) -> None:
+        self.trainer, self.rows, self.folder, self.patience = trainer, rows, folder, patience
+        self.tokens = sum(row.tokens for row in rows)
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Ends a training that resumes where it had already stopped early."""
+        if self._is_over(state):
+            raise StoppedEarly
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Measures before a checkpoint is written, so that the checkpoint's log holds the measurement."""
+        if not (control.should_save or control.should_training_stop):
+            return
+        began = time.perf_counter()
+        model: Any = self.trainer.model
+        sums = scoring.losses(model, self.rows, self.trainer.pad_id)
+        model.train()
+        self.trainer.paused += time.perf_counter() - began
+        state.log_history.append({"step": state.global_step, LOSS: sum(sums) / self.tokens})
+        if self.patience is None:
+            return
+        history = measured(state)
+        if best(history)[0] == state.global_step:
+            self.trainer.write_trained(self.folder / f"{state.global_step}-{BEST}")
+        control.should_training_stop |= self._is_over(state)
+
+    def _is_over(self, state: TrainerState) -> bool:
+        history = measured(state)
+        return self.patience is not None and sum(step > best(history)[0] for step, _ in history) >= self.patience
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Removes the weights that no checkpoint refers to any more."""
+        for path in self.folder.glob(f"*-{BEST}"):
+            if path.name != f"{best(measured(state))[0]}-{BEST}":
+                path.unlink()
+
+    def take_best(self) -> None:
+        """Takes the weights of the lowest loss at the end of a training that may stop early."""
+        if self.patience is not None:
+            self.trainer.read_trained(self.folder / f"{best(measured(self.trainer.state))[0]}-{BEST}")
+
+
+def measured(state: TrainerState) -> list[tuple[int, float]]:
+    """The measurements so far: step and loss in nats per token."""
+    return [(entry["step"], entry[LOSS]) for entry in state.log_history if LOSS in entry]
+
+
+def best(history: list[tuple[int, float]]) -> tuple[int, float]:
+    """The first measurement with the lowest loss; step 0 if there is none."""
+    return min(history, key=lambda each: each[1] if math.isfinite(each[1]) else math.inf) if history else (0, math.inf)
