@@ -7,7 +7,7 @@ LOCK ?= requirements.lock
 # Without compiled modules every process that a run or a test starts would compile ours anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup run test test-families test-engines check docs bench bench-shards bench-curation up screenshots clean
+.PHONY: setup run test test-families test-engines test-trackers check docs bench bench-shards bench-curation up screenshots clean
 
 setup: $(VENV)/.ready
 
@@ -46,6 +46,15 @@ test-engines: .venv-engines/.ready
 	.venv-engines/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(LOCK)
 	.venv-engines/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	.venv-engines/bin/tuner models fetch
+	touch $@
+
+test-trackers: .venv-trackers/.ready
+	.venv-trackers/bin/python -m pytest -m trackers
+
+.venv-trackers/.ready: pyproject.toml $(LOCK)
+	$(PYTHON) -m venv .venv-trackers
+	.venv-trackers/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(LOCK)
+	.venv-trackers/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[mlflow,trackio,wandb]'
 	touch $@
 
 check: setup

@@ -254,13 +254,27 @@ def curate(
 @app.command()
 def export(
     name: Annotated[str, typer.Argument(metavar="RUN")],
-    to: Annotated[str, typer.Option(metavar="PLACE", help="A folder, s3://bucket/prefix or hf://datasets/owner/name.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            metavar="PLACE",
+            help="For the dataset: a folder, s3://bucket/prefix or hf://datasets/owner/name. For the learning curves: "
+            "tensorboard:DIR, mlflow:DIR, mlflow:URI, trackio:PROJECT or wandb:PROJECT.",
+        ),
+    ],
 ) -> None:
-    """Export a run's data as a dataset with its card: the sides of the split, and the rejected rows."""
-    from tuner.export import places
+    """Export a run's data as a dataset with its card, or its learning curves to a tracker."""
+    from tuner.export import places, trackers
 
     store = Store(settings().store)
-    exported = places.export(store, runs.find(store, name), to)
+    record = runs.find(store, name)
+    if trackers.is_named(to):
+        curves, following = trackers.export(store, record, to)
+        for curve in curves:
+            out.print(f"{curve.subject:20}{curve.points:>9,} values  {'written' if curve.new else 'there already'}")
+        out.print(f"{name} was exported; {following}", highlight=False, markup=False, soft_wrap=True)
+        return
+    exported = places.export(store, record, to)
     for file, rows in exported["rows"].items():
         out.print(f"{file:12}{rows:>11,} rows", highlight=False)
     if exported["masked"]:

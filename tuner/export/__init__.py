@@ -1,1 +1,1 @@
-"""The dataset card, and the export of a run's data as a dataset that others can load."""
+"""The dataset card, and the exports of a run: its data as a dataset, and its learning curves to trackers."""

@@ -88,4 +88,5 @@ def measured(state: TrainerState) -> list[tuple[int, float]]:
 
 def best(history: list[tuple[int, float]]) -> tuple[int, float]:
     """The first measurement with the lowest loss; step 0 if there is none."""
-    return min(history, key=lambda each: each[1] if math.isfinite(each[1]) else math.inf) if history else (0, math.inf)
+    finite = [(step, loss) for step, loss in history if math.isfinite(loss)]
+    return min(finite, key=lambda each: each[1]) if finite else (0, math.inf)
