@@ -17,12 +17,22 @@ from tuner.training.stage import TRAIN
 def code_version(method: type[Method]) -> str:
     """What changes whenever a method may train otherwise: the stage's version, and the code of the method's files.
 
-    Comments and the layout of the code do not count.
+    Comments, docstrings, the layout of the code and the default rate do not count: a point names its rate.
     """
     kinds = [kind for kind in method.__mro__ if issubclass(kind, Method) and kind is not Method]
     files = sorted({inspect.getfile(kind) for kind in kinds})
-    code = "\n".join(ast.unparse(ast.parse(Path(file).read_text(encoding="utf-8"))) for file in files)
+    code = "\n".join(ast.unparse(_Bare().visit(ast.parse(Path(file).read_text(encoding="utf-8")))) for file in files)
     return f"{TRAIN.version}-{hashing.of_text(code)[:16]}"
+
+
+class _Bare(ast.NodeTransformer):
+    """Removes docstrings, other bare strings and the default learning rate."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        return None if isinstance(node.value, ast.Constant) else node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
+        return None if isinstance(node.target, ast.Name) and node.target.id == "learning_rate" else node
 
 
 class Points:

@@ -39,7 +39,7 @@ def test_a_point_is_a_method_with_its_defaults_at_a_rate(method):
     default, point = rates.settings_at(method), rates.settings_at(method, 0.5)
     assert default.learning_rate == METHODS[method].model_validate({"method": method}).learning_rate
     assert point.model_dump() == {**default.model_dump(), "learning_rate": 0.5}
-    assert (point.epochs, point.batch_size, point.max_length) == (2, 8, 512)
+    assert (point.epochs, point.batch_size, point.max_length) == (2, 8, 160)
 
 
 def test_a_point_is_decided_by_method_settings_rate_rows_and_code():
@@ -62,19 +62,25 @@ def test_the_version_of_a_method_is_that_of_the_code_in_its_file_and_its_parents
 
     assert code_version(LORA) != code_version(METHODS["prompt_tuning"])
     assert code_version(Child) != code_version(LORA)
-    source = Path(inspect.getfile(LORA)).read_text()
-    copies = {
-        "same": f"# a comment\n{source}",
-        "other": source.replace('bias="none"', 'bias="all"'),
+    real = inspect.getfile
+    changes = {
+        "same": ("", "", "# a comment"),
+        "documented": ("Low-rank adaptation", "Something", ""),
+        "faster": ("default=1e-3", "default=2e-3", ""),
+        "other": ('bias="none"', 'bias="all"', ""),
     }
     versions = {}
-    for name, text in copies.items():
-        file = tmp_path / f"{name}.py"
-        file.write_text(text)
-        monkeypatch.setattr("benchmarks.points.inspect.getfile", lambda kind, file=file: str(file))
+    for name, (before, after, comment) in changes.items():
+
+        def copied(kind, name=name, before=before, after=after, comment=comment):
+            file = tmp_path / f"{name}-{Path(real(kind)).name}"
+            file.write_text(f"{comment}\n{Path(real(kind)).read_text().replace(before, after)}")
+            return str(file)
+
+        monkeypatch.setattr("benchmarks.points.inspect.getfile", copied)
         versions[name] = code_version(LORA)
-    monkeypatch.undo()
-    assert versions["same"] == code_version(LORA) != versions["other"]
+        monkeypatch.undo()
+    assert versions["same"] == versions["documented"] == versions["faster"] == code_version(LORA) != versions["other"]
 
 
 def test_a_point_is_measured_once_even_if_it_diverged(tmp_path: Path):
@@ -199,7 +205,8 @@ def test_a_training_that_diverges_has_no_loss(small, tmp_path: Path, monkeypatch
     assert not (tmp_path / "scratch").exists()
 
 
-def test_rows_of_a_file_are_curated_split_and_chosen(small, tmp_path: Path):
+def test_rows_of_a_file_are_curated_split_and_chosen(small, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(rates, "MAX_LENGTH", 512)
     file = tmp_path / "rows.jsonl"
     rows = [{"instruction": asked(number), "response": answered(number)} for number in range(60)]
     file.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
