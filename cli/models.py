@@ -22,7 +22,7 @@ def list_models() -> None:
     named: dict[str, list[str]] = {}
     for recipe in loading.shipped():
         loaded = loading.load(recipe)
-        for model in {*loaded.generators.values(), loaded.models.student}:
+        for model in {*loaded.generators.values(), *loaded.answering.values(), loaded.models.student}:
             named.setdefault(model, []).append(recipe)
     rows = []
     for model, names in sorted(named.items()):

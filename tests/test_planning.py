@@ -33,7 +33,7 @@ def store(tmp_path: Path) -> Store:
     return Store(str(tmp_path / "store"))
 
 
-NAMES = tuple(name for name in ALL if name not in ("read", "judge"))
+NAMES = tuple(name for name in ALL if name not in ("read", "judge", "candidates", "score", "pair"))
 """The stages of a recipe whose rows are all drawn, and judged by no model."""
 
 

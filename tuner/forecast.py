@@ -21,7 +21,10 @@ MAX_REASONS = 3
 MAX_GROUPS = 8
 """Groups of a stage's artifacts that the table shows; the JSON lists every artifact."""
 
-MATCHING_SETTINGS = ("generator", "student", "method", "judge", "reward", "tags")
+MATCHING_SETTINGS = (
+    *("generator", "student", "method", "judge", "reward", "tags"),
+    *("temperatures", "n", "rules", "candidates"),
+)
 """Settings that must be equal for the cost of a past step to be comparable."""
 
 SIZE_SETTINGS = ("shard_size", "epochs")
@@ -136,7 +139,7 @@ def _cost(stages: Mapping[str, Mapping[str, float]]) -> float | None:
     hour, million = settings().price_hour, settings().price_million_tokens
     if not hour and not million:
         return None
-    drawn = stages.get("generate", {}).get("tokens") or 0
+    drawn = sum(stages.get(stage, {}).get("tokens") or 0 for stage in ("generate", "candidates"))
     return round(sum(item["minutes"] for item in stages.values()) / 60 * hour + drawn / 1e6 * million, 2)
 
 

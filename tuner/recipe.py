@@ -10,8 +10,9 @@ from tuner.evaluation.settings import Evaluation
 from tuner.generation.settings import Generation
 from tuner.generation.sources import Drawn, Magpie
 from tuner.models.settings import Models
+from tuner.preference.settings import Preference
 from tuner.reading.settings import Rows
-from tuner.section import Section
+from tuner.section import Section, added_field
 from tuner.splitting.settings import Split
 from tuner.training.methods import Adapter
 
@@ -28,6 +29,7 @@ class Recipe(Section):
         generation: Where rows come from, and how many.
         curation: Which rows are kept.
         split: Which kept rows are held out, and which are to choose by.
+        preference: How preference pairs are made; null makes none.
         training: The adapters to train, by name.
         evaluation: How the adapters are compared.
     """
@@ -38,6 +40,7 @@ class Recipe(Section):
     generation: Generation
     curation: Curation = Curation()
     split: Split = Split()
+    preference: Preference | None = added_field(None)
     training: dict[Name, Adapter] = Field(min_length=1)
     evaluation: Evaluation = Evaluation()
 
@@ -93,6 +96,24 @@ class Recipe(Section):
             raise ValueError("models.generator: is missing; rows are to be drawn with it")
         return self
 
+    @model_validator(mode="after")
+    def _candidates_are_drawn_by_something(self) -> "Recipe":
+        if self.preference is None:
+            return self
+        name = self.preference.candidates.adapter
+        if name is None and not self.preference.candidates.models and self.models.generator is None:
+            raise ValueError("preference.candidates.models: is missing, since the recipe has no models.generator")
+        if name is not None and name not in self.training:
+            raise ValueError(
+                f"preference.candidates.adapter: no adapter {name!r}; known are {', '.join(self.training)}"
+            )
+        if name is not None and not self.training[name].merges:
+            raise ValueError(
+                f"preference.candidates.adapter: {name} is a prompt ({self.training[name].name()}), which cannot be "
+                "drawn with; name an adapter that changes weights"
+            )
+        return self
+
     @property
     def _drawn(self) -> list[str]:
         """The names of the sources that are drawn with a model."""
@@ -114,10 +135,7 @@ class Recipe(Section):
         found = self.generation.sources[source]
         if not isinstance(found, Drawn) or found.generator is None:
             return self.models
-        templates = self.models.chat_template.model_copy(update={"generator": None})
-        variables = self.models.chat_template_kwargs.model_copy(update={"generator": {}})
-        own = {"generator": found.generator, "chat_template": templates, "chat_template_kwargs": variables}
-        return self.models.model_copy(update=own)
+        return self.models.with_generator(found.generator)
 
     @property
     def generators(self) -> dict[str, str]:
@@ -126,9 +144,25 @@ class Recipe(Section):
 
     @property
     def judges(self) -> dict[str, str]:
-        """The models that rows are judged by, by their keys."""
-        judging = self.curation.judging
-        return {f"curation.judging.{key}": model for key, model in judging.models.items()} if judging else {}
+        """The models that rows and candidates are judged by, by their keys."""
+        judging, preference = self.curation.judging, self.preference
+        rows = {f"curation.judging.{key}": model for key, model in judging.models.items()} if judging else {}
+        scorers = preference.scorer.models if preference else {}
+        return rows | {f"preference.scorer.{key}": model for key, model in scorers.items()}
+
+    @property
+    def answering(self) -> dict[str, str]:
+        """The models that candidates are drawn with, by their keys, besides the student with an adapter."""
+        if self.preference is None:
+            return {}
+        candidates = self.preference.candidates
+        if candidates.models or candidates.adapter or self.models.generator is None:
+            return {f"preference.candidates.models.{place}": model for place, model in enumerate(candidates.models)}
+        return {"models.generator": self.models.generator}
+
+    def answering_models(self, key: str) -> Models:
+        """The section `models` with the model of a key of `answering` as its generator."""
+        return self.models if key == "models.generator" else self.models.with_generator(self.answering[key])
 
     def curation_of(self, source: str) -> Curation:
         """The curation settings of a source's rows."""

@@ -35,7 +35,7 @@ def needs(recipe: Recipe) -> list[str]:
     Raises:
         InputError: If a model string is not valid or names a missing folder.
     """
-    named = {**recipe.generators, "models.student": recipe.models.student, **recipe.judges}
+    named = {**recipe.generators, "models.student": recipe.models.student, **recipe.answering, **recipe.judges}
     models = {model: key for key, model in named.items()}
     requirements = [_origin(source.parse(model, key)) for model, key in models.items()]
     if any(adapter.quantization for adapter in recipe.training.values()):

@@ -10,6 +10,7 @@ from tuner.evaluation.stage import EVALUATE
 from tuner.generation.stage import GENERATE
 from tuner.models import source
 from tuner.models.settings import ROLES
+from tuner.preference.stages import CANDIDATES, PAIR, SCORE
 from tuner.reading.stage import READ
 from tuner.recipe import Recipe
 from tuner.report.stage import REPORT
@@ -18,7 +19,10 @@ from tuner.splitting.stage import SPLIT
 from tuner.stage import Parts, Stage
 from tuner.training.stage import TRAIN
 
-CHAIN: tuple[Stage, ...] = (READ, GENERATE, EXAMINE, JUDGE, MATCH, CURATE, SPLIT, TRAIN, EVALUATE, REPORT)
+CHAIN: tuple[Stage, ...] = (
+    *(READ, GENERATE, EXAMINE, JUDGE, MATCH, CURATE, SPLIT, TRAIN),
+    *(CANDIDATES, SCORE, PAIR, EVALUATE, REPORT),
+)
 """The stages in order, each after those that it reads. A stage that reads itself is listed twice, with other parts."""
 
 STAGES: Mapping[str, Stage] = {stage.name: stage for stage in CHAIN}
@@ -38,7 +42,7 @@ def planned(recipe: Recipe) -> Parts:
     """
     recipe = recipe.pinned()
     named = {f"models.{key}": model for key in ROLES if (model := getattr(recipe.models, key)) is not None}
-    named |= recipe.generators | recipe.judges
+    named |= recipe.generators | recipe.judges | recipe.answering
     models = tuple(
         (key.removeprefix("models."), tuple(source.parse(model, key).identity().items()))
         for key, model in named.items()

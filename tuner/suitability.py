@@ -25,8 +25,9 @@ _LIBRARIES = ("synthetic-instruction-tuner", "transformers", "peft")
 
 STAGES = {
     "generator": ("generate",),
-    "judge": ("judge",),
-    "reward": ("judge",),
+    "answering": ("candidates",),
+    "judge": ("judge", "score"),
+    "reward": ("judge", "score"),
     "student": ("train", "evaluate"),
 }
 """The stages that compute with a model, by its role."""
@@ -121,6 +122,8 @@ def _looks(recipe: Recipe) -> Iterator[_Look]:
     for name, each in recipe.generation.sources.items():
         if isinstance(each, Drawn):
             yield _Look(recipe.generator_key(name), "generator", recipe.generator_models(name), each, {})
+    for key in recipe.answering:
+        yield _Look(key, "answering", recipe.answering_models(key), None, {})
     for key, model in recipe.judges.items():
         models = Models(generator=model, student=model, date=recipe.models.date)
         yield _Look(key, key.rpartition(".")[2], models, None, {})

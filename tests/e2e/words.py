@@ -77,8 +77,8 @@ training:
 {adapters}evaluation: {{samples: 2, sample_tokens: 8}}
 """
 
-MADE = tuple(name for name in NAMES if name not in ("read", "judge"))
-"""The stages of `RECIPE`, which reads nothing that exists already and asks no judge."""
+MADE = tuple(name for name in NAMES if name not in ("read", "judge", "candidates", "score", "pair"))
+"""The stages of `RECIPE`, which reads nothing that exists already, asks no judge and makes no pairs."""
 
 _TRAINED = "epochs: 4, batch_size: 4, max_length: 256}\n"
 LORA = "  lora: {method: lora, r: 2, targets: [q_proj, v_proj], " + _TRAINED

@@ -27,13 +27,16 @@ or nowhere, since an engine rounds differently whenever its batch has other rows
 Locale, time zone and hash seed change no byte of any. Recorded times, in manifests and a training's curve, differ.
 """
 
+_DRAWING = ("generate", "candidates")
+"""The stages that draw with an engine."""
+
 _REPEATS = "transformers"
 """The engine that draws the same rows again."""
 
 
 def of_model(stage: str) -> str:
     """Where an artifact of a stage that computes with a model has the same bytes."""
-    return NOWHERE if stage == "generate" and settings().engine != _REPEATS else ALIKE
+    return NOWHERE if stage in _DRAWING and settings().engine != _REPEATS else ALIKE
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Draws one shard of rows and writes it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from tuner.rows import SCHEMA
 from tuner.settings import settings
 
 if TYPE_CHECKING:
+    from tuner.models.adapted import Adapter
     from tuner.recipe import Recipe
 
 
@@ -28,20 +30,45 @@ class Generator:
 
     Args:
         models: The recipe's section.
+        adapter: An adapter with which the student is drawn from, by the engine `transformers`, instead of the
+            generator.
 
     Raises:
         InputError: If the model cannot be loaded, or its chat template cannot be drawn from.
     """
 
-    def __init__(self, models: Models) -> None:
-        self.chat = chat.load(models, "generator")
-        self.engine = Pool(engines.open_engine(self.chat.model, settings()))
+    def __init__(self, models: Models, adapter: "Adapter | None" = None) -> None:
+        self.chat = chat.load(models, "student" if adapter else "generator")
+        self.engine = Pool(self._open(adapter))
+
+    def _open(self, adapter: "Adapter | None") -> engines.Engine:
+        if adapter is None:
+            return engines.open_engine(self.chat.model, settings())
+        from tuner.generation.engines.transformers import TransformersEngine
+
+        return TransformersEngine(self.chat.model, settings().batch_size, adapter)
+
+
+@contextmanager
+def loaded(models: Models, adapter: "Adapter | None" = None) -> Iterator[Generator]:
+    """A generator for the duration of a block; it stays in memory for the next, and threads of one process share it.
+
+    Args:
+        models: As for `Generator`.
+        adapter: As for `Generator`.
+
+    Raises:
+        InputError: As `Generator` does.
+    """
+    # The student lends a generator nothing, and with an adapter it is the one that is drawn from.
+    section = models.model_dump_json(exclude=None if adapter else {"student"})
+    key = ("generate", settings().engine, settings().endpoint, section, adapter)
+    with resident.using(key, lambda: Generator(models, adapter), lambda made: made.engine.close()) as generator:
+        yield generator
 
 
 def generate(recipe: "Recipe", shard: ShardSpec, folder: Path, made_from: Sequence[dict[str, Any]] = ()) -> Generated:
     """Draws one shard and writes `rows.parquet`.
-
-    The model stays in memory for the next shard, and threads of one process share it.
 
     Args:
         recipe: Names the generators and their sampling settings.
@@ -55,8 +82,7 @@ def generate(recipe: "Recipe", shard: ShardSpec, folder: Path, made_from: Sequen
     models = recipe.generator_models(shard.source)
     source = recipe.generation.sources[shard.source]
     assert isinstance(source, Drawn)
-    key = ("generate", settings().engine, settings().endpoint, models.model_dump_json(exclude={"student"}))
-    with resident.using(key, lambda: Generator(models), lambda loaded: loaded.engine.close()) as generator:
+    with loaded(models) as generator:
         engine = generator.engine
         before = engine.done
 

@@ -24,6 +24,17 @@ def row_id(recipe_seed: int, shard: int, index: int, source: str = DEFAULT) -> s
     return f"{named}{recipe_seed}-{shard:05d}-{index:05d}"
 
 
+def of_candidate(recipe_seed: int, row: str, number: int) -> int:
+    """The seed of one of several answers to a row's instruction, 63 bits.
+
+    Args:
+        recipe_seed: The seed of the row's round.
+        row: The row's id.
+        number: Which of the answers of one model it is, from 0.
+    """
+    return int(hashing.of_text(f"{recipe_seed}/{row}/candidate {number}")[:16], 16) >> 1
+
+
 def of_turn(seed: int, turn: int) -> int:
     """The seed that an engine with random numbers of its own is given: 31 bits, since some take no more."""
     return int(hashing.of_text(f"{seed}/{turn}")[:8], 16) >> 1

@@ -69,6 +69,13 @@ class Models(Section):
     chat_template: ChatTemplates = added_field(ChatTemplates())
     chat_template_kwargs: TemplateVariables = added_field(TemplateVariables())
 
+    def with_generator(self, model: str) -> "Models":
+        """The same with another generator, which has its own chat template."""
+        templates = self.chat_template.model_copy(update={"generator": None})
+        variables = self.chat_template_kwargs.model_copy(update={"generator": {}})
+        own = {"generator": model, "chat_template": templates, "chat_template_kwargs": variables}
+        return self.model_copy(update=own)
+
     def rendering(self, role: str) -> dict[str, Any]:
         """What decides how a model's chat template renders, besides the model.
 

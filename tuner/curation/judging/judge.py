@@ -43,6 +43,7 @@ class Judge:
 
     Attributes:
         longest: Tokens of the longest prompt that it reads, with room for an answer; None if any.
+        parameters: How many it has.
 
     Raises:
         InputError: As `chat_of` does.
@@ -54,6 +55,7 @@ class Judge:
         self._likelihoods = Likelihoods(loaded)
         self.device, self.dtype = loaded.device.type, str(loaded.dtype).removeprefix("torch.")
         self.longest = loading.positions(loaded.config)
+        self.parameters = loaded.num_parameters()
 
     def tag(
         self, instructions: Sequence[str], kind: Kind, batch_size: int, on_rows: Callable[[int], None]
@@ -70,10 +72,28 @@ class Judge:
             The columns `tags.column`, `probability_column` and, of a scale, `score_column`, all null where the request
             is longer than the judge reads.
         """
-        prompts = [self._prompt(question(instruction, kind)) for instruction in instructions]
+        asked = [question(instruction, kind) for instruction in instructions]
+        return as_columns(kind, self.likelihoods(asked, list(TAGS[kind].labels.values()), batch_size, on_rows))
+
+    def likelihoods(
+        self, asked: Sequence[str], words: Sequence[str], batch_size: int, on_rows: Callable[[int], None]
+    ) -> F64:
+        """How likely each of some answers is to each question.
+
+        Args:
+            asked: The questions.
+            words: The answers, none of which begins with another.
+            batch_size: As for `tag`.
+            on_rows: As for `tag`, with questions for rows.
+
+        Returns:
+            Log-likelihoods in nats that an answer begins so, shape (questions, answers); NaN where the question is
+            longer than the judge reads.
+        """
+        prompts = [self._prompt(each) for each in asked]
         begun = self._prompt("")
         begun_ids = self._chat.ids(begun)
-        answers = [self._chat.continued(begun, begun_ids, words) for words in TAGS[kind].labels.values()]
+        answers = [self._chat.continued(begun, begun_ids, each) for each in words]
         encoded = [self._chat.ids(prompt) for prompt in prompts]
         room = None if self.longest is None else self.longest - max(map(len, answers))
         fitting = [row for row, ids in enumerate(encoded) if room is None or len(ids) <= room]
@@ -86,7 +106,7 @@ class Judge:
         for done, (row, values) in enumerate(zip(order, results, strict=True), 1):
             scores[row] = values
             on_rows(done)
-        return as_columns(kind, scores)
+        return scores
 
     def _prompt(self, asked: str) -> str:
         return f"{self._chat.prompt([{'role': 'user', 'content': asked}])}{self._chat.template.lead}"

@@ -42,7 +42,7 @@ def judge_shard(
     Raises:
         InputError: If a model cannot be loaded or used.
     """
-    passed, read = _passed(rows, checks)
+    passed, read = passing(rows, checks)
     total = len(read) * (len(judging.tags) + (judging.reward is not None))
     clock = _Clock(total, label)
     columns: dict[str, pl.Series] = {}
@@ -101,8 +101,13 @@ class _Clock:
         emit(Event("judge", self._label, done=self._done, total=self._total))
 
 
-def _passed(rows: Path, checks: Path) -> tuple[np.ndarray, list[Row]]:
-    """Which rows no check rejects, and these rows as they were checked."""
+def passing(rows: Path, checks: Path) -> tuple[np.ndarray, list[Row]]:
+    """Which rows no check of single rows rejects, and these rows as they were checked.
+
+    Args:
+        rows: `rows.parquet` of a shard.
+        checks: `checks.parquet` of `examine`.
+    """
     flags = pl.read_parquet(checks, columns=["reasons", CONTENTS], glob=False)
     passed = (flags["reasons"].list.len() == 0).to_numpy()
     names = parquet.read_schema(rows).names

@@ -23,7 +23,8 @@ from tuner.generation.engines.endings import Ending, Endings
 from tuner.generation.engines.slots import Slots, fits
 from tuner.generation.sampling import choose
 from tuner.generation.sources.base import Sampling
-from tuner.models import loading, precision
+from tuner.models import adapted, loading, precision
+from tuner.models.adapted import Adapter
 from tuner.models.memory import is_out_of_memory
 from tuner.settings import Settings
 
@@ -63,20 +64,24 @@ class TransformersEngine:
     Args:
         model: The model, as written in a recipe.
         slots: Rows that are drawn at the same time; halved for good whenever the memory does not suffice.
+        adapter: An adapter that the model draws with.
 
     Attributes:
         computed: Steps so far; a step continues every row by a token.
 
     Raises:
         InputError: If the model cannot be loaded.
+        StageError: If the adapter cannot be put on it.
     """
 
-    def __init__(self, model: str, slots: int) -> None:
+    def __init__(self, model: str, slots: int, adapter: Adapter | None = None) -> None:
         self.computed = 0
         # transformers types its classes by attribute look-up, which hides every call from a type checker.
         self._tokenizer: Any = loading.load_tokenizer(model)
         self._tokenizer.padding_side = "left"
-        self._model: Any = loading.load_model(model, precision.inference()).eval()
+        dtype = precision.inference()
+        loaded: Any = adapted.load(model, adapter, dtype) if adapter else loading.load_model(model, dtype)
+        self._model: Any = loaded.eval()
         ends = self._model.generation_config.eos_token_id if self._model.generation_config else None
         self._endings = Endings(self._tokenizer, ends)
         # A model's defaults (a repetition penalty, a top-k) would change the result without appearing in the recipe.
