@@ -7,26 +7,17 @@ import json
 import re
 
 _NUMBERS = {
-    **{"a": 1, "a single": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5},
+    **{"a single": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5},
     **{"six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10},
 }
 _NUMBER = rf"(?P<number>\d{{1,5}}|{'|'.join(sorted(_NUMBERS, key=len, reverse=True))})"
 _MOST = r"(?P<most>at most|no more than|fewer than|less than|under|up to|a maximum of|within)"
 _LEAST = r"(?P<least>at least|no fewer than|no less than|more than|a minimum of)"
-_UNIT = r"(?P<unit>words?|sentences?|paragraphs?)"
+# A bare number is no length of the answer: 'the first two words', 'the three paragraphs below'.
+_ORDER = r"(?P<order>in|into|using|exactly|only|just|(?:write|give|compose|create)(?: me)?(?: an?)?)"
 _LENGTH = re.compile(
-    rf"\b(?:in|with|using|of|into|to|about)?\s*(?:(?:{_MOST}|{_LEAST}|only|just|exactly)\s+)?\b{_NUMBER}[ -]"
-    rf"(?:(?:short|brief|simple|concise|complete|full)\s+)?{_UNIT}\b(?P<fewer>\s+or\s+(?:less|fewer))?",
-    re.IGNORECASE,
-)
-# A bare number of words is a length only behind these: 'the first two words' and 'three paragraphs below' are none.
-_ORDERS = re.compile(
-    r"\b(?:in|with|using|into|to|of|at most|no more than|fewer than|less than|under|up to|a maximum of|within|at least"
-    r"|no fewer than|no less than|more than|a minimum of|only|just|exactly|write|give|a)\b",
-    re.IGNORECASE,
-)
-_NOT_OF_THE_ANSWER = re.compile(
-    r"\b(?:following|these|those|first|last|next|each|every|below|above|this|that|the|between|per|using)\b[^.!?]*$",
+    rf"\b(?:(?:{_MOST}|{_LEAST}|{_ORDER})\s+)?{_NUMBER}[ -](?:(?:short|brief|simple|concise|complete|full)\s+)?"
+    r"(?P<unit>words?|sentences?|paragraphs?)\b(?P<fewer>\s+or\s+(?:less|fewer))?",
     re.IGNORECASE,
 )
 
@@ -50,8 +41,9 @@ def length(instruction: str, answer: str) -> bool | None:
 
     A number of words alone may be missed by a fifth. `one word` and `one sentence` are exact.
     """
-    wanted = _LENGTH.search(instruction)
-    if wanted is None or not _ORDERS.search(wanted[0]) or _NOT_OF_THE_ANSWER.search(instruction[: wanted.start()]):
+    found = _LENGTH.finditer(instruction)
+    wanted = next((each for each in found if any(each[how] for how in ("most", "least", "order", "fewer"))), None)
+    if wanted is None:
         return None
     unit = wanted["unit"].casefold().rstrip("s")
     number = _number(wanted["number"])

@@ -220,4 +220,6 @@ def _measured(pairs: Mapping[str, list[Row]], left_out: Sequence[Row], compared:
 def origin(drawn_from: Mapping[str, Any]) -> str:
     """What drew an answer, in words, such as `owner/chat at 0.6`."""
     adapter = f" with {drawn_from['adapter']}" if drawn_from["adapter"] else ""
-    return f"{drawn_from['model']}{adapter} at {drawn_from['temperature']:g}"
+    model = str(drawn_from["model"])
+    short = Path(model).name if model.startswith(("/", ".", "~")) else model
+    return f"{short}{adapter} at {drawn_from['temperature']:g}"

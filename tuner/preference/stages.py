@@ -7,7 +7,6 @@ from tuner.curation.stages import drawn
 from tuner.generation.shards import ShardSpec
 from tuner.preference.metrics import Answered, Paired, Scored
 from tuner.preference.settings import Preference
-from tuner.splitting.sides import SIDES
 from tuner.stage import Part, Parts, Stage, Work
 
 
@@ -179,6 +178,7 @@ def _pair(work: Work) -> Paired:
     from tuner.preference.candidates import FILE
     from tuner.preference.pair import Shard, pair
     from tuner.preference.score import FILE as SCORES
+    from tuner.splitting.sides import SIDES
 
     split = work.manifest("split")
     held = {file.name for file in split.files}

@@ -158,6 +158,7 @@ def as_json(contents: Contents, verdict: Verdict) -> dict[str, Any]:
         ],
         "curation": contents.curation.model_dump(mode="json"),
         "split": contents.split.model_dump(mode="json"),
+        **({"preference": contents.pairs.metrics.model_dump(mode="json")} if contents.pairs else {}),
         "artifacts": [
             {"label": label, "stage": manifest.stage, "version": manifest.version, "fingerprint": manifest.fingerprint}
             for label, manifest in contents.artifacts

@@ -12,7 +12,7 @@ from tuner.curation.metrics import Curated as Counted
 from tuner.evaluation import BASE
 from tuner.evaluation.metrics import Evaluated
 from tuner.evaluation.statistics import FEWEST_ROWS
-from tuner.report import clusters, nearness, thresholds
+from tuner.report import clusters, nearness, pairs, thresholds
 from tuner.report.curated import Curated, read
 from tuner.report.inputs import Inputs
 from tuner.report.thresholds import Score
@@ -78,6 +78,7 @@ class Contents:
         unscored: For each score without a histogram, a sentence that says why.
         taken: Three rows of every reason.
         samples: Answers side by side.
+        pairs: The preference pairs; None if there are none.
         artifacts: The artifacts behind the report, with labels, in the order of the stages.
     """
 
@@ -99,6 +100,7 @@ class Contents:
     unscored: tuple[str, ...]
     taken: tuple[nearness.Taken, ...]
     samples: tuple[Sample, ...]
+    pairs: pairs.Pairs | None
     artifacts: tuple[tuple[str, Manifest], ...]
 
     @property
@@ -170,8 +172,14 @@ def gather(inputs: Inputs) -> Contents:
         unscored=unscored,
         taken=nearness.taken(curated, inputs.recipe.curation),
         samples=_samples(tables.read(inputs.samples)),
+        pairs=_pairs(inputs),
         artifacts=_artifacts(inputs, adapters),
     )
+
+
+def _pairs(inputs: Inputs) -> pairs.Pairs | None:
+    settings = inputs.recipe.preference
+    return pairs.read(inputs.preference[-1], inputs.pairs, settings) if inputs.preference and settings else None
 
 
 def _better_rows(losses: pa.Table, adapters: list[str]) -> dict[str, int]:
@@ -207,5 +215,6 @@ def _artifacts(inputs: Inputs, adapters: list[str]) -> tuple[tuple[str, Manifest
         ("curate", inputs.curate),
         ("split", inputs.split),
         *((f"train {name}", inputs.training[name]) for name in adapters),
+        *((manifest.stage, manifest) for manifest in inputs.preference),
         ("evaluate", inputs.evaluate),
     )

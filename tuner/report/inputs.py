@@ -1,6 +1,6 @@
 """The inputs of a report. A module of its own, so that importing it loads neither matplotlib nor Arrow."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,8 @@ class Inputs:
         curves: `curve.parquet` of every adapter, by name.
         losses: `losses.parquet` of `evaluate`.
         samples: `samples.parquet` of `evaluate`.
+        preference: The artifacts of `candidates` and `score`, and last that of `pair`; empty if there are none.
+        pairs: The files of preference pairs, by side.
     """
 
     recipe: "Recipe"
@@ -37,3 +39,5 @@ class Inputs:
     curves: dict[str, Path]
     losses: Path
     samples: Path
+    preference: list[Manifest] = field(default_factory=list)
+    pairs: dict[str, Path] = field(default_factory=dict)

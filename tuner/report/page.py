@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tuner.evaluation.statistics import FEWEST_ROWS
 from tuner.metrics import Computed
-from tuner.report import browser, checks, clusters, comparison, figures, nearness, palette, variety, wording
+from tuner.report import browser, checks, clusters, comparison, figures, nearness, pairs, palette, variety, wording
 from tuner.report.contents import Contents
 from tuner.report.verdict import Verdict
 from tuner.report.wording import ABSENT, count, duration, finite, percent, plain, rows_of
@@ -49,6 +49,7 @@ def render(contents: Contents, verdict: Verdict) -> str:
         table=comparison.table(contents),
         figures=figures.svgs(contents),
         samples=contents.samples,
+        pairs=_pairs(contents),
         cut=browser.cut,
         count=count,
         stages=_stages(contents),
@@ -125,6 +126,24 @@ def _data(contents: Contents) -> dict[str, Any]:
         "most_characters": count(browser.MOST_CHARACTERS),
         "exposed": any(counts["personal_data"] for counts in (counted.reasons, counted.marks))
         and curation.safety.personal_data != "redact",
+    }
+
+
+def _pairs(contents: Contents) -> dict[str, Any] | None:
+    """The variables of the template's part about preference pairs; None if there are none."""
+    found = contents.pairs
+    if found is None:
+        return None
+    return {
+        "sentences": pairs.sentences(found),
+        "judged": pairs.judged(found),
+        "warnings": pairs.warnings(found),
+        "meanings": pairs.meanings(found),
+        "origins": found.metrics.origins,
+        "sides": [side for side, held in found.metrics.pairs.items() if held],
+        "shown": len(found.shown),
+        "total": sum(found.metrics.pairs.values()),
+        "json": browser.embeddable(found.shown),
     }
 
 
