@@ -12,6 +12,7 @@ from tuner.artifacts.provenance import ALIKE, FROM_EQUAL
 from tuner.curation.check import Example
 from tuner.curation.reasons import LOOSENED
 from tuner.curation.settings import CHECKS
+from tuner.preference.rules import RULES
 from tuner.reading import kinds
 from tuner.reading.turns import ROLES
 from tuner.registry import STAGES, planned
@@ -97,11 +98,19 @@ def methods() -> Iterator[str]:
         yield f"| `{name}` | {what} | {rate} | {_yes_no(method.merges)} | {method.serves_as_lora} | {forbidden} |"
 
 
+def rules() -> Iterator[str]:
+    """A table of the rules that score answers."""
+    yield from ("| rule | an answer follows it if |", "|---|---|")
+    for name, (_, follows) in RULES.items():
+        yield f"| `{name}` | {follows} |"
+
+
 TABLES = {
     "architecture.md": (stages,),
     "curation.md": (layouts, turns, checks),
     "checks.md": (examples,),
     "adapters.md": (methods,),
+    "preference.md": (rules,),
 }
 """The tables of each page."""
 

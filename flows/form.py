@@ -10,7 +10,7 @@ from tuner import loading
 from tuner.recipe import Recipe
 from tuner.registry import NAMES
 
-RecipeName = Literal["quickstart", "gemma", "fair", "original"]
+RecipeName = Literal["quickstart", "gemma", "fair", "original", "original-dpo"]
 """The names of the shipped recipes."""
 
 if TYPE_CHECKING:

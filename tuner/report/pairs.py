@@ -1,5 +1,6 @@
 """The chapter on preference pairs: what they are worth, and some of them to read."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +20,8 @@ from tuner.report.wording import count, number, percent, plain
 MOST_PAIRS = 200
 """Pairs on the page, spread evenly over all sides."""
 
-UNEVEN = 0.6
-"""The share of pairs with the longer answer chosen from which the page warns of it."""
+UNEVEN = 0.1
+"""How far from a half the share of pairs whose longer answer is chosen may be before the page warns of it."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ def sentences(pairs: Pairs) -> list[str]:
         f"{count(total)} of {count(metrics.instructions)} instructions have a pair ({sides}); each is on the side of "
         "its instruction."
     ]
+    lines.append(f"{_made(pairs.settings)}.")
     if metrics.left_out:
         without = "; ".join(f"{count(rows)} {plain(reason)}" for reason, rows in metrics.left_out.items())
         lines.append(f"Without a pair: {without}.")
@@ -86,8 +88,10 @@ def warnings(pairs: Pairs) -> list[str]:
     metrics, lines = pairs.metrics, list[str]()
     if metrics.comparisons is not None and metrics.comparisons.is_weak:
         lines.append(_weak(metrics.comparisons, str(pairs.settings.scorer.judge)))
-    if metrics.chosen_longer >= UNEVEN or metrics.chosen_longer <= 1 - UNEVEN:
-        which = "longer" if metrics.chosen_longer >= UNEVEN else "shorter"
+    # Twice the standard deviation of a share of so many coins.
+    chance = 1 / math.sqrt(sum(metrics.pairs.values()))
+    if abs(metrics.chosen_longer - 0.5) > max(UNEVEN, chance):
+        which = "longer" if metrics.chosen_longer > 0.5 else "shorter"
         lines.append(f"The scorer prefers the {which} answer, and a model that is trained on these pairs learns that.")
     return lines
 
@@ -108,6 +112,20 @@ def judged(pairs: Pairs) -> str:
         f"verdict in {percent(found.agreement)}; tossed coins would in 50 %. It preferred the answer shown first in "
         f"{percent(found.first_share)} of its answers. A verdict that changes with the order is a tie.{unread}"
     )
+
+
+def _made(settings: Preference) -> str:
+    scorer, number = settings.scorer, settings.candidates.number
+    by = {
+        "reward": f"the reward model {scorer.reward}",
+        "judge": f"the judge {scorer.judge}",
+        "rules": f"the rules {', '.join(scorer.rules)}",
+    }[scorer.kind]
+    against = {
+        "near": "the one whose score is nearest to the mean minus two standard deviations",
+        "min": "the one of the lowest score",
+    }[settings.rejected]
+    return f"Chosen is the best of {count(number)} answers by {by}; rejected is {against}"
 
 
 def _weak(found: Comparisons, judge: str) -> str:
