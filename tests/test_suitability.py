@@ -58,6 +58,16 @@ def test_a_target_that_the_student_has_not_is_refused(tiny: Path) -> None:
         check(tiny, tiny, "training.lora.targets=[wq]")
 
 
+def test_models_that_cannot_answer_or_score_candidates_are_refused(tiny: Path, base: Path) -> None:
+    with pytest.raises(InputError, match="is no reward model: its configuration says LlamaForCausalLM"):
+        check(tiny, tiny, f"preference={{scorer: {{reward: '{tiny}'}}}}")
+    with pytest.raises(InputError, match=r"preference\.scorer\.judge: .* has no chat template, so that it cannot"):
+        check(tiny, tiny, f"preference={{scorer: {{judge: '{base}'}}}}")
+    with pytest.raises(InputError, match="has no chat template"):
+        check(tiny, tiny, f"preference={{scorer: {{rules: [form]}}, candidates: {{models: ['{base}']}}}}")
+    assert check(tiny, tiny, f"preference={{scorer: {{judge: '{tiny}'}}, candidates: {{models: ['{tiny}']}}}}") == []
+
+
 def test_models_that_cannot_judge_are_refused(tiny: Path, base: Path) -> None:
     with pytest.raises(
         InputError, match=r"curation.judging.judge: .* has no chat template, so that it cannot be asked"

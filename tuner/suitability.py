@@ -185,7 +185,7 @@ def _look(look: _Look) -> None:
         return
     if look.role == "judge":
         loading.configuration(look.model)
-        chat_of(look.model, look.models.date)
+        chat_of(look.model, look.models.date, look.key)
         return
     found = chat.load(look.models, look.place)
     if isinstance(look.source, Magpie):

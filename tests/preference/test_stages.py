@@ -1,6 +1,7 @@
 """The stages `candidates`, `score` and `pair` with tiny models, from rows to files of pairs."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import TypeVar
 
@@ -201,3 +202,13 @@ def test_files_hold_the_columns_that_training_reads(parse: Parse, store: Store):
         "margin": "double",
     }
     assert {file.name for file in manifest.files} == {"train.parquet", "validation.parquet", "left_out.parquet"}
+
+
+def test_a_template_without_system_prompts_is_refused_where_one_is_wanted(parse: Parse, store: Store, models, tmp_path):
+    silent = shutil.copytree(models["words"], tmp_path / "silent")
+    template = silent / "chat_template.jinja"
+    said = "{% for m in messages %}"
+    template.write_text(template.read_text().replace(said, "{% for m in messages if m['role'] != 'system' %}"))
+    recipe = parse(f"preference.candidates={{models: ['{silent}'], response_system: Be brief.}}")
+    with pytest.raises(InputError, match=r"preference\.candidates\.response_system: .* renders no system prompt"):
+        make(recipe, store)

@@ -154,6 +154,14 @@ _SKIPPED = {"thoughts": "", "response": "", "finish": "skipped", "tokens": 0}
 
 
 def _check(chat: "Chat", settings: Candidates) -> None:
+    if settings.response_system is not None:
+        try:
+            chat.opening(settings.response_system)
+        except InputError:
+            raise InputError(
+                f"preference.candidates.response_system: the chat template of {chat.model} renders no system prompt; "
+                "leave it out"
+            ) from None
     if settings.until != "turn" and chat.template.thinking and not chat.template.lead.strip():
         raise InputError(
             f"preference.candidates.until: {chat.model} thinks before it answers, and its thoughts have line breaks; "

@@ -167,7 +167,7 @@ def _by_judge(
     groups: list[list[tuple[int, str]]] = [[] for _ in prompts]
     for group, place, text in answers:
         groups[group].append((place, text))
-    with _resident("judge", scorer.judge, lambda model: Judge(model, day), day) as judge:
+    with _resident("judge", scorer.judge, lambda model: Judge(model, day, "preference.scorer.judge"), day) as judge:
         clock = _Clock(sum(len(group) * (len(group) - 1) for group in groups), label)
         requests = [prompt.text for prompt in prompts]
         found = pairwise.compare(judge, requests, groups, settings().batch_size, clock.report)

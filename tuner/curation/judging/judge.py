@@ -17,20 +17,23 @@ from tuner.models.settings import Models
 
 F64 = NDArray[np.float64]
 
+KEY = "curation.judging.judge"
 
-def chat_of(model: str, date: datetime.date) -> Chat:
+
+def chat_of(model: str, date: datetime.date, key: str = KEY) -> Chat:
     """The tokenizer and chat template of a judge.
 
     Args:
         model: The model, as written in the recipe.
         date: The day that its chat template prints, if it prints one.
+        key: Its key in the recipe, for the error.
 
     Raises:
         InputError: If it cannot be loaded, has no chat template, or one that cannot be used.
     """
     tokenizer = loading.load_tokenizer(model)
     if not tokenizer.chat_template:
-        raise InputError(f"curation.judging.judge: {model} has no chat template, so that it cannot be asked")
+        raise InputError(f"{key}: {model} has no chat template, so that it cannot be asked")
     return chat.of(tokenizer, Models(generator=model, student=model, date=date), "generator")
 
 
@@ -40,6 +43,7 @@ class Judge:
     Args:
         model: The model, as written in the recipe.
         date: The day that its chat template prints, if it prints one.
+        key: Its key in the recipe, for errors.
 
     Attributes:
         longest: Tokens of the longest prompt that it reads, with room for an answer; None if any.
@@ -49,8 +53,8 @@ class Judge:
         InputError: As `chat_of` does.
     """
 
-    def __init__(self, model: str, date: datetime.date) -> None:
-        self._chat = chat_of(model, date)
+    def __init__(self, model: str, date: datetime.date, key: str = KEY) -> None:
+        self._chat = chat_of(model, date, key)
         loaded = loading.load_model(model, precision.inference())
         self._likelihoods = Likelihoods(loaded)
         self.device, self.dtype = loaded.device.type, str(loaded.dtype).removeprefix("torch.")
