@@ -123,7 +123,8 @@ def _looks(recipe: Recipe) -> Iterator[_Look]:
         if isinstance(each, Drawn):
             yield _Look(recipe.generator_key(name), "generator", recipe.generator_models(name), each, {})
     for key in recipe.answering:
-        yield _Look(key, "answering", recipe.answering_models(key), None, {})
+        if key not in recipe.generators:
+            yield _Look(key, "answering", recipe.answering_models(key), None, {})
     for key, model in recipe.judges.items():
         models = Models(generator=model, student=model, date=recipe.models.date)
         yield _Look(key, key.rpartition(".")[2], models, None, {})

@@ -76,7 +76,7 @@ def test_h_is_help(command: tuple[str, ...]) -> None:
     [
         ("tuner reci", ["recipes"]),
         ("tuner plan qu", ["quickstart"]),
-        ("tuner recipes ", ["fair", "gemma", "original", "quickstart"]),
+        ("tuner recipes ", ["fair", "gemma", "original", "original-dpo", "quickstart"]),
         ("tuner run quickstart --until tr", ["train"]),
     ],
 )

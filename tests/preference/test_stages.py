@@ -212,3 +212,31 @@ def test_a_template_without_system_prompts_is_refused_where_one_is_wanted(parse:
     recipe = parse(f"preference.candidates={{models: ['{silent}'], response_system: Be brief.}}")
     with pytest.raises(InputError, match=r"preference\.candidates\.response_system: .* renders no system prompt"):
         make(recipe, store)
+
+
+def test_a_conversation_is_answered_at_its_end_under_its_own_system_prompt(
+    parse: Parse, store: Store, mine: Path, tmp_path: Path
+):
+    rows = []
+    for line in mine.read_text().splitlines():
+        row = json.loads(line)
+        said = [
+            {"role": "system", "content": "gentle teacher"},
+            {"role": "user", "content": row["instruction"]},
+            {"role": "assistant", "content": row["response"]},
+            {"role": "user", "content": "bright morning or quiet evening ?"},
+            {"role": "assistant", "content": f"{row['response']} evening ."},
+        ]
+        rows.append({"messages": said})
+    path = tmp_path / "talks.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    recipe = parse("preference.candidates.response_system=honest doctor", path=path)
+    made = make(recipe, store)
+    _, sides, _ = read(made, store)
+    pair = sides["train"].row(0, named=True)
+    assert [message["role"] for message in pair["prompt"]] == ["system", "user", "assistant", "user"]
+    assert pair["prompt"][0]["content"] == "gentle teacher"
+    assert pair["prompt"][3]["content"] == "bright morning or quiet evening ?"
+    alike = make(parse("preference.candidates.response_system=early doctor", path=path), store, "candidates")
+    drawn = [table(store, each["candidates"][0], "candidates.parquet")["response"].to_list() for each in (made, alike)]
+    assert drawn[0] == drawn[1], "a row's own system prompt is kept"

@@ -68,6 +68,7 @@ class Result:
         followed: See `Scored.followed`.
         comparisons: The judge's; None if there was none.
         parameters: The judge's.
+        seconds: How long it took, without loading.
     """
 
     scores: list[float | None]
