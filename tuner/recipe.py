@@ -107,7 +107,7 @@ class Recipe(Section):
             raise ValueError(
                 f"preference.candidates.adapter: no adapter {name!r}; known are {', '.join(self.training)}"
             )
-        if name is not None and not self.training[name].merges:
+        if name is not None and self.training[name].is_prompt:
             raise ValueError(
                 f"preference.candidates.adapter: {name} is a prompt ({self.training[name].name()}), which cannot be "
                 "drawn with; name an adapter that changes weights"

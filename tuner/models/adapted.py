@@ -92,7 +92,9 @@ def replace(base: Any, folder: Path) -> "dict[str, torch.Tensor]":
     from safetensors.torch import load_file
 
     weights = dict(base.named_parameters())
-    trained = {name: weight for file in sorted(folder.glob("*.safetensors")) for name, weight in load_file(file).items()}
+    trained = {
+        name: weight for file in sorted(folder.glob("*.safetensors")) for name, weight in load_file(file).items()
+    }
     for name in sorted(weights.keys() | trained.keys()):
         if name not in weights or name not in trained or weights[name].shape != trained[name].shape:
             raise StageError(f"the model in {folder} does not fit this student: {name} differs")

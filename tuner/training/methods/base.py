@@ -25,6 +25,7 @@ class Method(Section):
             rank, see `tuner.lora`), or `not at all`.
         forbids: Settings that the method cannot be trained with, each with the reason.
         recomputes: Whether it can be trained with gradient checkpointing.
+        is_prompt: Whether it is a prompt before the student's input, rather than a change of its weights.
         epochs: Passes over the training rows.
         batch_size: Rows in a forward pass; an optimizer step uses this times `gradient_accumulation`.
         gradient_accumulation: Forward passes in an optimizer step.
@@ -49,6 +50,7 @@ class Method(Section):
     serves_as_lora: ClassVar[Literal["as it is", "converted", "not at all"]]
     forbids: ClassVar[Mapping[str, str]] = {}
     recomputes: ClassVar[bool] = True
+    is_prompt: ClassVar[bool] = False
 
     epochs: float = Field(default=3, gt=0, le=1000)
     batch_size: int = Field(default=8, ge=1)

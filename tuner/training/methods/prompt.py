@@ -22,6 +22,7 @@ class PromptMethod(Method):
     """
 
     merges: ClassVar[bool] = False
+    is_prompt: ClassVar[bool] = True
     serves_as_lora: ClassVar[Literal["as it is", "converted", "not at all"]] = "not at all"
     forbids: ClassVar = {"packing": "PEFT drops the position ids of a learned prompt, so that examples would mix"}
 
