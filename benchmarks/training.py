@@ -72,15 +72,15 @@ def _plain(job: Job, **options: Any) -> float:
     from tuner.models import loading as models
     from tuner.models import precision
     from tuner.models.chat import load
-    from tuner.training import worker
+    from tuner.training import arguments, encoding
 
     student = load(job.models, "student")
     model = models.load_model(job.models.student, precision.training())
-    arguments = worker.arguments(job)
-    arguments.train_sampling_strategy = "group_by_length"
-    arguments.save_strategy = "no"
+    given = arguments.supervised(job)
+    given.train_sampling_strategy = "group_by_length"
+    given.save_strategy = "no"
     for key, value in options.items():
-        setattr(arguments, key, value)
+        setattr(given, key, value)
     counted = 0
 
     class Counting(SFTTrainer):
@@ -93,8 +93,8 @@ def _plain(job: Job, **options: Any) -> float:
 
     trainer = Counting(
         model=model,
-        args=arguments,
-        train_dataset=worker.encode(worker.rows_of(job.data), student, job.settings.max_length),
+        args=given,
+        train_dataset=encoding.encode(encoding.rows_of(job.data), student, job.settings.max_length),
         processing_class=student.tokenizer,
         peft_config=job.settings.peft_config(model, ""),
     )

@@ -97,6 +97,31 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _adapters_can_be_trained(self) -> "Recipe":
+        for name, adapter in self.training.items():
+            if adapter.objective.pairs and self.preference is None:
+                raise ValueError(
+                    f"training.{name}.objective: {adapter.objective.title} is trained on preference pairs; add the "
+                    "section preference"
+                )
+            if (start := adapter.start) is None:
+                continue
+            if start not in self.training:
+                raise ValueError(f"training.{name}.start: no adapter {start!r}; known are {', '.join(self.training)}")
+            first = self.training[start]
+            if first.objective.pairs or first.start is not None:
+                raise ValueError(
+                    f"training.{name}.start: {start} goes on from another adapter or is trained on pairs; name one "
+                    "that is trained on rows from the beginning"
+                )
+            if first.name() != adapter.name() or first.quantization != adapter.quantization:
+                raise ValueError(
+                    f"training.{name}.start: {start} is trained by another method or quantization; an adapter goes on "
+                    "from one of its own kind"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _candidates_are_drawn_by_something(self) -> "Recipe":
         if self.preference is None:
             return self
@@ -107,6 +132,8 @@ class Recipe(Section):
             raise ValueError(
                 f"preference.candidates.adapter: no adapter {name!r}; known are {', '.join(self.training)}"
             )
+        if name is not None and self.training[name].objective.pairs:
+            raise ValueError(f"preference.candidates.adapter: {name} is itself trained on pairs; name one of sft")
         if name is not None and self.training[name].is_prompt:
             raise ValueError(
                 f"preference.candidates.adapter: {name} is a prompt ({self.training[name].name()}), which cannot be "

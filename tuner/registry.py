@@ -17,11 +17,11 @@ from tuner.report.stage import REPORT
 from tuner.settings import settings
 from tuner.splitting.stage import SPLIT
 from tuner.stage import Parts, Stage
-from tuner.training.stage import TRAIN
+from tuner.training.stage import REFERENCE, TRAIN, TRAIN_ON_PAIRS
 
 CHAIN: tuple[Stage, ...] = (
     *(READ, GENERATE, EXAMINE, JUDGE, MATCH, CURATE, SPLIT, TRAIN),
-    *(CANDIDATES, SCORE, PAIR, EVALUATE, REPORT),
+    *(CANDIDATES, SCORE, PAIR, REFERENCE, TRAIN_ON_PAIRS, EVALUATE, REPORT),
 )
 """The stages in order, each after those that it reads. A stage that reads itself is listed twice, with other parts."""
 

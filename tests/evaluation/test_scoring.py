@@ -26,7 +26,7 @@ Rows = list[Encoded]
 def test_ids_and_mask_are_those_of_the_trainer(tiny: Path, chat: Chat, model: Any, tmp_path: Path) -> None:
     from trl.trainer.sft_trainer import SFTTrainer
 
-    from tuner.training import worker
+    from tuner.training import arguments, encoding
 
     data = write_rows(tmp_path / "train.parquet", 7)
     conversations = [row["prompt"] + row["completion"] for row in parquet.read(data).to_pylist()]
@@ -41,11 +41,11 @@ def test_ids_and_mask_are_those_of_the_trainer(tiny: Path, chat: Chat, model: An
         output=tmp_path,
         checkpoints=tmp_path / "c",
     )
-    rows = worker.rows_of(data)
+    rows = encoding.rows_of(data)
     trainer = SFTTrainer(
         model=model,
-        args=worker.arguments(job),
-        train_dataset=worker.encode(rows, chat, max_length),
+        args=arguments.supervised(job),
+        train_dataset=encoding.encode(rows, chat, max_length),
         processing_class=chat.tokenizer,
     )
     ours = [chat.encode(conversation, max_length) for conversation in conversations]

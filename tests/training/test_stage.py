@@ -16,7 +16,7 @@ from tuner.splitting.metrics import Overlap, SplitMetrics
 from tuner.splitting.settings import Split
 from tuner.training import process
 from tuner.training.stage import TRAIN
-from tuner.training.train import leak, train
+from tuner.training.train import Inputs, leak, train
 
 CHECK = {
     "exact_overlap": 0,
@@ -47,7 +47,7 @@ def a_recipe(tiny: Path) -> Recipe:
 def test_the_stage_keeps_the_artifact_and_nothing_else(tiny: Path, tmp_path: Path) -> None:
     folder = tmp_path / "attempt"
     data = write_rows(tmp_path / "train.parquet")
-    metrics = train("pt", a_recipe(tiny), {"train": data}, split_metrics(), "f" * 64, folder)
+    metrics = train("pt", a_recipe(tiny), Inputs({"train": data}), split_metrics(), "f" * 64, folder)
     assert sorted(path.name for path in folder.iterdir()) == ["adapter", "curve.parquet"]
     assert not (settings().folder("checkpoints") / ("f" * 64)).exists()
     weights = folder / "adapter" / "adapter_model.safetensors"
@@ -66,7 +66,7 @@ def test_nothing_is_trained_on_data_that_leak(tiny: Path, tmp_path: Path, monkey
     monkeypatch.setattr(process, "train", lambda *_: pytest.fail("a worker was started"))
     data, leaking = write_rows(tmp_path / "train.parquet"), split_metrics(near_overlap=3)
     with pytest.raises(StageError, match=r"^train pt: .*; nothing was trained: make the split again$"):
-        train("pt", a_recipe(tiny), {"train": data}, leaking, "f" * 64, tmp_path / "attempt")
+        train("pt", a_recipe(tiny), Inputs({"train": data}), leaking, "f" * 64, tmp_path / "attempt")
     assert not (tmp_path / "attempt").exists()
 
 

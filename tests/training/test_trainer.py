@@ -12,7 +12,7 @@ from tests.training.methods.made import SMALL
 from tuner.artifacts import parquet
 from tuner.models import loading
 from tuner.models.chat import load
-from tuner.training import fit, memory, worker
+from tuner.training import arguments, encoding, fit, memory, worker
 from tuner.training.job import Job
 from tuner.training.methods import METHODS
 
@@ -27,8 +27,8 @@ def trainer_of(job: Job) -> Any:
     torch.manual_seed(0)
     return AdapterTrainer(
         model=fit.adapted(model, job.adapter, job.settings, job.models.student, job.models.student),
-        args=worker.arguments(job),
-        train_dataset=worker.encode(worker.rows_of(job.data), student, job.settings.max_length),
+        args=arguments.supervised(job),
+        train_dataset=encoding.encode(encoding.rows_of(job.data), student, job.settings.max_length),
         processing_class=student.tokenizer,
     )
 

@@ -13,7 +13,7 @@ from tuner.artifacts import parquet
 from tuner.errors import InputError
 from tuner.evaluation.subjects import loaded_adapter
 from tuner.models import chat, loading, scoring
-from tuner.training import worker
+from tuner.training import encoding, worker
 from tuner.training.job import METRICS, Job
 from tuner.training.metrics import Trained
 
@@ -40,7 +40,7 @@ def loss(job: Job, rows: Path) -> float:
     import torch
 
     student = chat.load(job.models, "student")
-    encoded = worker.answers(worker.rows_of(rows), student, job.settings.max_length)
+    encoded = encoding.answers(encoding.rows_of(rows), student, job.settings.max_length)
     base = loading.load_model(job.models.student, torch.float32)
     with loaded_adapter(base, job.output / "adapter") as model:
         sums = scoring.losses(model, encoded, student.tokenizer.pad_token_id)

@@ -7,8 +7,8 @@ from tuner.stage import Part, Parts, Stage, Work
 
 
 def _parts(parts: Parts) -> Iterator[Part]:
-    adapters = parts.of("train")
     recipe = parts.recipe
+    adapters = [parts.one("train", name) for name in recipe.training]
     settings = {
         "student": parts.models["student"],
         **recipe.models.rendering("student"),

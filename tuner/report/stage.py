@@ -14,7 +14,7 @@ def _parts(parts: Parts) -> Iterator[Part]:
         "curated": parts.one("curate"),
         "split": parts.one("split"),
         **_preference(parts),
-        "adapters": parts.of("train"),
+        "adapters": [parts.one("train", name) for name in parts.recipe.training],
         "evaluation": parts.one("evaluate"),
     }
     recipe = parts.recipe.model_dump(mode="json")

@@ -18,8 +18,12 @@ class Job(Section):
         settings: Its method and settings.
         models: The recipe's models: the student to adapt, and the generator, which lends a chat template if need be.
         seed: The recipe's seed.
-        data: `train.parquet`, with `prompt` and `completion` as messages.
-        tuning: `tuning.parquet`, the rows to choose by; None if the split has none.
+        data: `train.parquet` of the split, with `prompt` and `completion` as messages; for a preference objective that
+            of the pairs, with `chosen` and `rejected`.
+        tuning: `tuning.parquet`, the rows or pairs to choose by; None if the split has none.
+        reference: The likelihoods of the pairs under the reference, for an objective that needs them.
+        tuning_reference: Those of the pairs to choose by.
+        start: The folder of the adapter that it goes on from.
         output: The folder for `adapter/`, `curve.parquet` and `metrics.json`.
         checkpoints: The folder of the checkpoints, which is kept between attempts.
     """
@@ -30,6 +34,9 @@ class Job(Section):
     seed: int
     data: Path
     tuning: Path | None = None
+    reference: Path | None = None
+    tuning_reference: Path | None = None
+    start: Path | None = None
     output: Path
     checkpoints: Path
 

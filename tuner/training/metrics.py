@@ -1,4 +1,4 @@
-"""The metrics of `train`."""
+"""The metrics of `train` and `reference`."""
 
 from typing import Literal
 
@@ -39,3 +39,21 @@ class Trained(Computed):
     recomputed: bool = False
     tuning_loss: float | None = None
     tuning_step: int | None = None
+
+
+class Referred(Computed):
+    """Metrics of `reference`.
+
+    Attributes:
+        pairs: Pairs.
+        left_out: Pairs of which an answer is cut off within `max_length`, which are not trained on.
+        mismatched: Whether answers to other instructions were scored, too.
+        chosen: The mean log-likelihood of a chosen answer, in nats.
+        rejected: That of a rejected answer.
+    """
+
+    pairs: int
+    left_out: int
+    mismatched: bool
+    chosen: float
+    rejected: float

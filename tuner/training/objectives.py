@@ -6,7 +6,7 @@ the reference: the model as it was before the training. The formulas are those o
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union, get_args
 
 from pydantic import BeforeValidator, Field
 
@@ -65,6 +65,11 @@ class Objective(Section):
     pairs: ClassVar[bool] = True
     reference: ClassVar[bool] = True
     mismatches: ClassVar[bool] = False
+
+    @property
+    def title(self) -> str:
+        """The name by which a recipe chooses it."""
+        return str(get_args(type(self).model_fields["name"].annotation)[0])
 
     @abstractmethod
     def loss(self, of: Likelihoods) -> "Tensor":

@@ -19,6 +19,8 @@ CURVE = pa.schema(
         "epoch": pa.float64(),
         "loss": pa.float64(),
         "tuning_loss": pa.float64(),
+        "margin": pa.float64(),
+        "accuracy": pa.float64(),
         "learning_rate": pa.float64(),
         "seconds": pa.float64(),
     }
@@ -63,11 +65,13 @@ def _portable(config: dict[str, Any], student: str) -> dict[str, Any]:
 def curve(history: list[dict[str, Any]]) -> pa.Table:
     """The learning curve, one row per optimizer step, from the trainer's log.
 
-    The loss on the rows to choose by is null in the steps after which it was not measured.
+    The loss on the rows to choose by is null in the steps after which it was not measured. Margin and accuracy, null
+    but for preference objectives, are means over the step's pairs: by how many nats the chosen answer has become
+    likelier than the rejected one, and the share of pairs where it has.
     """
     measured = {entry["step"]: entry["tuning_loss"] for entry in history if "tuning_loss" in entry}
     rows = [{**entry, "tuning_loss": measured.get(entry["step"])} for entry in history if "loss" in entry]
-    return pa.Table.from_pylist([{name: row[name] for name in CURVE.names} for row in rows], schema=CURVE)
+    return pa.Table.from_pylist([{name: row.get(name) for name in CURVE.names} for row in rows], schema=CURVE)
 
 
 def peak_memory() -> tuple[int, Literal["cuda", "process"]]:

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +19,30 @@ if TYPE_CHECKING:
     from tuner.recipe import Recipe
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """The files to train with.
+
+    Attributes:
+        sides: The rows or pairs to train on and, if there are any, to choose by, by side.
+        reference: The likelihoods of the pairs under the reference, by side; empty if there is none.
+        start: The folder of the adapter to go on from.
+    """
+
+    sides: Mapping[str, Path]
+    reference: Mapping[str, Path] = field(default_factory=dict[str, Path])
+    start: Path | None = None
+
+    @staticmethod
+    def of(files: Mapping[str, Path], side: int) -> Path | None:
+        """The absolute path of the file of a side, if there is one."""
+        return files[SIDES[side]].absolute() if SIDES[side] in files else None
+
+
 def train(
     name: str,
     recipe: "Recipe",
-    sides: Mapping[str, Path],
+    inputs: Inputs,
     split_metrics: SplitMetrics,
     fingerprint: str,
     folder: Path,
@@ -31,7 +52,7 @@ def train(
     Args:
         name: The adapter's name in the recipe.
         recipe: The recipe.
-        sides: The files of the split's sides to train on and, if there are any, to choose by.
+        inputs: The files to train with.
         split_metrics: The split's metrics; its leak check must have found no leaks.
         fingerprint: The artifact's fingerprint; it names the folder of the checkpoints.
         folder: The folder for `adapter/` and `curve.parquet`.
@@ -52,8 +73,11 @@ def train(
         settings=recipe.training[name],
         models=recipe.models,
         seed=recipe.seed,
-        data=sides[SIDES[TRAIN]].absolute(),
-        tuning=sides[SIDES[TUNING]].absolute() if SIDES[TUNING] in sides else None,
+        data=inputs.sides[SIDES[TRAIN]].absolute(),
+        tuning=inputs.of(inputs.sides, TUNING),
+        reference=inputs.of(inputs.reference, TRAIN),
+        tuning_reference=inputs.of(inputs.reference, TUNING),
+        start=inputs.start.absolute() if inputs.start else None,
         output=output,
         checkpoints=checkpoints,
     )

@@ -1,4 +1,4 @@
-"""TRL's trainer, extended to resume exactly, to count tokens and to stop when the loss is not finite.
+"""The trainers, extended to resume exactly, to count tokens and to stop when the loss is not finite.
 
 Only the child process imports this module.
 """
@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 from torch.utils.data import Sampler
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl.trainer.sft_trainer import SFTTrainer
 
 from tuner.errors import StageError
@@ -25,8 +25,8 @@ class DivergedError(StageError):
     """The loss is no longer a finite number."""
 
 
-class AdapterTrainer(SFTTrainer):
-    """TRL's supervised trainer with a reproducible row order, so that a resume is exact, and token and time counts.
+class Exact(Trainer):
+    """A trainer with a reproducible row order, so that a resume is exact, and with token and time counts.
 
     Attributes:
         order_seed: The seed of the order of the rows.
@@ -35,6 +35,7 @@ class AdapterTrainer(SFTTrainer):
         began: Start of this attempt's loop (`time.perf_counter`).
         ended: End of this attempt's loop; None while it runs.
         paused: Seconds of this attempt in which it was measured rather than trained.
+        figures: Further figures of the examples since the last log; their means are logged.
     """
 
     order_seed: int = 0
@@ -44,37 +45,28 @@ class AdapterTrainer(SFTTrainer):
     ended: float | None = None
     paused: float = 0.0
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.figures: list[dict[str, float]] = []
+
+    def lengths(self, rows: Any) -> list[int]:
+        """The tokens of every row."""
+        return [len(ids) for ids in rows["input_ids"]]
+
+    def count(self, inputs: dict[str, Any]) -> int:
+        """The non-pad tokens of a batch."""
+        # A packed batch is one long row without padding, and comes without a mask.
+        mask = inputs.get("attention_mask")
+        return int(inputs["input_ids"].numel() if mask is None else mask.sum())
+
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         rows: Any = self.train_dataset if train_dataset is None else train_dataset
-        lengths = [len(ids) for ids in rows["input_ids"]]
-        return GroupedByLength(lengths, self.args.train_batch_size, self.order_seed)
+        return GroupedByLength(self.lengths(rows), self.args.train_batch_size, self.order_seed)
 
     def training_step(self, model: torch.nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> torch.Tensor:
         """Counts the tokens of a batch and trains on it."""
-        # A packed batch is one long row without padding, and comes without a mask.
-        mask = inputs.get("attention_mask")
-        self.tokens += int(inputs["input_ids"].numel() if mask is None else mask.sum())
+        self.tokens += self.count(inputs)
         return super().training_step(model, inputs, *args, **kwargs)
-
-    def compute_loss(
-        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
-    ) -> Any:
-        """The mean loss over the step's completion tokens.
-
-        TRL's fused head skips positions outside the completion only with Triton. On a CPU it projects every position
-        onto the vocabulary, and computes the entropy too; here the positions before the first completion are skipped.
-        """
-        if return_outputs or inputs["input_ids"].device.type != "cpu":
-            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        labels = inputs["labels"][:, 1:]
-        scored = labels != -100
-        # Counted from the end, since prompt tuning prepends its virtual tokens.
-        keep = labels.shape[1] - int(scored.any(dim=0).int().argmax()) + 1
-        arguments = {name: value for name, value in inputs.items() if name != "labels"}
-        logits = model(**arguments, logits_to_keep=keep, use_cache=False).logits[:, -keep:-1]
-        labels, scored = labels[:, 1 - keep :], scored[:, 1 - keep :]
-        loss = torch.nn.functional.cross_entropy(logits[scored].float(), labels[scored], reduction="sum")
-        return loss / (scored.sum() if num_items_in_batch is None else num_items_in_batch)
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         """Writes the trained weights of a checkpoint.
@@ -103,15 +95,12 @@ class AdapterTrainer(SFTTrainer):
         model: Any = self.accelerator.unwrap_model(self.model)
         return [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
 
-    @property
-    def pad_id(self) -> int:
-        """The token that pads a batch."""
-        tokenizer: Any = self.processing_class
-        return tokenizer.pad_token_id
-
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Adds the time in seconds, including that of earlier attempts, to the learning curve."""
+        """Adds the time in seconds, including that of earlier attempts, and further figures to the learning curve."""
         logs["seconds"] = self.work_done().seconds
+        if self.figures:
+            logs |= {name: sum(each[name] for each in self.figures) / len(self.figures) for name in self.figures[0]}
+            self.figures.clear()
         super().log(logs, start_time)
 
     def work_done(self) -> Progress:
@@ -120,10 +109,34 @@ class AdapterTrainer(SFTTrainer):
         return Progress(self.state.global_step, self.before.seconds + seconds, self.before.tokens + self.tokens)
 
 
+class AdapterTrainer(Exact, SFTTrainer):
+    """TRL's supervised trainer, made exact."""
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """The mean loss over the step's completion tokens.
+
+        TRL's fused head skips positions outside the completion only with Triton. On a CPU it projects every position
+        onto the vocabulary, and computes the entropy too; here the positions before the first completion are skipped.
+        """
+        if return_outputs or inputs["input_ids"].device.type != "cpu":
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        labels = inputs["labels"][:, 1:]
+        scored = labels != -100
+        # Counted from the end, since prompt tuning prepends its virtual tokens.
+        keep = labels.shape[1] - int(scored.any(dim=0).int().argmax()) + 1
+        arguments = {name: value for name, value in inputs.items() if name != "labels"}
+        logits = model(**arguments, logits_to_keep=keep, use_cache=False).logits[:, -keep:-1]
+        labels, scored = labels[:, 1 - keep :], scored[:, 1 - keep :]
+        loss = torch.nn.functional.cross_entropy(logits[scored].float(), labels[scored], reduction="sum")
+        return loss / (scored.sum() if num_items_in_batch is None else num_items_in_batch)
+
+
 class Meter(TrainerCallback):
     """Reports every step, marks complete checkpoints, and stops the training if the loss is not finite."""
 
-    def __init__(self, trainer: AdapterTrainer, report: Callable[[dict[str, Any]], object]) -> None:
+    def __init__(self, trainer: Exact, report: Callable[[dict[str, Any]], object]) -> None:
         self.trainer = trainer
         self.report = report
 
@@ -167,7 +180,7 @@ class Meter(TrainerCallback):
         mark(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}", self.trainer.work_done())
 
 
-def total_steps(trainer: AdapterTrainer) -> int:
+def total_steps(trainer: Exact) -> int:
     """Optimizer steps of the whole training, computed as the trainer does."""
     batches = len(trainer.get_train_dataloader())
     per_epoch = max(1, math.ceil(batches / trainer.args.gradient_accumulation_steps))

@@ -1,20 +1,18 @@
 """The loss on the rows to choose by, measured as training goes on, and the weights that it was lowest with.
 
-It is the token-weighted loss of the evaluation, not the trainer's, and is measured whenever a checkpoint is written.
+It is measured whenever a checkpoint is written.
 """
 
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from tuner.models import scoring
-
 if TYPE_CHECKING:
-    from tuner.models.chat import Encoded
-    from tuner.training.trainer import AdapterTrainer
+    from tuner.training.trainer import Exact
 
 LOSS = "tuning_loss"
 """Its name in the trainer's log."""
@@ -31,15 +29,14 @@ class Tuning(TrainerCallback):
 
     Args:
         trainer: The trainer.
-        rows: The encoded tuning rows.
+        measure: Measures the loss.
         folder: Keeps the weights of the lowest loss; empty at the start of a training.
         patience: Measurements in a row that may be no better than the best before the training ends, which then takes
             the best weights; None to train to the end and keep the last.
     """
 
-    def __init__(self, trainer: "AdapterTrainer", rows: "list[Encoded]", folder: Path, patience: int | None) -> None:
-        self.trainer, self.rows, self.folder, self.patience = trainer, rows, folder, patience
-        self.tokens = sum(row.tokens for row in rows)
+    def __init__(self, trainer: "Exact", measure: Callable[[], float], folder: Path, patience: int | None) -> None:
+        self.trainer, self.measure, self.folder, self.patience = trainer, measure, folder, patience
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -54,10 +51,10 @@ class Tuning(TrainerCallback):
             return
         began = time.perf_counter()
         model: Any = self.trainer.model
-        sums = scoring.losses(model, self.rows, self.trainer.pad_id)
+        loss = self.measure()
         model.train()
         self.trainer.paused += time.perf_counter() - began
-        state.log_history.append({"step": state.global_step, LOSS: sum(sums) / self.tokens})
+        state.log_history.append({"step": state.global_step, LOSS: loss})
         if self.patience is None:
             return
         history = measured(state)
@@ -83,7 +80,7 @@ class Tuning(TrainerCallback):
 
 def measured(state: TrainerState) -> list[tuple[int, float]]:
     """The measurements so far: step and loss in nats per token."""
-    return [(entry["step"], entry[LOSS]) for entry in state.log_history if LOSS in entry]
+    return [(int(entry["step"]), entry[LOSS]) for entry in state.log_history if LOSS in entry]
 
 
 def best(history: list[tuple[int, float]]) -> tuple[int, float]:

@@ -11,7 +11,7 @@ from tests.training.methods.made import SMALL
 from tuner.artifacts import parquet
 from tuner.evaluation.subjects import loaded_adapter, merged_adapter
 from tuner.models import chat, loading, scoring
-from tuner.training import worker
+from tuner.training import encoding, worker
 from tuner.training.job import METRICS, Job
 from tuner.training.methods import METHODS
 from tuner.training.metrics import Trained
@@ -35,7 +35,7 @@ def losses(job: Job, model: Any) -> list[float]:
     student = chat.load(job.models, "student")
     rows = [
         answer
-        for row in worker.rows_of(job.data).to_list()
+        for row in encoding.rows_of(job.data).to_list()
         for answer in student.answers(row["prompt"] + row["completion"], job.settings.max_length)
     ]
     return scoring.losses(model, rows, student.tokenizer.pad_token_id)

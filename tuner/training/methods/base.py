@@ -3,11 +3,13 @@
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast, get_args
 
 from pydantic import Field, model_validator
 
-from tuner.section import Section
+from tuner.errors import InputError
+from tuner.section import Section, added_field
+from tuner.training.objectives import RATE, AnyObjective, Sft
 
 if TYPE_CHECKING:
     from peft import PeftConfig
@@ -25,11 +27,14 @@ class Method(Section):
             rank, see `tuner.lora`), or `not at all`.
         forbids: Settings that the method cannot be trained with, each with the reason.
         recomputes: Whether it can be trained with gradient checkpointing.
+        continues: Whether a training can begin with what a finished one saved.
         is_prompt: Whether it is a prompt before the student's input, rather than a change of its weights.
+        objective: What it is trained for: `sft`, or to prefer one answer to another; see `tuner.training.objectives`.
+        start: The adapter of the recipe that it goes on from, trained by the same method; None to begin anew.
         epochs: Passes over the training rows.
         batch_size: Rows in a forward pass; an optimizer step uses this times `gradient_accumulation`.
         gradient_accumulation: Forward passes in an optimizer step.
-        learning_rate: The peak of the schedule.
+        learning_rate: The peak of the schedule. By default a preference objective has a twentieth of the method's.
         warmup: The fraction of all steps during which the learning rate rises.
         scheduler: The shape of the learning rate after the warm-up. `cosine_floor` ends at a tenth of the peak;
             `stable_decay` keeps the peak until the last fifth of all steps.
@@ -51,7 +56,10 @@ class Method(Section):
     forbids: ClassVar[Mapping[str, str]] = {}
     recomputes: ClassVar[bool] = True
     is_prompt: ClassVar[bool] = False
+    continues: ClassVar[bool] = True
 
+    objective: AnyObjective = added_field(Sft())
+    start: str | None = added_field(None)
     epochs: float = Field(default=3, gt=0, le=1000)
     batch_size: int = Field(default=8, ge=1)
     gradient_accumulation: int = Field(default=1, ge=1)
@@ -122,9 +130,44 @@ class Method(Section):
         """
         return self.learning_rate
 
+    def go_on_from(self, model: Any, folder: Path) -> None:
+        """Gives an adapted student the weights of an adapter that `save` wrote.
+
+        Raises:
+            InputError: If they are not those of such an adapter.
+        """
+        from peft import set_peft_model_state_dict
+        from safetensors.torch import load_file
+
+        try:
+            result = set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise InputError(f"start: {self.start} does not fit: {' '.join(str(error).split())[:200]}") from None
+        trained = {name for name, weight in model.named_parameters() if weight.requires_grad}
+        if missing := sorted(trained.intersection(result.missing_keys)) or result.unexpected_keys:
+            raise InputError(f"start: {self.start} was trained with other settings of {self.name()}: {missing[0]}")
+
     def save(self, model: Any, folder: Path) -> None:
         """Writes the trained adapter as safetensors, with its configuration."""
         model.save_pretrained(str(folder), safe_serialization=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _preferences_are_learned_slowly(cls, data: Any) -> Any:
+        settings = cast(dict[str, Any], data)
+        objective = settings.get("objective", "sft")
+        name = objective.get("name") if isinstance(objective, dict) else objective
+        if name == "sft" or "learning_rate" in settings:
+            return settings
+        return {**settings, "learning_rate": RATE * cls.model_fields["learning_rate"].default}
+
+    @model_validator(mode="after")
+    def _check_objective(self) -> Self:
+        if self.objective.pairs and self.packing:
+            raise ValueError(f"objective: {self.objective.title} is trained on pairs, which are not packed")
+        if self.start is not None and not self.continues:
+            raise ValueError(f"start: {self.name()} cannot go on from a saved adapter; leave start out")
+        return self
 
     @model_validator(mode="after")
     def _check_forbidden(self) -> Self:

@@ -1,6 +1,7 @@
 """Full fine-tuning: all of the student's weights are trained."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -27,6 +28,12 @@ class Full(Method):
     def size(self) -> str:
         """`all weights`."""
         return "all weights"
+
+    def go_on_from(self, model: Any, folder: Path) -> None:
+        """See `Method.go_on_from`."""
+        from tuner.models.adapted import replace
+
+        replace(model, folder)
 
     def peft_config(self, model: "nn.Module", tokenizer_path: str) -> None:
         """See `Method.peft_config`."""

@@ -1,6 +1,6 @@
 """P-tuning: a learned prompt that a small network makes of its embeddings while it is trained."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -17,6 +17,8 @@ class PTuning(PromptMethod):
     Attributes:
         hidden_size: The width of the network; None for that of the student.
     """
+
+    continues: ClassVar[bool] = False  # the network that makes the prompt is not saved
 
     method: Literal["p_tuning"]
     learning_rate: float = Field(default=3e-3, gt=0, lt=100)

@@ -21,6 +21,7 @@ class Pissa(LowRankMethod):
     It is saved as a plain LoRA of twice the rank on the unchanged student: what was learned minus what it began as.
     """
 
+    continues: ClassVar[bool] = False  # what is saved is relative to the student, what is trained to its remainder
     forbids: ClassVar = {"quantization": "it decomposes the student's weights, which 4 bit would round"}
 
     method: Literal["pissa"]
