@@ -33,7 +33,7 @@ def store(tmp_path: Path) -> Store:
     return Store(str(tmp_path / "store"))
 
 
-NAMES = tuple(name for name in ALL if name not in ("read", "judge", "candidates", "score", "pair"))
+NAMES = tuple(name for name in ALL if name not in ("read", "judge", "candidates", "score", "pair", "reference"))
 """The stages of a recipe whose rows are all drawn, and judged by no model."""
 
 
@@ -129,10 +129,10 @@ def test_a_reason_names_the_setting_that_differs(store: Store) -> None:
     make(store)
     plan = stages(store, "training.lora.learning_rate=3e-4")
     assert (plan["train"]["status"], plan["train"]["cached"]) == ("partial", 1)
-    assert plan["train"]["reason"] == "learning_rate: 0.0002 -> 0.0003"
+    assert plan["train"]["reason"] == "learning_rate: 0.001 -> 0.0003"
     assert plan["split"]["status"] == "cached"
     assert plan["evaluate"]["reason"] == "input adapters differs"
-    assert plan["report"]["reason"].startswith("recipe.training.lora.learning_rate: 0.0002 -> 0.0003")
+    assert plan["report"]["reason"].startswith("recipe.training.lora.learning_rate: 0.001 -> 0.0003")
 
 
 def test_a_reason_is_judged_by_the_nearest_artifact(store: Store) -> None:
@@ -185,7 +185,7 @@ def test_adapters_are_named_where_they_differ(store: Store) -> None:
     assert table[5:8] == [
         ("train", "1 of 2", ""),
         ("  prompt_tuning", "cached", ""),
-        ("  lora", "missing", "learning_rate: 0.0002 -> 0.0003"),
+        ("  lora", "missing", "learning_rate: 0.001 -> 0.0003"),
     ]
 
 

@@ -79,7 +79,7 @@ def test_a_setting_changes_the_fingerprints_of_what_it_decides_and_no_others(ove
     "override",
     [
         "seed=42",
-        "training.lora.learning_rate=0.0002",
+        "training.lora.learning_rate=0.001",
         "training.lora.alpha=16.0",
         "split.validation=1e-1",
         "split.tuning=null",

@@ -15,6 +15,7 @@ from tuner.generation.settings import Generation
 from tuner.generation.sources import SOURCES, Magpie
 from tuner.recipe import Recipe
 from tuner.training.methods import METHODS
+from tuner.training.objectives import OBJECTIVES
 
 MAX_BYTES = 64 * 1024
 """Limit for a recipe and for a value of `--set`; PyYAML reads about 200 kB in a second."""
@@ -26,7 +27,8 @@ MAX_DIGITS = 50
 """Limit of a number's digits. Python's own limit, 4,300, applies to decimal numbers only."""
 
 
-_METHODS, _SOURCES = " or ".join(METHODS), ", ".join(SOURCES)
+_KINDS = {"method": ("method", METHODS), "source": ("source", SOURCES), "name": ("objective", OBJECTIVES)}
+"""What a section is that is chosen by a key, and the choices, by that key."""
 
 _NOT_YAML = (yaml.YAMLError, ValueError, ArithmeticError, LookupError, AttributeError, TypeError)
 """Exceptions of PyYAML on invalid text: `!!bool x` raises a KeyError, `!!timestamp x` an AttributeError."""
@@ -255,15 +257,15 @@ def _line(error: ValidationError, flat: bool) -> str:
         case "too_short" if path == ["training"]:
             text = "has no adapter; add at least one, such as 'lora: {method: lora}'"
         case "union_tag_invalid":
-            known = "source" if path[:1] == ["generation"] else "method"
-            names = _SOURCES if known == "source" else _METHODS
-            text = f"unknown {known} {_shown(first['input'].get(known))}; use {names}"
+            key = first["ctx"]["discriminator"].strip("'")
+            kind, choices = _KINDS[key]
+            text = f"unknown {kind} {_shown(first['input'].get(key))}; use one of {', '.join(choices)}"
         case "literal_error" if path[-2:-1] == ["targets"]:
             where = ".".join(path[:-1])
             text = f"must be all-linear or a list of projection names, not {_shown(first['input'])}"
         case "union_tag_not_found":
-            known, names = ("source", _SOURCES) if path[:1] == ["generation"] else ("method", _METHODS)
-            text = f"needs a '{known}': {names}"
+            key = first["ctx"]["discriminator"].strip("'")
+            text = f"needs a '{key}': one of {', '.join(_KINDS[key][1])}"
         case "value_error":
             text = first["msg"].removeprefix("Value error, ")
             if not path:  # it names the key itself

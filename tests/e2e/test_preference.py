@@ -53,6 +53,31 @@ def test_a_run_makes_pairs_of_an_adapters_answers_and_shows_them(
     assert stages["candidates"]["same_bytes"] == "on machines alike"
 
 
+def test_a_run_trains_on_the_pairs_and_compares(
+    one_adapter: Path, tmp_path: Path, tuner: Tuner, prefect_url: str, reward: Path
+) -> None:
+    chosen = options(
+        SCORED.format(model=reward),
+        "training.lora.epochs=1",
+        "training.dpo={method: lora, objective: dpo, start: lora, epochs: 1, targets: [q_proj, v_proj]}",
+        "training.lora.targets=[q_proj, v_proj]",
+        "training.simpo={method: ia3, objective: simpo, epochs: 1}",
+    )
+    done = tuner("run", str(one_adapter), *chosen, PREFECT_API_URL=prefect_url)
+    assert done.returncode == 0, done.stderr
+    store = tmp_path / "store"
+    made = artifacts_of(store, "words")
+    assert [stage for stage, _ in made].count("reference") == 1
+    trained = {label: manifest for (stage, label), manifest in made.items() if stage == "train"}
+    assert set(trained) == {"lora", "dpo", "simpo"}
+    curve = pl.read_parquet(
+        store / "artifacts" / "train" / trained["dpo"]["fingerprint"] / trained["dpo"]["attempt"] / "curve.parquet"
+    )
+    assert curve["margin"][0] == pytest.approx(0, abs=1e-2)
+    (evaluated,) = (manifest for (stage, _), manifest in made.items() if stage == "evaluate")
+    assert set(evaluated["metrics"]["subjects"]) == {"base", "lora", "dpo", "simpo"}
+
+
 def test_no_pair_above_the_margin(
     recipe: Path, tmp_path: Path, tuner: Tuner, prefect_url: str, finished: Finished, reward: Path
 ) -> None:

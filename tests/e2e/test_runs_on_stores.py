@@ -25,9 +25,9 @@ def test_a_finished_run_is_cached_shown_and_planned_with_changes(
         return json.loads(tuner("plan", str(recipe), *options, "--json", **environment).stdout)
 
     assert {stage["stage"]: stage["status"] for stage in plan()["stages"]} == dict.fromkeys(MADE, "cached")
-    changed = {stage["stage"]: stage for stage in plan("training.lora.learning_rate=1e-3")["stages"]}
+    changed = {stage["stage"]: stage for stage in plan("training.lora.learning_rate=5e-3")["stages"]}
     assert {name for name, stage in changed.items() if stage["status"] != "cached"} == {"train", "evaluate", "report"}
-    assert "learning_rate: 0.0002 -> 0.001" in changed["train"]["reason"]
+    assert "learning_rate: 0.001 -> 0.005" in changed["train"]["reason"]
     grown = plan("generation.rows=40")
     assert [(stage["cached"], stage["total"]) for stage in grown["stages"][:2]] == [(3, 5), (3, 5)]
     assert grown["estimate"]["minutes"] > 0

@@ -77,7 +77,7 @@ training:
 {adapters}evaluation: {{samples: 2, sample_tokens: 8}}
 """
 
-MADE = tuple(name for name in NAMES if name not in ("read", "judge", "candidates", "score", "pair"))
+MADE = tuple(name for name in NAMES if name not in ("read", "judge", "candidates", "score", "pair", "reference"))
 """The stages of `RECIPE`, which reads nothing that exists already, asks no judge and makes no pairs."""
 
 _TRAINED = "epochs: 4, batch_size: 4, max_length: 256}\n"

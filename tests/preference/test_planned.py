@@ -60,7 +60,7 @@ def test_the_section_changes_nothing_but_the_report() -> None:
         ("preference.candidates.n=2", [*CANDIDATES, *SCORES, "pair", "report"]),
         ("preference.candidates.models=[owner/other]", [*CANDIDATES, *SCORES, "pair", "report"]),
         ("split.validation=0.2", ["split", "train lora", "train prompt_tuning", "pair", "evaluate", "report"]),
-        ("training.lora.learning_rate=1e-3", ["train lora", "evaluate", "report"]),
+        ("training.lora.learning_rate=3e-3", ["train lora", "evaluate", "report"]),
     ],
 )
 def test_a_setting_changes_what_it_decides(override: str, names: list[str]) -> None:

@@ -66,19 +66,19 @@ def shares_prompts(model: Any) -> bool:
         and not getattr(config, "sliding_window", None)
         and not getattr(model, "_is_stateful", False)
         and not getattr(peft, "is_prompt_learning", False)
-        and config._attn_implementation in ("sdpa", "eager")
+        and config._attn_implementation == "sdpa"  # it takes such a mask as it is
         and hasattr(config, "rope_parameters")  # positions are given, and rotate what they stand for
     )
 
 
-def together(pairs: Sequence[Pair], pad_id: int, dtype: "torch.dtype") -> Tensors:
+def together(pairs: Sequence[Pair], pad_id: int) -> Tensors:
     """A batch in which each pair is one sequence.
 
     The three parts begin at the same place in every sequence: prompts are padded on the left, answers on the right.
 
     Returns:
         `input_ids` and `position_ids` of shape (pairs, length), and `attention_mask` of shape (pairs, 1, length,
-        length), which is added to the attention scores; with `chosen` and `rejected` for `likelihoods`.
+        length), true where a position sees another; with `chosen` and `rejected` for `likelihoods`.
     """
     import torch
 
@@ -103,8 +103,7 @@ def together(pairs: Sequence[Pair], pad_id: int, dtype: "torch.dtype") -> Tensor
     seen[widths[0] + widths[1] :, widths[0] : widths[0] + widths[1]] = False
     # Padding sees itself, since a softmax over nothing is not a number.
     allowed = (seen & real[:, None, :]) | torch.eye(length, dtype=torch.bool)
-    mask = torch.zeros(allowed.shape, dtype=dtype).masked_fill(~allowed, torch.finfo(dtype).min)
-    return {"input_ids": ids, "position_ids": positions, "attention_mask": mask[:, None], **_answers(parts, pad_id)}
+    return {"input_ids": ids, "position_ids": positions, "attention_mask": allowed[:, None], **_answers(parts, pad_id)}
 
 
 def apart(pairs: Sequence[Pair], pad_id: int) -> Tensors:
@@ -189,6 +188,5 @@ Layout = Callable[[Sequence[Pair]], Tensors]
 def layout(model: Any, pad_id: int) -> Layout:
     """How batches are laid out for a model."""
     if shares_prompts(model):
-        dtype = next(model.parameters()).dtype
-        return lambda pairs: together(pairs, pad_id, dtype)
+        return lambda pairs: together(pairs, pad_id)
     return lambda pairs: apart(pairs, pad_id)

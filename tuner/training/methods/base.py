@@ -144,8 +144,10 @@ class Method(Section):
         except (RuntimeError, ValueError, KeyError) as error:
             raise InputError(f"start: {self.start} does not fit: {' '.join(str(error).split())[:200]}") from None
         trained = {name for name, weight in model.named_parameters() if weight.requires_grad}
-        if missing := sorted(trained.intersection(result.missing_keys)) or result.unexpected_keys:
-            raise InputError(f"start: {self.start} was trained with other settings of {self.name()}: {missing[0]}")
+        # PEFT loads a prompt by itself, under another name.
+        missing = [] if self.is_prompt else [*trained.intersection(result.missing_keys), *result.unexpected_keys]
+        if missing:
+            raise InputError(f"start: {self.start} was trained with other settings of {self.name()}: {min(missing)}")
 
     def save(self, model: Any, folder: Path) -> None:
         """Writes the trained adapter as safetensors, with its configuration."""
