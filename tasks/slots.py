@@ -46,17 +46,51 @@ def uses_gpu(stage: str) -> bool:
 
 @contextmanager
 def slot(stage: str) -> Iterator[None]:
-    """Holds a slot for the duration of a block, if the stage uses a GPU that others may use too."""
+    """Waits until no other stage of this process computes with a model; holds a slot if others may use the GPU too."""
     placement = settings().placement
     needed = bool(devices.visible()) if placement == "local" else placement == "pools"  # Ray schedules its GPUs itself
-    if not needed or not uses_gpu(stage):
+    if not uses_gpu(stage):
         yield
-    elif stage in _SHARED:
-        with _SHARED[stage].held():
+        return
+    with _TURNS.held(stage):
+        if not needed:
             yield
-    else:
-        with _held():
+        elif stage in _SHARED:
+            with _SHARED[stage].held():
+                yield
+        else:
+            with _held():
+                yield
+
+
+class _Turns:
+    """Lets the tasks of one stage at a time compute with models in this process.
+
+    While a model is loaded, torch's default type is that model's, in all threads; and two stages would have two models
+    in memory.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._stage = ""
+        self._tasks = 0
+
+    @contextmanager
+    def held(self, stage: str) -> Iterator[None]:
+        """Waits until no other stage computes, for the duration of a block."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stage == stage or not self._tasks)
+            self._stage = stage
+            self._tasks += 1
+        try:
             yield
+        finally:
+            with self._changed:
+                self._tasks -= 1
+                self._changed.notify_all()
+
+
+_TURNS = _Turns()
 
 
 class _Shared:

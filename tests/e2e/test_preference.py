@@ -59,8 +59,7 @@ def test_a_run_trains_on_the_pairs_and_compares(
     chosen = options(
         SCORED.format(model=reward),
         "training.lora.epochs=1",
-        "training.dpo={method: lora, objective: dpo, start: lora, epochs: 1, targets: [q_proj, v_proj]}",
-        "training.lora.targets=[q_proj, v_proj]",
+        "training.dpo={method: lora, r: 2, targets: [q_proj, v_proj], objective: dpo, start: lora, epochs: 1}",
         "training.simpo={method: ia3, objective: simpo, epochs: 1}",
     )
     done = tuner("run", str(one_adapter), *chosen, PREFECT_API_URL=prefect_url)
@@ -68,12 +67,14 @@ def test_a_run_trains_on_the_pairs_and_compares(
     store = tmp_path / "store"
     made = artifacts_of(store, "words")
     assert [stage for stage, _ in made].count("reference") == 1
-    trained = {label: manifest for (stage, label), manifest in made.items() if stage == "train"}
-    assert set(trained) == {"lora", "dpo", "simpo"}
-    curve = pl.read_parquet(
-        store / "artifacts" / "train" / trained["dpo"]["fingerprint"] / trained["dpo"]["attempt"] / "curve.parquet"
-    )
-    assert curve["margin"][0] == pytest.approx(0, abs=1e-2)
+    trained = {
+        manifest["identity"].get("objective", {"name": "sft"})["name"]: manifest
+        for (stage, _), manifest in made.items()
+        if stage == "train"
+    }
+    assert set(trained) == {"sft", "dpo", "simpo"}
+    folder = store / "artifacts" / "train" / trained["dpo"]["fingerprint"] / trained["dpo"]["attempt"]
+    assert pl.read_parquet(folder / "curve.parquet")["margin"][0] == pytest.approx(0, abs=1e-2)
     (evaluated,) = (manifest for (stage, _), manifest in made.items() if stage == "evaluate")
     assert set(evaluated["metrics"]["subjects"]) == {"base", "lora", "dpo", "simpo"}
 
