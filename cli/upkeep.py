@@ -1,16 +1,19 @@
 """The commands that maintain a store: adapters, aliases and garbage collection."""
 
+import sys
 from dataclasses import asdict
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from cli.terminal import JsonOption, out, print_json, print_table
 from tuner import adapters as store_adapters
-from tuner import runs
+from tuner import lora as loras
+from tuner import progress, runs
 from tuner.artifacts import aliases
 from tuner.artifacts.store import Store
-from tuner.report.wording import Estimate, duration, signed, size, span
+from tuner.report.wording import Estimate, duration, interval, number, percent, rows_of, signed, size, span
 from tuner.settings import settings
 
 app = typer.Typer()
@@ -68,6 +71,40 @@ def rollback(alias: Annotated[str, typer.Argument(metavar="ALIAS")] = aliases.CH
     _print_alias(aliases.rollback(Store(settings().store), alias))
 
 
+@app.command()
+def lora(
+    run: Annotated[str, typer.Argument(metavar="RUN")],
+    adapter: Annotated[str, typer.Argument(metavar="ADAPTER", help="Its name in the run's recipe.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="An empty folder, or one to be made.")],
+    rank: Annotated[
+        int | None,
+        typer.Option(min=1, help=f"The rank of a conversion; by default {loras.RANK}.", show_default=False),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write an adapter as a LoRA, which vLLM serves: copied if it is one, else converted to the nearest."""
+    from deployments.environment import environment
+
+    environment()
+    with progress.listening(_print_progress()):
+        written = loras.write(Store(settings().store), run, adapter, folder, rank)
+    if as_json:
+        print_json(_as_data(written))
+        return
+    if (converted := written.conversion) is None:
+        line = f"{adapter} ({written.method}) is a LoRA of rank {written.rank} and was copied as it is to {folder}"
+        out.print(line, highlight=False)
+        return
+    difference = Estimate(converted.difference.difference, converted.difference.low, converted.difference.high)
+    out.print(
+        f"{adapter} ({written.method}) was converted to a LoRA of rank {written.rank} in {folder}\n"
+        f"kept: {percent(converted.kept)} of the change of the weights (squared norm)\n"
+        f"held-out loss: {number(converted.before.loss, 4)} before, {number(converted.after.loss, 4)} after, "
+        f"{signed(difference)} {interval(difference)}, on {rows_of(converted.after.rows)}",
+        highlight=False,
+    )
+
+
 @app.command("collect-garbage")
 def collect_garbage(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would be removed.")] = False,
@@ -88,6 +125,25 @@ def collect_garbage(
         print_table(("what", "of", "number", "MB"), rows)
     total = sum(item.bytes for item in items) / 1e6
     out.print(f"{total:,.1f} MB {'would be' if dry_run else 'were'} removed", highlight=False)
+
+
+def _print_progress() -> progress.Listener:
+    """A listener that prints lines to standard error, which leaves standard output to the result."""
+    lines = progress.Lines()
+
+    def tell(event: progress.Event) -> None:
+        if line := lines.of(event):
+            sys.stderr.write(f"{event.label or 'held-out rows'}: {line}\n")
+
+    return tell
+
+
+def _as_data(written: loras.Written) -> dict[str, Any]:
+    plain = {"folder": str(written.folder), "method": written.method, "rank": written.rank, "conversion": None}
+    if converted := written.conversion:
+        measured = {key: getattr(converted, key).model_dump() for key in ("before", "after", "difference")}
+        plain["conversion"] = {"kept": converted.kept, **measured}
+    return plain
 
 
 def _print_alias(entry: aliases.Entry) -> None:

@@ -68,7 +68,7 @@ def list_adapters(store: Store) -> list[Adapter]:
     return [
         _adapter(store, name, label, made, evaluated, aliases_of.get(made[0].fingerprint, {}))
         for name in store.run_names()
-        for evaluated, trained in [_of_run(store, runs.find(store, name))]
+        for evaluated, trained in [_made(store, runs.find(store, name))]
         for label, made in trained.items()
     ]
 
@@ -79,19 +79,34 @@ def promote(store: Store, run: str, adapter: str, alias: str) -> aliases.Entry:
     Raises:
         InputError: If there is no such run, or the run has no such adapter.
     """
-    record = runs.find(store, run)
-    trained = _of_run(store, record)[1]
-    if adapter not in trained:
-        known = ", ".join(trained) or "none yet"
-        raise InputError(f"{run}: has no adapter {adapter!r} (state: {record['state']}); complete adapters: {known}")
-    fingerprint = trained[adapter][0].fingerprint
+    fingerprint = find(store, runs.find(store, run), adapter)[0].fingerprint
     entry = aliases.current(store, alias)
     if entry and entry.fingerprint == fingerprint:
         return entry
     return aliases.point(store, alias, run=run, adapter=adapter, fingerprint=fingerprint, why="promoted by hand")
 
 
-def _of_run(store: Store, record: Mapping[str, Any]) -> tuple[Made[Evaluated] | None, dict[str, Made[Trained]]]:
+def find(store: Store, record: Mapping[str, Any], adapter: str) -> Made[Trained]:
+    """A complete adapter of a run.
+
+    Raises:
+        InputError: If the run has no such adapter.
+    """
+    trained = of_run(store, record)
+    if adapter not in trained:
+        known = ", ".join(trained) or "none yet"
+        raise InputError(
+            f"{record['name']}: has no adapter {adapter!r} (state: {record['state']}); complete adapters: {known}"
+        )
+    return trained[adapter]
+
+
+def of_run(store: Store, record: Mapping[str, Any]) -> dict[str, Made[Trained]]:
+    """A run's complete adapters, by name."""
+    return _made(store, record)[1]
+
+
+def _made(store: Store, record: Mapping[str, Any]) -> tuple[Made[Evaluated] | None, dict[str, Made[Trained]]]:
     """A run's evaluation, if any, and its complete adapters by name."""
     try:
         references = runs.referenced_artifacts(record)
