@@ -24,7 +24,7 @@ class Method(Section):
     Attributes:
         merges: Whether the adapter can be merged into the student's weights.
         serves_as_lora: How a server that knows only LoRA serves it: `as it is`, `converted` (to the nearest LoRA of a
-            rank, see `tuner.lora`), or `not at all`.
+            rank, see `tuner.models.conversion`), or `not at all`.
         forbids: Settings that the method cannot be trained with, each with the reason.
         recomputes: Whether it can be trained with gradient checkpointing.
         continues: Whether a training can begin with what a finished one saved.
