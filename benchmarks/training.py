@@ -2,6 +2,10 @@
 
 Each variant trains the quickstart's LoRA on the quickstart's rows in a separate process; the variants alternate. Speed
 is non-pad tokens per second in the training loop.
+
+    python -m benchmarks.training methods [NAME ...]
+
+measures every method, with its defaults, against TRL's plain trainer with the same.
 """
 
 import json
@@ -9,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +22,7 @@ from tuner.artifacts.store import Store
 from tuner.registry import planned
 from tuner.settings import settings
 from tuner.training.job import METRICS, Job
+from tuner.training.methods import METHODS
 
 ROUNDS = 3
 
@@ -36,14 +42,22 @@ def measure() -> dict[str, float]:
     return {**medians, **ratios}
 
 
-def _child(variant: str) -> float:
-    command = [sys.executable, "-m", "benchmarks.training", variant]
+def methods(names: Sequence[str]) -> Iterator[tuple[str, float, float]]:
+    """Every method's name, its tokens per second (median), and the ratio to TRL's plain trainer (median of pairs)."""
+    for name in names:
+        speeds = [(_child("ours", name), _child("plain", name)) for _ in range(ROUNDS)]
+        yield name, statistics.median(ours for ours, _ in speeds), statistics.median(a / b for a, b in speeds)
+
+
+def _child(variant: str, method: str = "") -> float:
+    command = [sys.executable, "-m", "benchmarks.training", variant, method]
     done = subprocess.run(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True, check=True)
     return float(done.stdout.strip().splitlines()[-1])
 
 
-def _job(folder: Path) -> Job:
-    recipe = loading.load("quickstart", ["training.lora.epochs=1"])
+def _job(folder: Path, method: str) -> Job:
+    own = [f"training.lora={{method: {method}, epochs: 1, max_length: 512}}"] if method else ["training.lora.epochs=1"]
+    recipe = loading.load("quickstart", own)
     store = Store(settings().store)
     split = store.find("split", planned(recipe).one("split").fingerprint)
     if split is None:
@@ -96,15 +110,19 @@ def _plain(job: Job, **options: Any) -> float:
         args=given,
         train_dataset=encoding.encode(encoding.rows_of(job.data), student, job.settings.max_length),
         processing_class=student.tokenizer,
-        peft_config=job.settings.peft_config(model, ""),
+        peft_config=job.settings.peft_config(model, job.models.student),
     )
     seconds = trainer.train().metrics["train_runtime"]
     return counted / seconds
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == "methods":
+        for name, speed, ratio in methods(sys.argv[2:] or list(METHODS)):
+            print(f"{name:15}{speed:8.0f} tokens/s  {ratio:.2f} x plain TRL", flush=True)
+        sys.exit()
     with tempfile.TemporaryDirectory() as scratch:
-        job = _job(Path(scratch))
+        job = _job(Path(scratch), sys.argv[2])
         job.checkpoints.mkdir()
         job.output.mkdir()
         match sys.argv[1]:
