@@ -74,6 +74,14 @@ def test_with_a_rank_that_suffices_it_does_the_same(tiny: Path, method: str) -> 
     assert not torch.allclose(logits(model), logits(student(tiny)), atol=1e-3)
 
 
+@pytest.mark.parametrize("method", ["vera", "loha"])
+def test_the_rank_of_a_vera_and_the_square_of_a_lohas_suffice(tiny: Path, method: str) -> None:
+    """16 and 4."""
+    model = adapted(method, tiny)
+    assert nearest_lora(model, 16).kept == pytest.approx(1, abs=1e-5)
+    assert nearest_lora(model, 15).kept < 1 - 1e-5
+
+
 @pytest.mark.parametrize("method", CONVERTED)
 def test_what_is_kept_is_the_share_of_the_change_of_the_merged_weights(tiny: Path, method: str) -> None:
     plain = {name: weight.clone() for name, weight in student(tiny).state_dict().items()}
