@@ -240,6 +240,8 @@ def _line(error: ValidationError, flat: bool) -> str:
     path = [str(part) for part in first["loc"]]
     if len(path) > 2 and path[0] == "training":
         path.pop(2)
+        if path[2:3] == ["objective"]:
+            del path[3:4]
     if path[:2] == ["generation", "sources"]:
         del path[3:4]
         if flat:
@@ -257,14 +259,14 @@ def _line(error: ValidationError, flat: bool) -> str:
         case "too_short" if path == ["training"]:
             text = "has no adapter; add at least one, such as 'lora: {method: lora}'"
         case "union_tag_invalid":
-            key = first["ctx"]["discriminator"].strip("'")
+            key = _discriminator(first)
             kind, choices = _KINDS[key]
             text = f"unknown {kind} {_shown(first['input'].get(key))}; use one of {', '.join(choices)}"
         case "literal_error" if path[-2:-1] == ["targets"]:
             where = ".".join(path[:-1])
             text = f"must be all-linear or a list of projection names, not {_shown(first['input'])}"
         case "union_tag_not_found":
-            key = first["ctx"]["discriminator"].strip("'")
+            key = _discriminator(first)
             text = f"needs a '{key}': one of {', '.join(_KINDS[key][1])}"
         case "value_error":
             text = first["msg"].removeprefix("Value error, ")
@@ -287,6 +289,11 @@ def _is_flat(data: dict[str, Any]) -> bool:
     return not (isinstance(generation, dict) and "sources" in generation)
 
 
+def _discriminator(error: Any) -> str:
+    """The key that chooses a section, from an error of pydantic."""
+    return str(error["ctx"]["discriminator"]).strip("'")
+
+
 def _shown(value: Any) -> str:
     return _cut(repr(value))
 
@@ -302,6 +309,8 @@ def _plain(text: str) -> str:
 
 def _keys(path: Sequence[str], loc: Sequence[str | int]) -> list[str]:
     """The allowed keys of the section at `path`."""
+    if path[2:3] == ["objective"]:
+        return list(OBJECTIVES[str(loc[4])].model_fields)
     if path[:1] == ["training"] and len(path) > 1:
         return list(METHODS[str(loc[2])].model_fields)
     if tuple(loc[:2]) == ("generation", "sources") and len(loc) > 3:

@@ -96,6 +96,14 @@ def test_train_draw_train() -> None:
             [PREFERENCE, "training.dpo={method: lora, objective: rlhf}"],
             "training.dpo.objective: unknown objective 'rlhf'; use one of sft, dpo, ipo, kto, orpo, simpo",
         ),
+        (
+            [PREFERENCE, "training.dpo={method: lora, objective: {name: dpo, beta: 0}}"],
+            "training.dpo.objective.beta: Input should be greater than 0",
+        ),
+        (
+            [PREFERENCE, "training.dpo={method: lora, objective: {name: dpo, bta: 1}}"],
+            "training.dpo.objective.bta: unknown key; did you mean 'beta'",
+        ),
         ([PREFERENCE, DPO, "preference.candidates.adapter=dpo"], "dpo is itself trained on pairs; name one of sft"),
         (["training.lora.early_stopping=2", "split.tuning=0"], "split.tuning: is 0, but training.lora chooses"),
         (["training.lora.method=lora2"], "training.lora"),
