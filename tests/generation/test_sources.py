@@ -102,7 +102,7 @@ class TestAmounts:
             ("{rows: true}", "generation: rows must be a number, not true"),
             (
                 "{source: magic, rows: 1}",
-                "generation: unknown source 'magic'; use magpie, file, hub, documents, refine",
+                "generation: unknown source 'magic'; use one of magpie, file, hub, documents, refine",
             ),
             ("{rows: 1, instruktion: {}}", "generation.instruktion: unknown key; did you mean 'instruction'?"),
             (
@@ -119,7 +119,7 @@ class TestAmounts:
             ),
             (
                 "{rows: 1, sources: {a: {system: x}}}",
-                "generation.sources.a: needs a 'source': magpie, file, hub, documents, refine",
+                "generation.sources.a: needs a 'source': one of magpie, file, hub, documents, refine",
             ),
             (
                 "{rows: 1, sources: {a: {source: refine, of: b}}}",

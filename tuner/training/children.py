@@ -96,6 +96,8 @@ class Server:
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "tuner.training.forking", *options],
             stdin=theirs.fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,  # a training that it cannot fork is started afresh, and says why in its log
             env=_environment(),
             start_new_session=True,
         )

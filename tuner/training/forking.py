@@ -35,7 +35,10 @@ def main() -> None:
         interpreter.leave_out_bitsandbytes()
     control = socket.socket(fileno=os.dup(0))
     problem = _import()
-    control.sendall(f"{problem}\n".encode())
+    try:
+        control.sendall(f"{problem}\n".encode())
+    except BrokenPipeError:  # its parent has ended
+        return
     if problem:
         return
     gc.freeze()  # a collection in a forked process would copy every page of the libraries
