@@ -17,7 +17,7 @@ from tuner.training.metrics import Trained
 
 if TYPE_CHECKING:
     from tuner.models.chat import Chat
-    from tuner.training.tasks import Task
+    from tuner.training.supervision import Task
 
 SAVES = 10
 """The approximate number of checkpoints in a training, so that a crash costs at most a tenth of the work."""
@@ -111,9 +111,10 @@ def train(job: Job, messages: TextIO) -> None:
 
 def _task(job: Job, student: "Chat") -> "Task":
     """What is trained on, encoded, and its trainer."""
-    from tuner.training import tasks
+    from tuner.training import supervision
 
-    return tasks.Preferences(job, student) if job.settings.objective.pairs else tasks.Answers(job, student)
+    kind = supervision.Preferences if job.settings.objective.pairs else supervision.Answers
+    return kind(job, student)
 
 
 def _leave_inputs_in_bfloat16(model: Any) -> None:

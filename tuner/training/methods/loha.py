@@ -1,37 +1,21 @@
 """LoHa: updates that are the elementwise product of two low-rank matrices."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from tuner.training.methods.linear import LinearMethod
+from tuner.training.methods.lycoris import LycorisMethod
 
 if TYPE_CHECKING:
     from peft import LoHaConfig
     from torch import nn
 
 
-class Loha(LinearMethod):
-    """Low-rank Hadamard product (Hyeon-Woo et al. 2021, arXiv 2108.06098).
-
-    Attributes:
-        r: The rank of both factors; the product's may be its square.
-        alpha: The scale's numerator: updates are multiplied by alpha / r.
-    """
-
-    merges: ClassVar[bool] = True
-    serves_as_lora: ClassVar[Literal["as it is", "converted", "not at all"]] = "converted"
-    forbids: ClassVar = {"quantization": "PEFT has no layer of it for weights in 4 bit"}
+class Loha(LycorisMethod):
+    """Low-rank Hadamard product (Hyeon-Woo et al. 2021, arXiv 2108.06098); the product's rank may be `r` squared."""
 
     method: Literal["loha"]
     learning_rate: float = Field(default=3e-3, gt=0, lt=100)
-    r: int = Field(default=8, ge=1, le=1024)
-    alpha: int = Field(default=16, ge=1)
-
-    @property
-    def size(self) -> str:
-        """Such as `r8`."""
-        return f"r{self.r}"
 
     def peft_config(self, model: "nn.Module", tokenizer_path: str) -> "LoHaConfig":
         """See `Method.peft_config`."""
