@@ -111,7 +111,7 @@ class Student:
         return sum(sums) / sum(answer.tokens for answer in self.encoded)
 
 
-def write_rows(file: Path, train: int, held_out: int, folder: Path) -> tuple[Path, Path]:
+def write_rows(file: Path, train: int, held_out: int, folder: Path, max_length: int = MAX_LENGTH) -> tuple[Path, Path]:
     """Curates and splits a file of rows, and chooses the rows of the benchmark from both sides.
 
     Args:
@@ -119,12 +119,13 @@ def write_rows(file: Path, train: int, held_out: int, folder: Path) -> tuple[Pat
         train: Rows to train on.
         held_out: Rows to score.
         folder: Where to write.
+        max_length: The most tokens of a row.
 
     Returns:
         The files of both.
 
     Raises:
-        InputError: If there are not enough rows of at most `MAX_LENGTH` tokens.
+        InputError: If there are not enough rows of at most `max_length` tokens.
     """
     from tuner.owndata import choosing, curate
     from tuner.splitting.settings import Split
@@ -137,10 +138,10 @@ def write_rows(file: Path, train: int, held_out: int, folder: Path) -> tuple[Pat
     paths = []
     for side, wanted in (("train", train), ("validation", held_out)):
         rows = parquet.read(folder / "split" / f"{side}.parquet")
-        fitting = [number for number, row in enumerate(rows.to_pylist()) if _fits(student, row)]
+        fitting = [number for number, row in enumerate(rows.to_pylist()) if _fits(student, row, max_length)]
         if len(fitting) < wanted:
             raise InputError(
-                f"{file}: {len(fitting):,} of its rows are on the side {side} within {MAX_LENGTH} "
+                f"{file}: {len(fitting):,} of its rows are on the side {side} within {max_length} "
                 f"tokens, and {wanted:,} are wanted; give a larger file, or lower --train and --held-out"
             )
         chosen = sorted(random.Random(SEED).sample(fitting, wanted))
@@ -153,10 +154,10 @@ def _answers(student: chat.Chat, row: Mapping[str, Any]) -> list[chat.Encoded]:
     return student.answers(row["prompt"] + row["completion"], MAX_LENGTH, row.get("tools"), row.get("thoughts"))
 
 
-def _fits(student: chat.Chat, row: Mapping[str, Any]) -> bool:
+def _fits(student: chat.Chat, row: Mapping[str, Any], max_length: int) -> bool:
     """Whether no turn is cut off; short rows, for a sweep that takes hours rather than days on a CPU."""
-    turns = student.answers(row["prompt"] + row["completion"], MAX_LENGTH + 1, row.get("tools"), row.get("thoughts"))
-    return bool(turns) and max(len(turn.ids) for turn in turns) <= MAX_LENGTH
+    turns = student.answers(row["prompt"] + row["completion"], max_length + 1, row.get("tools"), row.get("thoughts"))
+    return bool(turns) and max(len(turn.ids) for turn in turns) <= max_length
 
 
 def measure(settings: Method, data: Path, student: Student, scratch: Path) -> float | None:

@@ -13,7 +13,7 @@ from flows.form import Epochs, Quality, RecipeName, Rows, Seed, StageName
 from flows.input_errors import fail_on_input_error
 from flows.naming import flow_run_namer
 from flows.stopping import stoppable
-from tuner import forecast, planning, progress, suitability, target
+from tuner import forecast, planning, progress, races, suitability, target
 from tuner.artifacts.store import Store
 from tuner.doctor import first_shard
 from tuner.errors import DamagedArtifactError, StageError
@@ -21,6 +21,7 @@ from tuner.recipe import Recipe
 from tuner.registry import FIRST, LAST
 from tuner.runs import Run, continued
 from tuner.settings import settings
+from tuner.training.sweeps.stages import STEER, TRIAL
 
 REPAIRS = 3
 """How many times a run recomputes damaged artifacts before it fails."""
@@ -85,10 +86,13 @@ def pipeline(
     run.record["flow_run"] = str(flow_run.get_id())
     run.save()
     with run.recorded(), stoppable(run):
+        asked = resolved
         if resolved.generation.kept and target.reaches(until_stage):
             resolved = _drawn(resolved, run)
+        resolved = _swept(resolved, run, until_stage)
+        if resolved is not asked:
             plan = planning.plan(resolved, store, until_stage)
-        _repaired(resolved, plan, run, until_stage)
+        _repaired(resolved, plan, run)
     state: Any = Completed(message=single.show(resolved, store, until_stage), data=run.name)
     return state
 
@@ -96,7 +100,7 @@ def pipeline(
 def _drawn(recipe: Recipe, run: Run) -> Recipe:
     """Draws and curates until the recipe's target or a limit is reached; returns it with the shards that it took."""
     while True:
-        _repaired(recipe, planning.plan(recipe, run.store, target.STAGE), run, target.STAGE)
+        _repaired(recipe, planning.plan(recipe, run.store, target.STAGE), run)
         progressed = target.progress(recipe, run.store, run.record["since"])
         progress.emit(progress.Event(target.STAGE, note=progressed.line))
         run.record["target"] = progressed.line
@@ -106,7 +110,19 @@ def _drawn(recipe: Recipe, run: Run) -> Recipe:
         run.decide(recipe)
 
 
-def _repaired(recipe: Recipe, plan: planning.Plan, run: Run, until: str) -> None:
+def _swept(recipe: Recipe, run: Run, until: str) -> Recipe:
+    """Trains the trials of all sweeps, look after look; returns the recipe with what was decided."""
+    if not any(adapter.sweep for adapter in recipe.training.values()):
+        return recipe
+    until = STEER.name if until == TRIAL.name else until
+    while due := races.due(recipe, (step.spec for step in planning.plan(recipe, run.store, until))):
+        _repaired(recipe, planning.plan_of(recipe, run.store, due), run)
+        recipe = races.known(recipe, run.store)
+        run.decide(recipe)
+    return recipe
+
+
+def _repaired(recipe: Recipe, plan: planning.Plan, run: Run) -> None:
     """Runs a plan; artifacts that turn out to be damaged are made again."""
     for repair in range(REPAIRS + 1):
         try:
@@ -114,7 +130,7 @@ def _repaired(recipe: Recipe, plan: planning.Plan, run: Run, until: str) -> None
             break
         except DamagedArtifactError as damaged:
             run.store.invalidate(damaged)
-            plan = planning.plan(recipe, run.store, until)
+            plan = planning.plan_of(recipe, run.store, [step.spec for step in plan])
             run.record["repaired"] = [*run.record.get("repaired", []), str(damaged)]
             if repair == REPAIRS:
                 raise

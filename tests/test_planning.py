@@ -33,7 +33,8 @@ def store(tmp_path: Path) -> Store:
     return Store(str(tmp_path / "store"))
 
 
-NAMES = tuple(name for name in ALL if name not in ("read", "judge", "candidates", "score", "pair", "reference"))
+UNUSED = ("read", "judge", "trial", "steer", "candidates", "score", "pair", "reference")
+NAMES = tuple(name for name in ALL if name not in UNUSED)
 """The stages of a recipe whose rows are all drawn, and judged by no model."""
 
 

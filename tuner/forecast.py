@@ -24,6 +24,7 @@ MAX_GROUPS = 8
 MATCHING_SETTINGS = (
     *("generator", "student", "method", "judge", "reward", "tags"),
     *("temperatures", "n", "rules", "candidates"),
+    *("until", "chosen"),
 )
 """Settings that must be equal for the cost of a past step to be comparable."""
 

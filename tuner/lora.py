@@ -121,7 +121,7 @@ def _convert(record: dict[str, Any], adapter: str, validation: Path, source: Pat
         with loaded_adapter(bench.model, folder) as model:
             bench.score("after", model)
         conversion = _measured(bench, nearest.kept)
-        made_from = f"the adapter `{adapter}` ({recipe.training[adapter].name()}) of the run `{record['name']}`"
+        made_from = f"the adapter `{adapter}` ({recipe.trained[adapter].name()}) of the run `{record['name']}`"
         _write_card(folder, recipe.models.student, made_from, rank, conversion)
     return conversion
 

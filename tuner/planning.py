@@ -14,7 +14,7 @@ from tuner.artifacts.store import Store
 from tuner.errors import DamagedArtifactError, InputError
 from tuner.recipe import Recipe
 from tuner.registry import NAMES, planned
-from tuner.stage import Part
+from tuner.stage import Part, Parts
 
 prepared: ContextVar["tuple[Recipe, Plan] | None"] = ContextVar("prepared", default=None)
 """The recipe and plan that the command line has already made for the flow that it starts in this process."""
@@ -85,19 +85,33 @@ def plan(recipe: Recipe, store: Store, until: str = NAMES[-1], since: str = NAME
     wanted = planned(recipe)
     # Without a search for near duplicates the stage `match` has no artifacts, and the stage before it is the last.
     last = next(stage for stage in reversed(NAMES[: NAMES.index(until) + 1]) if wanted.of(stage))
-    needed = {part.fingerprint for part in wanted} if until == NAMES[-1] else wanted.upstream(last)
-    steps = {
-        stage: _steps(stage, parts, store)
-        for stage in NAMES
-        if (parts := [part for part in wanted.of(stage) if part.fingerprint in needed])
-    }
+    found = plan_of(recipe, store, wanted if until == NAMES[-1] else wanted.of(last))
     for stage in NAMES[: NAMES.index(since)]:
-        if missing := [step for step in steps.get(stage, []) if not step.manifest]:
+        steps = found.steps.get(stage, [])
+        if missing := [step for step in steps if not step.manifest]:
             raise InputError(
-                f"--from {since}: {stage} is not complete in the store: {len(missing)} of {len(steps[stage])} missing "
+                f"--from {since}: {stage} is not complete in the store: {len(missing)} of {len(steps)} missing "
                 f"({missing[0].reason}); start with --from {stage}"
             )
-    return Plan(steps)
+    return found
+
+
+def plan_of(recipe: Recipe, store: Store, parts: Iterable[Part]) -> Plan:
+    """Looks up some artifacts of a recipe, and everything that they are made from.
+
+    Args:
+        recipe: The recipe.
+        store: The store.
+        parts: Its planned artifacts.
+    """
+    wanted, needed = planned(recipe), Parts.upstream(parts)
+    return Plan(
+        {
+            stage: _steps(stage, chosen, store)
+            for stage in NAMES
+            if (chosen := [part for part in wanted.of(stage) if part.fingerprint in needed])
+        }
+    )
 
 
 def stage_steps(recipe: Recipe, store: Store, stage: str, labels: Sequence[str] = ()) -> list[Step]:

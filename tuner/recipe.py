@@ -14,7 +14,9 @@ from tuner.preference.settings import Preference
 from tuner.reading.settings import Rows
 from tuner.section import Section, added_field
 from tuner.splitting.settings import Split
-from tuner.training.methods import Adapter
+from tuner.training.methods import Adapter, Method
+from tuner.training.sweeps import trials
+from tuner.training.sweeps.settings import Sweep
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
@@ -122,6 +124,25 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _sweeps_are_fair(self) -> "Recipe":
+        shapes: dict[str, tuple[int, float, int]] = {}
+        for name, adapter in self.training.items():
+            if (sweep := adapter.sweep) is not None:
+                found = trials.trials(name, adapter, sweep, self.seed)
+                shapes[name] = (sweep.trials or len(found), adapter.epochs, adapter.max_length)
+        first = next(iter(shapes), "")
+        if odd := next((name for name, shape in shapes.items() if shape != shapes[first]), None):
+            of = [
+                f"{name} has {count} trials of {epochs:g} epochs and at most {length} tokens a row"
+                for name, (count, epochs, length) in ((first, shapes[first]), (odd, shapes[odd]))
+            ]
+            raise ValueError(
+                f"training.{odd}.sweep: {of[1]}, while {of[0]}; sweeps are compared, so give them the same number of "
+                "trials and the same budget"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _candidates_are_drawn_by_something(self) -> "Recipe":
         if self.preference is None:
             return self
@@ -213,6 +234,25 @@ class Recipe(Section):
                     f"curation.language.wanted is {', '.join(language.wanted)}; set it to [{', '.join(drawn)}]"
                 )
         return self
+
+    @property
+    def trained(self) -> dict[str, Method]:
+        """The adapters' settings by the labels of their trainings; see `Method.labels`."""
+        return {label: adapter for name, adapter in self.training.items() for label in adapter.labels(name)}
+
+    @property
+    def asked(self) -> "Recipe":
+        """The same as it was asked for: without what a run decided, and without limits."""
+        generation = self.generation if self.generation.kept is None else self.generation.asked
+        recipe = self.model_copy(update={"generation": generation})
+        for name, adapter in self.training.items():
+            recipe = recipe.with_sweep(name, adapter.sweep.asked) if adapter.sweep else recipe
+        return recipe
+
+    def with_sweep(self, name: str, sweep: Sweep) -> "Recipe":
+        """The same with another sweep of an adapter."""
+        adapter = self.training[name].model_copy(update={"sweep": sweep})
+        return self.model_copy(update={"training": {**self.training, name: adapter}})
 
     def __hash__(self) -> int:
         # pydantic's own hash would require the mapping of adapters to be hashable.

@@ -18,10 +18,14 @@ from tuner.settings import settings
 from tuner.splitting.stage import SPLIT
 from tuner.stage import Parts, Stage
 from tuner.training.stage import REFERENCE, TRAIN, TRAIN_ON_PAIRS
+from tuner.training.sweeps.stages import STEER, STEER_ON_PAIRS, TRIAL, TRIAL_ON_PAIRS
 
 CHAIN: tuple[Stage, ...] = (
-    *(READ, GENERATE, EXAMINE, JUDGE, MATCH, CURATE, SPLIT, TRAIN),
-    *(CANDIDATES, SCORE, PAIR, REFERENCE, TRAIN_ON_PAIRS, EVALUATE, REPORT),
+    *(READ, GENERATE, EXAMINE, JUDGE, MATCH, CURATE, SPLIT),
+    *(TRIAL, STEER, TRAIN),
+    *(CANDIDATES, SCORE, PAIR, REFERENCE),
+    *(TRIAL_ON_PAIRS, STEER_ON_PAIRS, TRAIN_ON_PAIRS),
+    *(EVALUATE, REPORT),
 )
 """The stages in order, each after those that it reads. A stage that reads itself is listed twice, with other parts."""
 
@@ -64,9 +68,10 @@ def _planned(recipe: Recipe, models: tuple[tuple[str, Pairs], ...], _files: str,
 def run_name(recipe: Recipe) -> str:
     """The default name of a run: the recipe's name and the first digits of its last artifact's fingerprint.
 
-    That of a recipe with a target hangs on what is drawn; there the digits are those of what is asked for.
+    That of a recipe with a target or a sweep hangs on what a run decides; there the digits are those of what is asked
+    for.
     """
+    fingerprint = planned(recipe.asked).one(LAST).fingerprint
     if recipe.generation.kept is None:
-        return f"{recipe.name}-{planned(recipe).one(LAST).fingerprint[:8]}"
-    asked = recipe.model_copy(update={"generation": recipe.generation.asked})
-    return f"{recipe.name}-{planned(asked).one(LAST).fingerprint[:4]}{hashing.of_text(str(recipe.generation.kept))[:4]}"
+        return f"{recipe.name}-{fingerprint[:8]}"
+    return f"{recipe.name}-{fingerprint[:4]}{hashing.of_text(str(recipe.generation.kept))[:4]}"

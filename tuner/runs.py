@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
+from tuner import races
 from tuner.artifacts.fingerprint import Spec
 from tuner.artifacts.manifest import Sha256, StageName
 from tuner.artifacts.names import Name, check_name, now
@@ -92,7 +93,7 @@ class Run:
         return recipe_of(self.record)
 
     def decide(self, recipe: Recipe) -> None:
-        """Records what a run with a target has decided to draw."""
+        """Records what a run with a target has decided to draw, or one with a sweep to train."""
         self.record["recipe"] = recipe.model_dump(mode="json")
         self.save()
 
@@ -159,24 +160,32 @@ def _read(store: Store, name: str) -> dict[str, Any] | None:
 
 
 def _asked(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """A recipe's data as it was asked for, without what a run with a target decided, and without its limits."""
+    """A recipe's data as it was asked for, without what a run decided, and without its limits."""
     generation = {key: value for key, value in recipe["generation"].items() if key not in ("drawn", "at_most")}
-    return {**recipe, "generation": generation}
+    return {
+        **recipe,
+        "generation": generation,
+        "training": {name: _undecided(each) for name, each in recipe["training"].items()},
+    }
+
+
+def _undecided(adapter: Mapping[str, Any]) -> dict[str, Any]:
+    sweep = {key: value for key, value in adapter.get("sweep", {}).items() if key not in ("raced", "rounds")}
+    return {**adapter, **({"sweep": sweep} if sweep else {})}
 
 
 def continued(store: Store, recipe: Recipe, name: str | None) -> Recipe:
-    """A recipe with a target, with what the run of that name has decided to draw so far; others as they are.
+    """A recipe with what was decided so far: what the run of that name draws for a target, and what sweeps came to.
 
     Raises:
         InputError: If the run's record is not valid.
     """
-    if recipe.generation.kept is None:
-        return recipe
-    former = _read(store, check_name(name) if name else run_name(recipe))
-    if former is None or _asked(former["recipe"]) != _asked(recipe.model_dump(mode="json")):
-        return recipe
-    drawn = recipe_of(former).generation.drawn
-    return recipe.model_copy(update={"generation": recipe.generation.model_copy(update={"drawn": drawn})})
+    if recipe.generation.kept is not None:
+        former = _read(store, check_name(name) if name else run_name(recipe))
+        if former and _asked(former["recipe"]) == _asked(recipe.model_dump(mode="json")):
+            drawn = recipe_of(former).generation.drawn
+            recipe = recipe.model_copy(update={"generation": recipe.generation.model_copy(update={"drawn": drawn})})
+    return races.known(recipe, store)
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,9 @@ class Parts:
 
     def add(self, stage: "Stage") -> None:
         """Plans a stage, whose parts may read those added before; a stage may be added again, with other parts."""
-        self._by_stage.setdefault(stage.name, []).extend(stage.parts(self))
+        made = self._by_stage.setdefault(stage.name, [])
+        for part in stage.parts(self):
+            made.append(part)  # one by one: a part may read another of its stage
 
     def of(self, stage: str) -> list[Part]:
         """The planned artifacts of a stage, in order; empty if the recipe does not need it."""
@@ -80,16 +82,17 @@ class Parts:
                 return part
         raise KeyError(f"{stage} {label}".strip())
 
-    def upstream(self, stage: str) -> set[str]:
-        """The fingerprints of a stage's artifacts and of everything that they are made from."""
-        fingerprints: set[str] = set()
-        pending = list(self._by_stage[stage])
+    @staticmethod
+    def upstream(parts: Iterable[Part]) -> dict[str, Part]:
+        """Planned artifacts and everything that they are made from, by fingerprint."""
+        found: dict[str, Part] = {}
+        pending = list(parts)
         while pending:
             part = pending.pop()
-            if part.fingerprint not in fingerprints:
-                fingerprints.add(part.fingerprint)
-                pending += [read for parts in part.reads.values() for read in parts]
-        return fingerprints
+            if part.fingerprint not in found:
+                found[part.fingerprint] = part
+                pending += [read for reads in part.reads.values() for read in reads]
+        return found
 
 
 @dataclass(frozen=True)

@@ -205,16 +205,15 @@ def test_a_training_that_diverges_has_no_loss(small, tmp_path: Path, monkeypatch
     assert not (tmp_path / "scratch").exists()
 
 
-def test_rows_of_a_file_are_curated_split_and_chosen(small, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(rates, "MAX_LENGTH", 512)
+def test_rows_of_a_file_are_curated_split_and_chosen(small, tmp_path: Path):
     file = tmp_path / "rows.jsonl"
     rows = [{"instruction": asked(number), "response": answered(number)} for number in range(60)]
     file.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    train, held_out = rates.write_rows(file, 20, 10, tmp_path / "one")
+    train, held_out = rates.write_rows(file, 20, 10, tmp_path / "one", 512)
     sides = [parquet.read(path)["row_id"].to_pylist() for path in (train, held_out)]
     assert [len(set(side)) for side in sides] == [20, 10]
     assert not {*sides[0]} & {*sides[1]}
-    again = rates.write_rows(file, 20, 10, tmp_path / "two")
+    again = rates.write_rows(file, 20, 10, tmp_path / "two", 512)
     assert [path.read_bytes() for path in again] == [path.read_bytes() for path in (train, held_out)]
     with pytest.raises(InputError, match=r"rows.jsonl: \d+ of its rows are on the side .* and 200 are wanted"):
-        rates.write_rows(file, 200, 100, tmp_path / "three")
+        rates.write_rows(file, 200, 100, tmp_path / "three", 512)

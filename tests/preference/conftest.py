@@ -100,7 +100,7 @@ def store(tmp_path: Path, parse: Parse, float32: None, tmp_path_factory: pytest.
 def make(recipe: Recipe, store: Store, until: str = "pair") -> dict[str, list[Manifest]]:
     """Makes what pairs are made from, up to a stage."""
     wanted = planned(recipe)
-    needed = wanted.upstream(until)
+    needed = wanted.upstream(wanted.of(until))
     try:
         return {
             stage: [STAGES[stage].make(recipe, part, store) for part in wanted.of(stage) if part.fingerprint in needed]

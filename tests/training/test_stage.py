@@ -14,9 +14,11 @@ from tuner.registry import planned
 from tuner.settings import settings
 from tuner.splitting.metrics import Overlap, SplitMetrics
 from tuner.splitting.settings import Split
+from tuner.stage import Work
 from tuner.training import process
+from tuner.training.metrics import Trained
 from tuner.training.stage import TRAIN
-from tuner.training.train import Inputs, leak, train
+from tuner.training.train import leak
 
 CHECK = {
     "exact_overlap": 0,
@@ -44,12 +46,26 @@ def a_recipe(tiny: Path) -> Recipe:
     )
 
 
+def a_training(tiny: Path, tmp_path: Path, split: dict[str, Any]) -> Work:
+    """The training of the recipe's adapter, of a store that holds the split."""
+    recipe, store = a_recipe(tiny), Store(str(tmp_path / "store"))
+    wanted = planned(recipe)
+
+    def write(folder: Path) -> dict[str, Any]:
+        write_rows(folder / "train.parquet")
+        return split
+
+    store.build(wanted.one("split"), write)
+    return Work(recipe, wanted.one("train", "pt"), store, tmp_path / "attempt")
+
+
 def test_the_stage_keeps_the_artifact_and_nothing_else(tiny: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "attempt"
-    data = write_rows(tmp_path / "train.parquet")
-    metrics = train("pt", a_recipe(tiny), Inputs({"train": data}), split_metrics(), "f" * 64, folder)
+    work = a_training(tiny, tmp_path, split_metrics().model_dump(mode="json"))
+    metrics = TRAIN.work(work)
+    assert isinstance(metrics, Trained)
+    folder = work.folder
     assert sorted(path.name for path in folder.iterdir()) == ["adapter", "curve.parquet"]
-    assert not (settings().folder("checkpoints") / ("f" * 64)).exists()
+    assert not (settings().folder("checkpoints") / work.part.fingerprint).exists()
     weights = folder / "adapter" / "adapter_model.safetensors"
     assert (metrics.method, metrics.steps, metrics.epochs) == ("prompt_tuning", 2, 1)
     assert metrics.trainable_parameters == 3 * 64
@@ -64,9 +80,9 @@ def test_the_stage_keeps_the_artifact_and_nothing_else(tiny: Path, tmp_path: Pat
 
 def test_nothing_is_trained_on_data_that_leak(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "train", lambda *_: pytest.fail("a worker was started"))
-    data, leaking = write_rows(tmp_path / "train.parquet"), split_metrics(near_overlap=3)
+    work = a_training(tiny, tmp_path, split_metrics(near_overlap=3).model_dump(mode="json"))
     with pytest.raises(StageError, match=r"^train pt: .*; nothing was trained: make the split again$"):
-        train("pt", a_recipe(tiny), Inputs({"train": data}), leaking, "f" * 64, tmp_path / "attempt")
+        TRAIN.work(work)
     assert not (tmp_path / "attempt").exists()
 
 
@@ -86,17 +102,10 @@ def test_nothing_is_trained_on_data_that_were_not_checked(
     check: dict[str, Any], tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(process, "train", lambda *_: pytest.fail("a worker was started"))
-    recipe, store = a_recipe(tiny), Store(str(tmp_path / "store"))
-    counts = split_metrics().model_dump(exclude={"check"})
-
-    def write(folder: Path) -> dict[str, Any]:
-        write_rows(folder / "train.parquet")
-        return counts | check
-
-    wanted = planned(recipe)
-    store.build(wanted.one("split"), write)
+    counts = split_metrics().model_dump(mode="json", exclude={"check"})
+    work = a_training(tiny, tmp_path, counts | check)
     with pytest.raises(DamagedArtifactError, match=r"^artifact split/.* its metrics do not fit .*: check"):
-        TRAIN.make(recipe, wanted.one("train", "pt"), store)
+        TRAIN.work(work)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from tuner.models import chat, loading, scoring
 from tuner.training import encoding, worker
 from tuner.training.job import METRICS, Job
 from tuner.training.metrics import Trained
+from tuner.training.trainer import DivergedError
 
 
 def job_of(make_job: MakeJob, name: str, tuning: Path, **options: object) -> Job:
@@ -134,4 +135,11 @@ def test_rows_that_are_cut_off_are_named(make_job: MakeJob, tmp_path: Path) -> N
     job = job_of(make_job, "cut", long, epochs=1, max_length=256).model_copy(update={"data": short})
     job = job.model_copy(update={"settings": job.settings.model_copy(update={"max_length": 60})})
     with pytest.raises(InputError, match=r"training\.cut: max_length 60 cuts off every response"):
+        worker.train(job, io.StringIO())
+
+
+def test_weights_that_are_no_longer_finite_end_the_training_as_diverged(make_job: MakeJob, rows: Path) -> None:
+    # The loss of the only step is finite, and its update overflows.
+    job = job_of(make_job, "overflows", rows, epochs=1, batch_size=12, alpha=3e38, max_grad_norm=0)
+    with pytest.raises(DivergedError, match=r"the loss on the rows to choose by became nan at step 1 .*: give the"):
         worker.train(job, io.StringIO())

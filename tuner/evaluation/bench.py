@@ -44,7 +44,7 @@ class Bench:
         self.recipe = recipe
         self.chat = chat.load(recipe.models, "student")
         # The same tokens for all subjects: the largest length that any adapter was trained at.
-        length = max(settings.max_length for settings in recipe.training.values())
+        length = max(settings.max_length for settings in recipe.trained.values())
         rows = parquet.read(validation).to_pylist()
         encoded = [
             self.chat.answers(row["prompt"] + row["completion"], length, row.get("tools"), row.get("thoughts"))

@@ -78,7 +78,7 @@ def contest(store: Store, run: str) -> Contest:
     wanted = planned(recipe)
     evaluated = require_artifact(store, wanted.one("evaluate"))
     losses = {name: subject.loss for name, subject in Evaluated.read(evaluated).subjects.items()}
-    adapter = min(recipe.training, key=lambda name: math.inf if (loss := losses[name]) is None else loss)
+    adapter = min(recipe.trained, key=lambda name: math.inf if (loss := losses[name]) is None else loss)
     entries = aliases.history(store, CHAMPION)
     while entries and entries[-1].run == run:
         entries.pop()

@@ -36,13 +36,17 @@ def mark(checkpoint: Path, progress: Progress) -> None:
     partial.rename(checkpoint / MARKER)
 
 
+def read(checkpoint: Path) -> tuple[Path, Progress]:
+    """A complete checkpoint, and the work done up to it."""
+    return checkpoint, Progress(**json.loads((checkpoint / MARKER).read_text()))
+
+
 def newest(folder: Path) -> tuple[Path, Progress] | None:
     """The newest complete checkpoint, or None; removes incomplete ones."""
     complete: list[tuple[Path, Progress]] = []
     for checkpoint in folder.glob("checkpoint-*"):
-        marker = checkpoint / MARKER
-        if marker.exists():
-            complete.append((checkpoint, Progress(**json.loads(marker.read_text()))))
+        if (checkpoint / MARKER).exists():
+            complete.append(read(checkpoint))
         else:
             shutil.rmtree(checkpoint)
     return max(complete, key=lambda each: each[1].step, default=None)

@@ -10,13 +10,13 @@ if TYPE_CHECKING:
 
 
 def rows_of(path: Path) -> "Dataset":
-    """The training rows: `prompt` and `completion`, both lists of messages, and `tools` and `thoughts` if any."""
+    """The rows: `row_id`, `prompt` and `completion`, both lists of messages, and `tools` and `thoughts` if any."""
     from datasets import Dataset
 
     from tuner.artifacts import parquet
 
     rows = parquet.read(path)
-    names = ("prompt", "completion", "tools", "thoughts")
+    names = ("row_id", "prompt", "completion", "tools", "thoughts")
     return Dataset(rows.select([name for name in names if name in rows.column_names]))
 
 
@@ -38,10 +38,15 @@ def encode(rows: "Dataset", student: "Chat", max_length: int) -> "Dataset":
 
 def answers(rows: "Dataset", student: "Chat", max_length: int) -> "list[Encoded]":
     """The assistant's turns of the rows, each encoded with all before it; those without a token left are left out."""
-    return [
-        answer
-        for row in rows.to_list()
-        for answer in student.answers(
+    return [answer for row in by_row(rows, student, max_length).values() for answer in row]
+
+
+def by_row(rows: "Dataset", student: "Chat", max_length: int) -> "dict[str, list[Encoded]]":
+    """As `answers`, by the row's id; without rows that have no turn left."""
+    encoded = {
+        row["row_id"]: student.answers(
             row["prompt"] + row["completion"], max_length, row.get("tools"), row.get("thoughts")
         )
-    ]
+        for row in rows.to_list()
+    }
+    return {row_id: turns for row_id, turns in encoded.items() if turns}

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from pydantic import Field
+
 from tuner.models.settings import Models
 from tuner.section import Section
 from tuner.training.methods import Adapter
@@ -14,7 +16,8 @@ class Job(Section):
     """The parameters of one training.
 
     Attributes:
-        adapter: The adapter's name in the recipe.
+        stage: The stage of the artifact that is made.
+        adapter: The artifact's label, such as the adapter's name in the recipe.
         settings: Its method and settings.
         models: The recipe's models: the student to adapt, and the generator, which lends a chat template if need be.
         seed: The recipe's seed.
@@ -24,10 +27,13 @@ class Job(Section):
         reference: The likelihoods of the pairs under the reference, for an objective that needs them.
         tuning_reference: Those of the pairs to choose by.
         start: The folder of the adapter that it goes on from.
+        until: The share of all steps after which a leg of the training ends; None to train to the end.
+        state: The folder of the state in which the leg before ended; None to begin anew.
         output: The folder for `adapter/`, `curve.parquet` and `metrics.json`.
         checkpoints: The folder of the checkpoints, which is kept between attempts.
     """
 
+    stage: str = "train"
     adapter: str
     settings: Adapter
     models: Models
@@ -37,6 +43,8 @@ class Job(Section):
     reference: Path | None = None
     tuning_reference: Path | None = None
     start: Path | None = None
+    until: float | None = Field(default=None, gt=0, lt=1)
+    state: Path | None = None
     output: Path
     checkpoints: Path
 

@@ -1,8 +1,52 @@
 """The metrics of `train` and `reference`."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from tuner.metrics import Computed
+from tuner.metrics import Computed, Metrics
+
+
+class Trial(Metrics):
+    """A trial of a sweep.
+
+    Attributes:
+        settings: What distinguishes it from the other trials.
+        share: The share of its training that was done, 0 to 1.
+        loss: Its last loss on the tuning rows, in nats per token; None if it diverged.
+        curve: Shares of its training and the losses that were measured after them.
+        tokens: Non-pad tokens that it was trained on.
+        seconds: Time in the training loop.
+        stopped: Why it was not trained to the end; None if it was.
+    """
+
+    settings: dict[str, Any]
+    share: float
+    loss: float | None
+    curve: tuple[tuple[float, float], ...]
+    tokens: int
+    seconds: float
+    stopped: str | None = None
+
+
+class Swept(Metrics):
+    """A sweep.
+
+    Attributes:
+        trials: Its trials, in order.
+        winner: The number of the trial whose adapter was taken, from 0.
+    """
+
+    trials: tuple[Trial, ...]
+    winner: int
+
+    @property
+    def tokens(self) -> int:
+        """Non-pad tokens that all trials were trained on."""
+        return sum(trial.tokens for trial in self.trials)
+
+    @property
+    def saved(self) -> float:
+        """The share of tokens that were saved by stopping trials; all would have been trained on the winner's."""
+        return 1 - self.tokens / (len(self.trials) * self.trials[self.winner].tokens)
 
 
 class Trained(Computed):
@@ -22,6 +66,8 @@ class Trained(Computed):
         recomputed: Whether activations were computed again in the backward pass, for want of memory.
         tuning_loss: The lowest loss on the rows to choose by, in nats per token; None without such rows.
         tuning_step: The step that it was measured at.
+        last_tuning_loss: The loss on these rows when it was last measured.
+        swept: The sweep whose best trial it is; None if it had none.
         resumed_from_step: The step of the checkpoint that it resumed from; None if it was not interrupted.
     """
 
@@ -39,6 +85,8 @@ class Trained(Computed):
     recomputed: bool = False
     tuning_loss: float | None = None
     tuning_step: int | None = None
+    last_tuning_loss: float | None = None
+    swept: Swept | None = None
 
 
 class Referred(Computed):

@@ -95,16 +95,16 @@ class PairTrainer(Exact, Trainer):
         self.figures += [{"margin": margin, "accuracy": float(margin > 0)} for margin in margins.tolist()]
         return losses.mean()
 
-    def mean_loss(self, chosen: Sequence[Example]) -> float:
-        """The mean loss of pairs that are not trained on."""
+    def losses(self, chosen: Sequence[Example]) -> list[float]:
+        """The losses of pairs that are not trained on."""
         model: Any = self.model
         model.eval()
-        size, total = self.args.per_device_train_batch_size, 0.0
+        size, found = self.args.per_device_train_batch_size, list[float]()
         with torch.inference_mode(), self.compute_loss_context_manager():
             for begin in range(0, len(chosen), size):
                 batch = self._prepare_inputs(self.collate(list(chosen[begin : begin + size])))
-                total += self._losses(model, batch)[0].sum().item()
-        return total / len(chosen)
+                found += self._losses(model, batch)[0].tolist()
+        return found
 
     def _losses(self, model: Any, inputs: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
         """The loss and the margin of every pair of a batch."""

@@ -115,11 +115,11 @@ def _read_messages(child: Child, job: Job, timeout: float) -> str:
         error = message.get("error", error)
         if "resumes" in message:
             note = f"resumes from step {message['resumes']} of {message['total']}"
-            emit(Event("train", job.adapter, done=message["resumes"], total=message["total"], note=note))
+            emit(Event(job.stage, job.adapter, done=message["resumes"], total=message["total"], note=note))
         if "step" in message:
             figures = {"loss": message["loss"], "tokens/s": message["tokens_per_second"]}
             done, total = message["step"], message["total"]
-            emit(Event("train", job.adapter, done=done, total=total, figures=figures, unit="step"))
+            emit(Event(job.stage, job.adapter, done=done, total=total, figures=figures, unit="step"))
 
 
 def _pump(stdout: IO[str], lines: "queue.Queue[str | None]") -> None:

@@ -1,13 +1,14 @@
 """The results of a training: the adapter, its learning curve and its peak memory."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
 from tuner.models import loading
-from tuner.training import card
+from tuner.training import card, checkpoints
 from tuner.training.methods import Method
 
 if TYPE_CHECKING:
@@ -25,6 +26,13 @@ CURVE = pa.schema(
         "seconds": pa.float64(),
     }
 )
+
+"""The columns of `curve.parquet`; see `curve`."""
+
+LOSSES_FILE = "losses.parquet"
+LOSSES = pa.schema({"row_id": pa.string(), "loss_sum": pa.float64(), "tokens": pa.int64()})
+"""Its columns, of every row to choose by: its loss, summed over its tokens in nats, and the tokens. A pair counts as
+one token."""
 
 
 def parameters(model: Any) -> tuple[int, int]:
@@ -49,6 +57,16 @@ def save_adapter(model: Any, settings: Method, tokenizer: "PreTrainedTokenizerBa
     base, _ = loading.reference(student)
     (folder / "README.md").write_text(card.text(settings.name(), base, student, not is_adapter), encoding="utf-8")
     return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+
+
+def save_state(checkpoint: Path, folder: Path) -> int:
+    """Copies the checkpoint in which a leg of a training ended.
+
+    Returns:
+        The size of the trained weights in bytes.
+    """
+    shutil.copytree(checkpoint, folder)
+    return (folder / checkpoints.TRAINED).stat().st_size
 
 
 def _portable(config: dict[str, Any], student: str) -> dict[str, Any]:

@@ -5,20 +5,29 @@ Only the child process imports this module.
 
 from abc import abstractmethod
 from collections.abc import Callable
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
+
+import pyarrow as pa
 
 from tuner.errors import InputError
 from tuner.models import scoring
 from tuner.training import arguments, encoding, pairs
 from tuner.training.job import Job
 from tuner.training.preferring import PairTrainer, examples
+from tuner.training.results import LOSSES
 from tuner.training.trainer import AdapterTrainer, Exact
 
 if TYPE_CHECKING:
     from tuner.models.chat import Chat
 
-Measure = Callable[[], float]
-"""Measures the loss on the rows to choose by."""
+Measure = Callable[[], pa.Table]
+"""Measures the losses of the rows to choose by; see `results.LOSSES`."""
+
+
+def mean(losses: pa.Table) -> float:
+    """The loss of all rows, in nats per token."""
+    return sum(losses["loss_sum"].to_pylist()) / sum(losses["tokens"].to_pylist())
 
 
 class Task(Protocol):
@@ -42,7 +51,7 @@ class Task(Protocol):
 
     @abstractmethod
     def measure(self, trainer: Any) -> Measure | None:
-        """What measures the loss on the rows to choose by; None if there are none."""
+        """What measures the rows to choose by; None if there are none."""
 
 
 class Answers:
@@ -75,17 +84,29 @@ class Answers:
         )
 
     def measure(self, trainer: Exact) -> Measure | None:
-        """See `Task.measure`: nats per token, as the evaluation computes it."""
+        """See `Task.measure`: as the evaluation computes them."""
         job = self.job
         if job.tuning is None:
             return None
-        rows = encoding.answers(encoding.rows_of(job.tuning), self.student, job.settings.max_length)
+        rows = encoding.by_row(encoding.rows_of(job.tuning), self.student, job.settings.max_length)
         if not rows:
             raise InputError(
                 f"training.{job.adapter}: max_length {job.settings.max_length} cuts off every response to choose by"
             )
-        tokens = sum(row.tokens for row in rows)
-        return lambda: sum(scoring.losses(trainer.model, rows, self.student.tokenizer.pad_token_id)) / tokens
+        turns = [turn for row in rows.values() for turn in row]
+
+        def measure() -> pa.Table:
+            sums = iter(scoring.losses(trainer.model, turns, self.student.tokenizer.pad_token_id))
+            return pa.table(
+                {
+                    "row_id": list(rows),
+                    "loss_sum": [sum(islice(sums, len(row))) for row in rows.values()],
+                    "tokens": [sum(turn.tokens for turn in row) for row in rows.values()],
+                },
+                schema=LOSSES,
+            )
+
+        return measure
 
 
 class Preferences:
@@ -121,10 +142,13 @@ class Preferences:
         return trainer
 
     def measure(self, trainer: PairTrainer) -> Measure | None:
-        """See `Task.measure`: the mean of the objective's loss; None if no pair to choose by is left."""
+        """See `Task.measure`: the objective's losses; None if no pair to choose by is left."""
         job = self.job
         if job.tuning is None:
             return None
         encoded = pairs.encoded(job.tuning, self.student, job.settings.max_length)
         chosen = examples(encoded, job.tuning_reference)
-        return (lambda: trainer.mean_loss(chosen)) if chosen else None
+        if not chosen:
+            return None
+        columns = {"row_id": [each.pair.row_id for each in chosen], "tokens": [1] * len(chosen)}
+        return lambda: pa.table({**columns, "loss_sum": trainer.losses(chosen)}, schema=LOSSES)

@@ -2,92 +2,72 @@
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tuner.errors import StageError
 from tuner.settings import settings
 from tuner.splitting.metrics import SplitMetrics
 from tuner.splitting.settings import Split
 from tuner.splitting.sides import PURPOSES, SIDES, TRAIN, TUNING
+from tuner.stage import Work
 from tuner.training import process
+from tuner.training.inputs import Inputs
 from tuner.training.job import METRICS, Job
+from tuner.training.methods import Method
 from tuner.training.metrics import Trained
 
-if TYPE_CHECKING:
-    from tuner.recipe import Recipe
 
-
-@dataclass(frozen=True)
-class Inputs:
-    """The files to train with.
-
-    Attributes:
-        sides: The rows or pairs to train on and, if there are any, to choose by, by side.
-        reference: The likelihoods of the pairs under the reference, by side; empty if there is none.
-        start: The folder of the adapter to go on from.
-    """
-
-    sides: Mapping[str, Path]
-    reference: Mapping[str, Path] = field(default_factory=dict[str, Path])
-    start: Path | None = None
-
-    @staticmethod
-    def of(files: Mapping[str, Path], side: int) -> Path | None:
-        """The absolute path of the file of a side, if there is one."""
-        return files[SIDES[side]].absolute() if SIDES[side] in files else None
-
-
-def train(
-    name: str,
-    recipe: "Recipe",
-    inputs: Inputs,
-    split_metrics: SplitMetrics,
-    fingerprint: str,
-    folder: Path,
-) -> Trained:
-    """Trains an adapter in a child process; after a crash, the next attempt resumes from the last checkpoint.
+def train(work: Work, adapter: Method, inputs: Inputs, seed: int, until: float | None = None) -> Trained:
+    """Trains an adapter, or a leg of it, in a child process; after a crash, the next attempt resumes.
 
     Args:
-        name: The adapter's name in the recipe.
-        recipe: The recipe.
+        work: The artifact to make. Its folder gets `curve.parquet` and `adapter/`; for a leg, `state/` and
+            `losses.parquet` instead.
+        adapter: The method and its settings.
         inputs: The files to train with.
-        split_metrics: The split's metrics; its leak check must have found no leaks.
-        fingerprint: The artifact's fingerprint; it names the folder of the checkpoints.
-        folder: The folder for `adapter/` and `curve.parquet`.
+        seed: The seed of the training.
+        until: The share of all steps after which a leg ends; None to train to the end.
 
     Raises:
         InputError: If the recipe cannot be trained as it is.
         StageError: If the split leaks, or was not checked for leaks with the recipe's settings.
         TrainingError: If the training failed.
     """
-    if problem := leak(split_metrics, recipe.split):
-        raise StageError(f"train {name}: {problem}; nothing was trained: make the split again")
-    checkpoints = settings().folder("checkpoints") / fingerprint
+    if problem := leak(SplitMetrics.read(work.manifest("data")), work.recipe.split):
+        label = f"{work.part.stage} {work.part.label}"
+        raise StageError(f"{label}: {problem}; nothing was trained: make the split again")
+    checkpoints = settings().folder("checkpoints") / work.part.fingerprint
     # An interrupted attempt may have left incomplete results.
     output = checkpoints / "output"
     shutil.rmtree(output, ignore_errors=True)
     job = Job(
-        adapter=name,
-        settings=recipe.training[name],
-        models=recipe.models,
-        seed=recipe.seed,
+        stage=work.part.stage,
+        adapter=work.part.label,
+        settings=adapter,
+        models=work.recipe.models,
+        seed=seed,
         data=inputs.sides[SIDES[TRAIN]].absolute(),
-        tuning=inputs.of(inputs.sides, TUNING),
-        reference=inputs.of(inputs.reference, TRAIN),
-        tuning_reference=inputs.of(inputs.reference, TUNING),
+        tuning=_of(inputs.sides, TUNING),
+        reference=_of(inputs.reference, TRAIN),
+        tuning_reference=_of(inputs.reference, TUNING),
         start=inputs.start.absolute() if inputs.start else None,
+        until=until,
+        state=inputs.state.absolute() if inputs.state else None,
         output=output,
         checkpoints=checkpoints,
     )
     metrics = process.train(job, settings().train_timeout)
-    folder.mkdir(parents=True, exist_ok=True)
+    work.folder.mkdir(parents=True, exist_ok=True)
     for path in output.iterdir():
         if path.name != METRICS:
-            shutil.move(path, folder / path.name)
+            shutil.move(path, work.folder / path.name)
     shutil.rmtree(checkpoints)
     return metrics
+
+
+def _of(files: Mapping[str, Path], side: int) -> Path | None:
+    """The absolute path of the file of a side, if there is one."""
+    return files[SIDES[side]].absolute() if SIDES[side] in files else None
 
 
 def leak(split_metrics: SplitMetrics, split: Split) -> str | None:

@@ -17,12 +17,17 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 from trl.trainer.sft_trainer import SFTTrainer
 
 from tuner.errors import StageError
+from tuner.training import state
 from tuner.training.checkpoints import TRAINED, Progress, mark
 from tuner.training.order import GroupedByLength
 
 
 class DivergedError(StageError):
     """The loss is no longer a finite number."""
+
+
+class AlreadyEnded(Exception):  # noqa: N818 - not an error
+    """The training had already ended at the checkpoint that it resumed from."""
 
 
 class Exact(Trainer):
@@ -78,6 +83,22 @@ class Exact(Trainer):
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         self.read_trained(Path(resume_from_checkpoint) / TRAINED)
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        state.write_optimizer(self.optimizer, Path(output_dir))
+        state.write_scheduler(self.lr_scheduler, Path(output_dir))
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is not None:
+            state.read_optimizer(self.optimizer, Path(checkpoint))
+            state.read_scheduler(self.lr_scheduler, Path(checkpoint))
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        state.write_random(Path(output_dir))
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        if checkpoint is not None:
+            state.read_random(Path(checkpoint))
 
     def write_trained(self, path: Path) -> None:
         """Writes the trained weights."""
@@ -178,6 +199,29 @@ class Meter(TrainerCallback):
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Marks the checkpoint that has just been written as complete."""
         mark(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}", self.trainer.work_done())
+
+
+class LegEnd(TrainerCallback):
+    """Ends a training after a step, with a checkpoint.
+
+    Args:
+        step: The step.
+    """
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Ends a training that resumes where it had already ended."""
+        if state.global_step >= self.step:
+            raise AlreadyEnded
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Ends the training."""
+        if state.global_step >= self.step:
+            control.should_save = control.should_training_stop = True
 
 
 def total_steps(trainer: Exact) -> int:

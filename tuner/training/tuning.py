@@ -5,14 +5,14 @@ It is measured whenever a checkpoint is written.
 
 import math
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pyarrow as pa
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-if TYPE_CHECKING:
-    from tuner.training.trainer import Exact
+from tuner.training.supervision import Measure, mean
+from tuner.training.trainer import AlreadyEnded, DivergedError, Exact
 
 LOSS = "tuning_loss"
 """Its name in the trainer's log."""
@@ -20,22 +20,23 @@ LOSS = "tuning_loss"
 BEST = "best.safetensors"
 
 
-class StoppedEarly(Exception):  # noqa: N818 - not an error
-    """The training had already ended when it resumed."""
-
-
 class Tuning(TrainerCallback):
     """Measures the loss on the tuning rows, and ends a training whose loss no longer falls.
 
+    Attributes:
+        losses: The last measurement, by row; None before the first.
+
     Args:
         trainer: The trainer.
-        measure: Measures the loss.
+        measure: Measures the losses.
         folder: Keeps the weights of the lowest loss; empty at the start of a training.
         patience: Measurements in a row that may be no better than the best before the training ends, which then takes
             the best weights; None to train to the end and keep the last.
     """
 
-    def __init__(self, trainer: "Exact", measure: Callable[[], float], folder: Path, patience: int | None) -> None:
+    losses: pa.Table | None = None
+
+    def __init__(self, trainer: Exact, measure: Measure, folder: Path, patience: int | None) -> None:
         self.trainer, self.measure, self.folder, self.patience = trainer, measure, folder, patience
 
     def on_train_begin(
@@ -43,7 +44,7 @@ class Tuning(TrainerCallback):
     ) -> None:
         """Ends a training that resumes where it had already stopped early."""
         if self._is_over(state):
-            raise StoppedEarly
+            raise AlreadyEnded
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Measures before a checkpoint is written, so that the checkpoint's log holds the measurement."""
@@ -51,9 +52,14 @@ class Tuning(TrainerCallback):
             return
         began = time.perf_counter()
         model: Any = self.trainer.model
-        loss = self.measure()
+        self.losses = self.measure()
         model.train()
         self.trainer.paused += time.perf_counter() - began
+        if not math.isfinite(loss := mean(self.losses)):
+            raise DivergedError(
+                f"the loss on the rows to choose by became {loss} at step {state.global_step} (learning rate "
+                f"{args.learning_rate:.2g}): give the adapter a lower learning_rate"
+            )
         state.log_history.append({"step": state.global_step, LOSS: loss})
         if self.patience is None:
             return
@@ -72,6 +78,12 @@ class Tuning(TrainerCallback):
             if path.name != f"{best(measured(state))[0]}-{BEST}":
                 path.unlink()
 
+    def last(self) -> pa.Table:
+        """The losses at the end of the training, or of a leg of it, by row."""
+        if self.losses is None:  # it had already ended where it resumed
+            self.losses = self.measure()
+        return self.losses
+
     def take_best(self) -> None:
         """Takes the weights of the lowest loss at the end of a training that may stop early."""
         if self.patience is not None:
@@ -85,5 +97,4 @@ def measured(state: TrainerState) -> list[tuple[int, float]]:
 
 def best(history: list[tuple[int, float]]) -> tuple[int, float]:
     """The first measurement with the lowest loss; step 0 if there is none."""
-    finite = [(step, loss) for step, loss in history if math.isfinite(loss)]
-    return min(finite, key=lambda each: each[1]) if finite else (0, math.inf)
+    return min(history, key=lambda each: each[1], default=(0, math.inf))

@@ -63,14 +63,15 @@ def train(job: Job, messages: TextIO) -> None:
     from transformers import PrinterCallback, set_seed
     from transformers.utils import logging
 
+    from tuner.artifacts import parquet
     from tuner.models import chat, loading, precision
     from tuner.training import optimizers
-    from tuner.training.trainer import Meter, line, total_steps
-    from tuner.training.tuning import StoppedEarly, Tuning
+    from tuner.training.trainer import AlreadyEnded, LegEnd, Meter, line, total_steps
+    from tuner.training.tuning import Tuning
 
     datasets.disable_progress_bars()
     logging.disable_progress_bar()
-    checkpoint = checkpoints.newest(job.checkpoints)
+    checkpoint = _newest(job)
     student = chat.load(job.models, "student")
     folder = job.checkpoints / "tokenizer"
     student.tokenizer.save_pretrained(folder)
@@ -95,18 +96,28 @@ def train(job: Job, messages: TextIO) -> None:
     trainer.args.lr_scheduler_kwargs = optimizers.schedule(job.settings.scheduler, steps)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Meter(trainer, lambda figures: messages.write(line(figures))))
+    if job.until is not None:
+        trainer.add_callback(LegEnd(max(1, round(job.until * steps))))
     measure = task.measure(trainer)
     tuning = Tuning(trainer, measure, job.checkpoints, job.settings.early_stopping) if measure else None
     if tuning:
-        trainer.add_callback(tuning)  # behind the meter, which marks a checkpoint as complete
+        # Behind the meter, which marks a checkpoint as complete, and the end of a leg, which writes one.
+        trainer.add_callback(tuning)
     if checkpoint:
         trainer.before = checkpoint[1]
         messages.write(line({"resumes": checkpoint[1].step, "total": steps}))
-    with suppress(StoppedEarly):
+    with suppress(AlreadyEnded):
         trainer.train(resume_from_checkpoint=str(checkpoint[0]) if checkpoint else None)
-    if tuning:
+    if tuning and job.until is None:
         tuning.take_best()
+    elif tuning:
+        parquet.write(tuning.last(), job.output / results.LOSSES_FILE)
     _write_results(job, trainer, checkpoint[1].step if checkpoint else None)
+
+
+def _newest(job: Job) -> tuple[Path, checkpoints.Progress] | None:
+    """Where the training goes on: at its newest complete checkpoint, or where the leg before ended; None to begin."""
+    return checkpoints.newest(job.checkpoints) or (checkpoints.read(job.state) if job.state else None)
 
 
 def _task(job: Job, student: "Chat") -> "Task":
@@ -149,9 +160,14 @@ def _write_results(job: Job, trainer: Any, resumed_from: int | None) -> None:
     losses = curve["loss"].to_pylist()
     measured = tuning.measured(trainer.state)
     memory, memory_of = results.peak_memory()
-    adapter_bytes = results.save_adapter(
-        trainer.model, job.settings, trainer.processing_class, job.models.student, job.output / "adapter"
-    )
+    if job.until is None:
+        size = results.save_adapter(
+            trainer.model, job.settings, trainer.processing_class, job.models.student, job.output / "adapter"
+        )
+    else:
+        ended = _newest(job)
+        assert ended is not None
+        size = results.save_state(ended[0], job.output / "state")
     parquet.write(curve, job.output / "curve.parquet")
     metrics = Trained(
         method=job.settings.name(),
@@ -166,12 +182,13 @@ def _write_results(job: Job, trainer: Any, resumed_from: int | None) -> None:
         tokens_per_second=spent.tokens / spent.seconds,
         peak_memory_bytes=memory,
         peak_memory_of=memory_of,
-        adapter_bytes=adapter_bytes,
+        adapter_bytes=size,
         device=loading.device(),
         dtype=str(precision.training()).removeprefix("torch."),
         recomputed=trainer.args.gradient_checkpointing,
         tuning_loss=tuning.best(measured)[1] if measured else None,
         tuning_step=tuning.best(measured)[0] if measured else None,
+        last_tuning_loss=measured[-1][1] if measured else None,
         resumed_from_step=resumed_from,
     )
     (job.output / METRICS).write_text(metrics.model_dump_json(indent=2))

@@ -98,7 +98,7 @@ def read(store: Store, run: Mapping[str, Any]) -> list[Curve]:
     trained = {label: manifest for stage, label, manifest in reversed(made) if stage == "train"}
     curves = [
         _of_adapter(store, name, recipe, label, trained[label], evaluated)
-        for label in recipe.training
+        for label in recipe.trained
         if label in trained
     ]
     if not curves:
@@ -135,7 +135,7 @@ def _of_adapter(
     figures = dict(_finite("trained", metrics.model_dump(), set()))
     if evaluated:
         figures |= dict(_held_out(evaluated, name))
-    settings = {key: _plain(value) for key, value in recipe.training[name].identity().items()}
+    settings = {key: _plain(value) for key, value in recipe.trained[name].identity().items()}
     about = {"fingerprint": trained.fingerprint, "device": metrics.device, "dtype": metrics.dtype}
     return Curve(run, name, {**_student(recipe), **settings, **about}, steps, figures, _moment(trained, "ended"))
 

@@ -10,10 +10,14 @@ from pydantic import Field, model_validator
 from tuner.errors import InputError
 from tuner.section import Section, added_field
 from tuner.training.objectives import RATE, AnyObjective, Sft
+from tuner.training.sweeps.settings import Sweep
 
 if TYPE_CHECKING:
     from peft import PeftConfig
     from torch import nn
+
+MOST_SEEDS = 20
+"""Trainings of one adapter at most; each is a contestant in every comparison."""
 
 
 class Method(Section):
@@ -49,6 +53,9 @@ class Method(Section):
         max_length: Longer examples are truncated to this many tokens.
         packing: Puts several examples into one sequence, which do not attend to each other.
         quantization: `nf4` loads the student's weights in 4 bit (QLoRA).
+        sweep: Trains it with several settings, and takes the best by the tuning rows; None trains it as it is.
+        seeds: Trainings that differ only in their seed, to tell a method from a lucky training; with a sweep, of the
+            best settings.
     """
 
     merges: ClassVar[bool]
@@ -74,6 +81,8 @@ class Method(Section):
     max_length: int = Field(default=2048, ge=8)
     packing: bool = False
     quantization: Literal["nf4"] | None = None
+    sweep: Sweep | None = added_field(None)
+    seeds: int = added_field(1, ge=1, le=MOST_SEEDS)
 
     @classmethod
     def name(cls) -> str:
@@ -93,7 +102,15 @@ class Method(Section):
     @property
     def chooses(self) -> bool:
         """Whether training chooses by the tuning rows of the split; they exist where an adapter of the recipe does."""
-        return self.early_stopping is not None
+        return self.early_stopping is not None or self.sweep is not None
+
+    def labels(self, name: str) -> list[str]:
+        """The labels of its trainings, one for each seed, such as `lora` and `lora#2`.
+
+        Args:
+            name: The adapter's name in the recipe, which has no `#`.
+        """
+        return [name, *(f"{name}#{number}" for number in range(2, self.seeds + 1))]
 
     @abstractmethod
     def peft_config(self, model: "nn.Module", tokenizer_path: str) -> "PeftConfig | None":
@@ -169,6 +186,8 @@ class Method(Section):
             raise ValueError(f"objective: {self.objective.title} is trained on pairs, which are not packed")
         if self.start is not None and not self.continues:
             raise ValueError(f"start: {self.name()} cannot go on from a saved adapter; leave start out")
+        if self.sweep is not None and self.early_stopping is not None:
+            raise ValueError("early_stopping: does not go with a sweep, whose trials are compared after equal steps")
         return self
 
     @model_validator(mode="after")
