@@ -14,7 +14,9 @@ from tuner.report.contents import BASE, Contents, Difference
 from tuner.report.wording import MINUS, Estimate, count, duration, number, rate, signed, size
 from tuner.training.metrics import Trained
 
-INK, MUTED, LINE, GROUND = (tone.light for tone in (palette.INK, palette.MUTED, palette.LINE, palette.GROUND))
+INK, MUTED, LINE, GROUND, LIMIT = (
+    tone.light for tone in (palette.INK, palette.MUTED, palette.LINE, palette.GROUND, palette.LIMIT)
+)
 
 
 def short(name: str, limit: int = 22) -> str:
@@ -63,6 +65,33 @@ def curves(axes: Axes, contents: Contents) -> None:
             va="center",
             annotation_clip=False,
         )
+
+
+def sweep(axes: Axes, contents: Contents, adapter: str) -> None:
+    """The loss on the rows to choose by, one line per trial; the one that was taken is coloured."""
+    swept = contents.training[adapter].swept
+    assert swept is not None
+    colour = palette.colours_of(contents.subjects)[adapter]
+    for number_of, trial in enumerate(swept.trials):
+        if not trial.curve:
+            continue
+        won = number_of == swept.winner
+        shares, values = zip(*trial.curve, strict=True)
+        axes.plot(
+            [100 * share for share in shares],
+            values,
+            color=colour if won else MUTED,
+            linewidth=2.4 if won else 1.0,
+            marker="o" if len(shares) == 1 or won else None,
+            markersize=4,
+            zorder=3 if won else 2,
+        )
+        if trial.stopped:
+            axes.plot([100 * shares[-1]], [values[-1]], marker="x", color=LIMIT, markersize=6, zorder=4)
+    bare(axes, grid="y")
+    axes.set_xlim(0, 102)
+    axes.set_xlabel("% of the training")
+    axes.set_ylabel("loss (nats per token)")
 
 
 def losses(axes: Axes, contents: Contents) -> None:

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.typing import RcKeyType
 
-from tuner.report import charts, data_charts, palette
+from tuner.report import charts, data_charts, palette, sweeps
 from tuner.report.contents import Contents
 
 WIDTH = 5.0
@@ -95,6 +95,9 @@ FIGURES: dict[str, tuple[Panel, ...]] = {
 }
 """The panels of every figure that is always drawn, by file name."""
 
+SWEEPS = "sweeps"
+"""The figure whose panels are the sweeps, if there are any."""
+
 DISTRIBUTIONS = "score_distributions"
 """The figure whose panels depend on the scores that curation measured."""
 
@@ -123,7 +126,11 @@ def panels_of(contents: Contents) -> dict[str, tuple[Panel, ...]]:
     histograms = tuple(
         Panel(score.key, score.title, partial(data_charts.histogram, score=score), _flat) for score in contents.scores
     )
-    return FIGURES | ({DISTRIBUTIONS: histograms} if histograms else {})
+    swept = tuple(
+        Panel(sweeps.key_of(name), f"Sweep of {name}", partial(charts.sweep, adapter=name), _tall)
+        for name in sweeps.of(contents)
+    )
+    return FIGURES | ({SWEEPS: swept} if swept else {}) | ({DISTRIBUTIONS: histograms} if histograms else {})
 
 
 def write_pngs(contents: Contents, folder: Path) -> None:

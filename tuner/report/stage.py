@@ -14,7 +14,7 @@ def _parts(parts: Parts) -> Iterator[Part]:
         "curated": parts.one("curate"),
         "split": parts.one("split"),
         **_preference(parts),
-        "adapters": [parts.one("train", name) for name in parts.recipe.training],
+        "adapters": [parts.one("train", name) for name in parts.recipe.trained],
         "evaluation": parts.one("evaluate"),
     }
     recipe = parts.recipe.model_dump(mode="json")
@@ -34,7 +34,7 @@ def _work(work: Work) -> Reported:
     from tuner.report.inputs import Inputs
     from tuner.report.write import report
 
-    names = list(work.recipe.training)
+    names = list(work.recipe.trained)
     preferred = [work.manifest("pairs")] if "pairs" in work.part.reads else []
     curate = work.manifest("curated")
     inputs = Inputs(

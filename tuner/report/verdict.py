@@ -75,12 +75,19 @@ def _first(contents: Contents, best: str, others: list[str], rivals: list[str]) 
         return (
             f"{best} won with a held-out loss of {number(loss.value)}: "
             f"{signed(difference)} against {nearest}{place} {interval(difference)}. "
-            "Each was trained with one seed."
+            f"{_seeds(contents)}"
         )
     return (
         f"The data cannot tell {listed([best, *rivals])} apart: {best} has the lowest held-out loss, "
         f"{number(loss.value)}, but its difference to {nearest} is {_gap(difference)}."
     )
+
+
+def _seeds(contents: Contents) -> str:
+    repeated = [name for name, adapter in contents.recipe.training.items() if adapter.seeds > 1]
+    if not repeated:
+        return "Each was trained with one seed."
+    return f"The trainings of {listed(repeated)} differ in their seeds alone; each is compared for itself."
 
 
 def _diverged(contents: Contents, measured: list[str]) -> str:
