@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 from tuner.evaluation import BASE
 from tuner.evaluation.bench import TIMED, Bench
 from tuner.evaluation.metrics import Evaluated
+from tuner.evaluation.preferring import Preferring
 from tuner.evaluation.subjects import loaded_adapter, merged_adapter
 
 if TYPE_CHECKING:
     from tuner.recipe import Recipe
 
 
-def evaluate(recipe: "Recipe", validation: Path, adapters: dict[str, Path], folder: Path) -> Evaluated:
+def evaluate(
+    recipe: "Recipe", validation: Path, adapters: dict[str, Path], folder: Path, pairs: Path | None = None
+) -> Evaluated:
     """Scores the student and every adapter.
 
     A quantized adapter is scored on the quantized student it was trained on. The base is scored in 4 bit if all
@@ -24,26 +27,32 @@ def evaluate(recipe: "Recipe", validation: Path, adapters: dict[str, Path], fold
         validation: `validation.parquet` of the split.
         adapters: The folder of every adapter, by name.
         folder: Where `losses.parquet` and `samples.parquet` are written.
+        pairs: `validation.parquet` of the preference pairs, if there are any.
 
     Raises:
         StageError: If no held-out row has a completion within `max_length`.
     """
     began = time.perf_counter()
-    quantized = {name: recipe.training[name].quantization for name in adapters}
+    quantized = {name: recipe.trained[name].quantization for name in adapters}
     # Merged into 4-bit weights an adapter would be rounded to 4 bit too, so it is not served like that.
-    merging = {name for name in adapters if recipe.training[name].merges and quantized[name] is None}
+    merging = {name for name in adapters if recipe.trained[name].merges and quantized[name] is None}
     timings = TIMED * (1 + len(adapters) + len(merging))
     bench = Bench(recipe, validation, "evaluate", 1 + len(adapters), timings)
+    preferring = Preferring(bench, pairs, adapters) if pairs else None
     formats = set(quantized.values())
     base_quantization = formats.pop() if len(formats) == 1 else None
     for quantization in sorted({base_quantization, *quantized.values()}, key=str):
         bench.load(quantization)
         if quantization == base_quantization:
             bench.measure(BASE, bench.model)
+            if preferring:
+                preferring.measure(BASE, bench.model)
         group = {name: path for name, path in adapters.items() if quantized[name] == quantization}
         for name, path in group.items():
             with loaded_adapter(bench.model, path) as model:
                 bench.measure(name, model)
+                if preferring:
+                    preferring.measure(name, model)
         for _ in range(TIMED):
             if quantization == base_quantization:
                 bench.time(BASE, bench.model, merged=False)
@@ -62,5 +71,8 @@ def evaluate(recipe: "Recipe", validation: Path, adapters: dict[str, Path], fold
         speed=tuple(bench.speeds()),
         quantization={BASE: base_quantization, **quantized},
         precision=recipe.evaluation.precision,
+        preferences=preferring.preferred() if preferring else {},
+        divergences=preferring.divergences if preferring else {},
+        lengths=preferring.lengths(subjects) if preferring else {},
         seconds=time.perf_counter() - began,
     )

@@ -1,5 +1,7 @@
 """The metrics of `evaluate`. Intervals are 95 %; both ends are None where there is no interval."""
 
+from pydantic import Field
+
 from tuner.metrics import Finite, Metrics
 
 
@@ -65,6 +67,45 @@ class Speed(Metrics):
     high: Finite
 
 
+class Preferred(Metrics):
+    """How a subject prefers the better answers of held-out preference pairs.
+
+    Attributes:
+        pairs: Pairs.
+        margin: By how many nats the chosen answer has become likelier than the rejected one, against the base model:
+            the mean over the pairs.
+        margin_low: The low end of its interval.
+        margin_high: The high end.
+        accuracy: The share of pairs where it has become likelier, 0 to 1.
+        accuracy_low: The low end of its interval (Wilson's).
+        accuracy_high: The high end.
+    """
+
+    pairs: int
+    margin: Finite
+    margin_low: Finite
+    margin_high: Finite
+    accuracy: float
+    accuracy_low: float
+    accuracy_high: float
+
+
+class Divergence(Metrics):
+    """How far an adapter's predictions have moved from those of the model that its training began with.
+
+    Attributes:
+        reference: The adapter that it went on from; `base` if there is none.
+        kl: The Kullback-Leibler divergence from it on the held-out tokens, in nats per token.
+        low: The low end of its interval.
+        high: The high end.
+    """
+
+    reference: str
+    kl: Finite
+    low: Finite
+    high: Finite
+
+
 class Evaluated(Metrics):
     """Base and adapters on the same held-out rows.
 
@@ -75,6 +116,10 @@ class Evaluated(Metrics):
         quantization: The quantization each subject was scored in, such as `nf4`; None for unquantized weights.
         precision: The number format of the arithmetic, as in the recipe.
         seconds: The duration of the evaluation.
+        preferences: Of each subject, if there are held-out preference pairs.
+        divergences: Of each adapter that was trained on preference pairs; a fully fine-tuned student has none, since
+            its reference is not in memory beside it.
+        lengths: The mean tokens of each subject's answers to the sampled instructions, if there are preference pairs.
     """
 
     subjects: dict[str, Loss]
@@ -83,3 +128,6 @@ class Evaluated(Metrics):
     quantization: dict[str, str | None]
     precision: str
     seconds: float
+    preferences: dict[str, Preferred] = Field(default_factory=dict[str, Preferred])
+    divergences: dict[str, Divergence] = Field(default_factory=dict[str, Divergence])
+    lengths: dict[str, float] = Field(default_factory=dict[str, float])

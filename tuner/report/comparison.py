@@ -15,6 +15,7 @@ from tuner.training.metrics import Trained
 UNTRAINED = "The base model is not trained and has no adapter."
 ITSELF = "The base model is what the adapters are compared with."
 UNMEASURED = "Not measured, or not a finite number."
+UNTAUGHT = "Measured for adapters that were trained on preference pairs, if their reference is in memory beside them."
 UNMERGEABLE = "There are no changed weights to merge."
 
 
@@ -92,6 +93,7 @@ def measures(contents: Contents) -> list[Measure]:
             {BASE: itself, **better},
         ),
         trained("train_loss", lambda m: m.train_loss, quality, "train loss, mean over the run", nats, number),
+        *_preferences(contents),
         trained("training_seconds", lambda m: m.seconds, cost, "training time", "s", duration),
         trained("device_hours", lambda m: m.seconds / 3600, cost, "device-hours", "h", _hours),
         trained("steps", lambda m: m.steps, cost, "steps", "steps", count),
@@ -106,6 +108,60 @@ def measures(contents: Contents) -> list[Measure]:
         ),
         trained("trainable_ratio", lambda m: m.trainable_ratio, shape, "trainable / total", "1", percent),
         trained("adapter_bytes", lambda m: m.adapter_bytes, shape, "adapter weights on disk", "bytes", size),
+    ]
+
+
+def _preferences(contents: Contents) -> list[Measure]:
+    """The measures of preference pairs; none without held-out pairs."""
+    if not contents.preferences:
+        return []
+    group, adapters = "Preferences", contents.adapters
+    found = {name: contents.preferences[name] for name in adapters if name in contents.preferences}
+    margins = {name: _cell(Estimate(each.margin, each.margin_low, each.margin_high)) for name, each in found.items()}
+    shares = {
+        name: _cell(Estimate(each.accuracy, each.accuracy_low, each.accuracy_high)) for name, each in found.items()
+    }
+    moved = {
+        name: _cell(Estimate(each.kl, each.low, each.high)) if (each := contents.divergences.get(name)) else untaught
+        for name in adapters
+        for untaught in [Cell(Estimate(None), UNTAUGHT)]
+    }
+    lengths = {name: _cell(Estimate(contents.lengths.get(name))) for name in contents.subjects}
+    itself = Cell(Estimate(None), ITSELF)
+    held = max(each.pairs for each in found.values())
+    return [
+        Measure(
+            "preference_margin",
+            group,
+            f"margin on {count(held)} held-out pairs",
+            "nats",
+            signed,
+            {BASE: itself, **margins},
+        ),
+        Measure(
+            "preference_accuracy",
+            group,
+            "held-out pairs whose chosen answer became likelier",
+            "1",
+            _value_only(percent),
+            {BASE: itself, **shares},
+        ),
+        Measure(
+            "divergence",
+            group,
+            "divergence from what it began with",
+            "nats per token",
+            _value_only(number),
+            {BASE: itself, **moved},
+        ),
+        Measure(
+            "answer_tokens",
+            group,
+            f"mean length of the answers below, at most {count(contents.recipe.evaluation.sample_tokens)}",
+            "tokens",
+            _value_only(lambda value: ABSENT if value is None else f"{value:,.1f}"),
+            lengths,
+        ),
     ]
 
 

@@ -10,7 +10,7 @@ from tuner.artifacts import parquet as tables
 from tuner.artifacts.manifest import Manifest
 from tuner.curation.metrics import Curated as Counted
 from tuner.evaluation import BASE
-from tuner.evaluation.metrics import Evaluated
+from tuner.evaluation.metrics import Divergence, Evaluated, Preferred
 from tuner.evaluation.statistics import FEWEST_ROWS
 from tuner.report import clusters, nearness, pairs, thresholds
 from tuner.report.curated import Curated, read
@@ -79,6 +79,9 @@ class Contents:
         taken: Three rows of every reason.
         samples: Answers side by side.
         pairs: The preference pairs; None if there are none.
+        preferences: How every adapter prefers the better answers of held-out pairs, if there are any.
+        divergences: How far every adapter that was trained on pairs has moved from what it began with.
+        lengths: The mean tokens of every subject's sampled answers, if there are pairs.
         artifacts: The artifacts behind the report, with labels, in the order of the stages.
     """
 
@@ -101,6 +104,9 @@ class Contents:
     taken: tuple[nearness.Taken, ...]
     samples: tuple[Sample, ...]
     pairs: pairs.Pairs | None
+    preferences: dict[str, Preferred]
+    divergences: dict[str, Divergence]
+    lengths: dict[str, float]
     artifacts: tuple[tuple[str, Manifest], ...]
 
     @property
@@ -133,7 +139,7 @@ def gather(inputs: Inputs) -> Contents:
         DamagedArtifactError: If the metrics of an artifact do not fit this version of its stage.
     """
     measured = Evaluated.read(inputs.evaluate)
-    adapters = [name for name in inputs.recipe.training if name in inputs.training]
+    adapters = [name for name in inputs.recipe.trained if name in inputs.training]
     subjects = (BASE, *adapters)
     base = measured.subjects[BASE]
     counted = Counted.read(inputs.curate)
@@ -173,6 +179,9 @@ def gather(inputs: Inputs) -> Contents:
         taken=nearness.taken(curated, inputs.recipe.curation),
         samples=_samples(tables.read(inputs.samples)),
         pairs=_pairs(inputs),
+        preferences=measured.preferences,
+        divergences=measured.divergences,
+        lengths=measured.lengths,
         artifacts=_artifacts(inputs, adapters),
     )
 

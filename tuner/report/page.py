@@ -10,7 +10,19 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tuner.evaluation.statistics import FEWEST_ROWS
 from tuner.metrics import Computed
-from tuner.report import browser, checks, clusters, comparison, figures, nearness, pairs, palette, variety, wording
+from tuner.report import (
+    browser,
+    checks,
+    clusters,
+    comparison,
+    figures,
+    nearness,
+    pairs,
+    palette,
+    sweeps,
+    variety,
+    wording,
+)
 from tuner.report.contents import Contents
 from tuner.report.verdict import Verdict
 from tuner.report.wording import ABSENT, count, duration, finite, percent, plain, rows_of
@@ -48,6 +60,10 @@ def render(contents: Contents, verdict: Verdict) -> str:
         precision=contents.precision,
         table=comparison.table(contents),
         figures=figures.svgs(contents),
+        sweeps=sweeps.chapters(contents),
+        unequal=sweeps.unequal(contents),
+        preferences=contents.preferences,
+        tuning_rows=count(contents.split.tuning),
         samples=contents.samples,
         pairs=_pairs(contents),
         cut=browser.cut,
