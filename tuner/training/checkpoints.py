@@ -13,6 +13,14 @@ MARKER = "complete.json"
 TRAINED = "trained.safetensors"
 """The file of the weights that are trained."""
 
+OPTIMIZER = "optimizer.safetensors"
+SCHEDULER = "scheduler.json"
+RANDOM = "random.safetensors"
+"""The files of the other state; see `tuner.training.state`."""
+
+FILES = (MARKER, TRAINED, OPTIMIZER, SCHEDULER, RANDOM)
+"""What a complete checkpoint has; one of an earlier version of this program has other files, and is not used."""
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -45,7 +53,7 @@ def newest(folder: Path) -> tuple[Path, Progress] | None:
     """The newest complete checkpoint, or None; removes incomplete ones."""
     complete: list[tuple[Path, Progress]] = []
     for checkpoint in folder.glob("checkpoint-*"):
-        if (checkpoint / MARKER).exists():
+        if all((checkpoint / name).exists() for name in FILES):
             complete.append(read(checkpoint))
         else:
             shutil.rmtree(checkpoint)

@@ -11,9 +11,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-OPTIMIZER = "optimizer.safetensors"
-SCHEDULER = "scheduler.json"
-RANDOM = "random.safetensors"
+from tuner.training.checkpoints import OPTIMIZER, RANDOM, SCHEDULER
 
 
 def write_optimizer(optimizer: Any, folder: Path) -> None:
