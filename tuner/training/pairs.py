@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Tensors = dict[str, "torch.Tensor"]
 
+_PROMPT, _CHOSEN, _REJECTED, _PAD = range(4)
+"""The parts of a pair's sequence."""
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -72,38 +75,45 @@ def shares_prompts(model: Any) -> bool:
 
 
 def together(pairs: Sequence[Pair], pad_id: int) -> Tensors:
-    """A batch in which each pair is one sequence.
-
-    The three parts begin at the same place in every sequence: prompts are padded on the left, answers on the right.
+    """A batch in which each pair is one sequence: prompt, chosen and rejected answer, then padding.
 
     Returns:
         `input_ids` and `position_ids` of shape (pairs, length), and `attention_mask` of shape (pairs, 1, length,
-        length), true where a position sees another; with `chosen` and `rejected` for `likelihoods`.
+        length), true where a position sees another; with `chosen` and `rejected` for `likelihoods`, and the positions
+        that predict their tokens, `chosen_at` and `rejected_at`.
     """
     import torch
 
-    parts = [[pair.prompt for pair in pairs], [pair.chosen for pair in pairs], [pair.rejected for pair in pairs]]
-    widths = [max(map(len, part)) for part in parts]
-    count, length = len(pairs), sum(widths)
+    count, length = len(pairs), max(pair.tokens for pair in pairs)
+    answers = _answers([[pair.chosen for pair in pairs], [pair.rejected for pair in pairs]])
     ids = torch.full((count, length), pad_id)
     positions = torch.zeros((count, length), dtype=torch.long)
-    real = torch.zeros((count, length), dtype=torch.bool)
+    part = torch.full((count, length), _PAD)
+    at = {f"{name}_at": torch.empty_like(tokens) for name, tokens in answers.items()}
     for row, pair in enumerate(pairs):
-        prompt = len(pair.prompt)
-        for begin, answer, place in (
-            (widths[0] - prompt, pair.prompt, 0),
-            (widths[0], pair.chosen, prompt),
-            (widths[0] + widths[1], pair.rejected, prompt),
-        ):
-            span = slice(begin, begin + len(answer))
-            ids[row, span] = torch.tensor(answer)
-            positions[row, span] = torch.arange(place, place + len(answer))
-            real[row, span] = True
-    seen = torch.ones((length, length), dtype=torch.bool).tril()
-    seen[widths[0] + widths[1] :, widths[0] : widths[0] + widths[1]] = False
+        prompt, both = len(pair.prompt), len(pair.prompt) + len(pair.chosen)
+        ids[row, : pair.tokens] = torch.tensor([*pair.prompt, *pair.chosen, *pair.rejected])
+        positions[row, :both] = torch.arange(both)
+        positions[row, both : pair.tokens] = torch.arange(prompt, prompt + len(pair.rejected))
+        part[row, : pair.tokens] = _REJECTED
+        part[row, :both] = _CHOSEN
+        part[row, :prompt] = _PROMPT
+        # The first token of each answer follows the prompt's last.
+        at["chosen_at"][row] = prompt - 1 + torch.arange(answers["chosen"].shape[1])
+        at["rejected_at"][row] = both - 1 + torch.arange(answers["rejected"].shape[1])
+        at["rejected_at"][row, 0] = prompt - 1
+    return {"input_ids": ids, "position_ids": positions, "attention_mask": _seen(part), **answers, **at}
+
+
+def _seen(part: "torch.Tensor") -> "torch.Tensor":
+    """Which position sees which: those before it that are no padding, but no rejected answer the chosen one."""
+    import torch
+
+    length = part.shape[1]
+    seen = torch.ones((length, length), dtype=torch.bool).tril() & (part != _PAD)[:, None, :]
+    seen &= ~((part == _REJECTED)[:, :, None] & (part == _CHOSEN)[:, None, :])
     # Padding sees itself, since a softmax over nothing is not a number.
-    allowed = (seen & real[:, None, :]) | torch.eye(length, dtype=torch.bool)
-    return {"input_ids": ids, "position_ids": positions, "attention_mask": allowed[:, None], **_answers(parts, pad_id)}
+    return (seen | torch.eye(length, dtype=torch.bool))[:, None]
 
 
 def apart(pairs: Sequence[Pair], pad_id: int) -> Tensors:
@@ -115,23 +125,24 @@ def apart(pairs: Sequence[Pair], pad_id: int) -> Tensors:
     import torch
 
     width = max(len(pair.prompt) for pair in pairs)
-    parts = [[pair.prompt for pair in pairs], [pair.chosen for pair in pairs], [pair.rejected for pair in pairs]]
-    longest = max(len(answer) for part in parts[1:] for answer in part)
+    prompts = [pair.prompt for pair in pairs]
+    both = [[pair.chosen for pair in pairs], [pair.rejected for pair in pairs]]
+    longest = max(len(answer) for part in both for answer in part)
     ids = torch.full((2 * len(pairs), width + longest), pad_id)
     mask = torch.zeros_like(ids)
-    for row, (prompt, answer) in enumerate(zip(parts[0] * 2, parts[1] + parts[2], strict=True)):
+    for row, (prompt, answer) in enumerate(zip(prompts * 2, both[0] + both[1], strict=True)):
         span = slice(width - len(prompt), width + len(answer))
         ids[row, span] = torch.tensor([*prompt, *answer])
         mask[row, span] = 1
-    return {"input_ids": ids, "attention_mask": mask, **_answers(parts, pad_id)}
+    return {"input_ids": ids, "attention_mask": mask, **_answers(both)}
 
 
-def _answers(parts: list[list[list[int]]], pad_id: int) -> Tensors:
+def _answers(both: list[list[list[int]]]) -> Tensors:
     """The ids of both answers, -100 for padding, shape (pairs, longest)."""
     import torch
 
     answers: Tensors = {}
-    for name, part in zip(("chosen", "rejected"), parts[1:], strict=True):
+    for name, part in zip(("chosen", "rejected"), both, strict=True):
         answers[name] = torch.full((len(part), max(map(len, part))), -100)
         for row, answer in enumerate(part):
             answers[name][row, : len(answer)] = torch.tensor(answer)
@@ -145,32 +156,29 @@ def likelihoods(model: Any, batch: Tensors) -> tuple["torch.Tensor", "torch.Tens
         model: A causal language model, or a PEFT model around one.
         batch: What `together` or `apart` returned, on the model's device.
     """
+    import torch
+
     chosen, rejected = batch["chosen"], batch["rejected"]
     inputs = {name: tensor for name, tensor in batch.items() if name in ("input_ids", "position_ids", "attention_mask")}
     if "position_ids" in batch:
-        width = chosen.shape[1]
-        keep = width + rejected.shape[1] + 1
+        first = int(batch["chosen_at"].min())
+        keep = inputs["input_ids"].shape[1] - first
         logits = model(**inputs, logits_to_keep=keep, use_cache=False).logits[:, -keep:]
-        # The first token of each answer follows the prompt's last.
-        second = [logits[:, :1], logits[:, width + 1 : -1]]
-        return _sums(logits[:, :width], chosen), _joined(second, rejected)
+        return _sums(logits, chosen, batch["chosen_at"] - first), _sums(logits, rejected, batch["rejected_at"] - first)
     keep = max(chosen.shape[1], rejected.shape[1]) + 1
     logits = model(**inputs, logits_to_keep=keep, use_cache=False).logits[:, -keep:-1]
-    first, second = logits.chunk(2)
-    return _sums(first[:, : chosen.shape[1]], chosen), _sums(second[:, : rejected.shape[1]], rejected)
+    one, other = logits.chunk(2)
+    at = torch.arange(keep - 1, device=logits.device).expand(len(chosen), -1)
+    return _sums(one, chosen, at[:, : chosen.shape[1]]), _sums(other, rejected, at[:, : rejected.shape[1]])
 
 
-def _joined(logits: "list[torch.Tensor]", answers: "torch.Tensor") -> "torch.Tensor":
-    return _sums(logits[0], answers[:, :1]) + _sums(logits[1], answers[:, 1:])
-
-
-def _sums(logits: "torch.Tensor", answers: "torch.Tensor") -> "torch.Tensor":
-    """The sums over the tokens of answers; float32 logits are made of those alone."""
+def _sums(logits: "torch.Tensor", answers: "torch.Tensor", at: "torch.Tensor") -> "torch.Tensor":
+    """The sums over the tokens of answers, each predicted at a position; float32 logits are made of those alone."""
     import torch
 
-    real = answers != -100
-    rows = real.nonzero()[:, 0]
-    losses = torch.nn.functional.cross_entropy(logits[real].float(), answers[real], reduction="none")
+    rows, places = (answers != -100).nonzero(as_tuple=True)
+    predicting = logits[rows, at[rows, places]].float()
+    losses = torch.nn.functional.cross_entropy(predicting, answers[rows, places], reduction="none")
     return torch.zeros(len(answers), device=logits.device).index_add(0, rows, -losses)
 
 
