@@ -21,7 +21,7 @@ from tuner.artifacts import parquet
 from tuner.errors import InputError
 from tuner.models.settings import Models
 from tuner.progress import Event, listening
-from tuner.training import checkpoints, process, worker
+from tuner.training import process, worker
 from tuner.training.job import METRICS, Job
 from tuner.training.metrics import Trained
 
@@ -201,12 +201,3 @@ def test_the_child_ends_when_its_parent_is_killed(make_job: MakeJob) -> None:
         until(lambda: not ended.is_running() or ended.status() == psutil.STATUS_ZOMBIE, "the child is gone")  # noqa: B023
     # A child that does not follow its parent fails at reporting its next step.
     assert "BrokenPipeError" not in (job.checkpoints / process.LOG).read_text()
-
-
-def test_only_marked_checkpoints_are_resumed_from(tmp_path: Path) -> None:
-    for step in (5, 10, 15):
-        (tmp_path / f"checkpoint-{step}").mkdir()
-    checkpoints.mark(tmp_path / "checkpoint-5", checkpoints.Progress(5, 1.5, 100))
-    checkpoints.mark(tmp_path / "checkpoint-10", checkpoints.Progress(10, 3.0, 200))
-    assert checkpoints.newest(tmp_path) == (tmp_path / "checkpoint-10", checkpoints.Progress(10, 3.0, 200))
-    assert not (tmp_path / "checkpoint-15").exists()
