@@ -37,6 +37,8 @@ from tuner.registry import STAGES
 from tuner.settings import settings
 from tuner.stage import label_range
 from tuner.training import devices
+from tuner.training.stage import TRAIN
+from tuner.training.sweeps.stages import TRIAL
 
 TAG = "tuner"
 """The tag of every flow run of this project, by which the server's automations select them."""
@@ -219,13 +221,14 @@ def _child_group(stage: str, steps: tuple[Step, ...], recipe: dict[str, Any]) ->
 
 
 def _resources(stage: str) -> AbstractContextManager[Any]:
-    """What a step reserves on a Ray cluster: one GPU if it uses one and the cluster has any."""
+    """What a step reserves on a Ray cluster that has GPUs: one if it uses one; a training, one for each process."""
     if settings().placement != "ray":
         return nullcontext()
     import ray
     from prefect_ray.context import remote_options
 
-    gpus = 1 if uses_gpu(stage) and settings().device != "cpu" and ray.cluster_resources().get("GPU") else 0
+    wanted = settings().train_processes if stage in (TRAIN.name, TRIAL.name) else 1
+    gpus = wanted if uses_gpu(stage) and settings().device != "cpu" and ray.cluster_resources().get("GPU") else 0
     # A worker process is reused, so that libraries and the generator stay loaded; after an evaluation it is ended, to
     # free the GPU's memory.
     return remote_options(num_gpus=gpus, max_calls=1 if stage in ("evaluate", "compare") else 0)

@@ -46,7 +46,7 @@ def _shared(job: Job, recomputed: bool) -> dict[str, Any]:
         "output_dir": str(job.checkpoints),
         "seed": job.seed % 2**32,  # NumPy's maximum
         "num_train_epochs": settings.epochs,
-        "per_device_train_batch_size": settings.batch_size,
+        "per_device_train_batch_size": settings.batch_size // job.processes,
         "gradient_accumulation_steps": settings.gradient_accumulation,
         "learning_rate": settings.learning_rate,
         "warmup_steps": settings.warmup,  # a value below 1 is a fraction of all steps
@@ -61,6 +61,7 @@ def _shared(job: Job, recomputed: bool) -> dict[str, Any]:
         "logging_nan_inf_filter": False,
         "save_strategy": "steps",
         "save_total_limit": 2,
+        "ddp_find_unused_parameters": False,
         "report_to": "none",
         "disable_tqdm": True,
         "dataloader_pin_memory": loading.device() == "cuda",

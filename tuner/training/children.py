@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Protocol
@@ -152,17 +153,17 @@ _servers: dict[bool, Server] = {}
 _lock = threading.Lock()
 
 
-def start(job: Path, quantized: bool, gpu: str, stderr: IO[str]) -> Child:
+def start(job: Path, quantized: bool, environment: Mapping[str, str], stderr: IO[str]) -> Child:
     """Starts the training of a job, as the leader of a session.
 
     Args:
         job: The job's file.
         quantized: Whether it needs bitsandbytes.
-        gpu: What it is to see as CUDA_VISIBLE_DEVICES.
+        environment: What it is to see besides the variables of this process; see `devices.environments`.
         stderr: The file for its standard error.
     """
-    environment = {**_environment(), "CUDA_VISIBLE_DEVICES": gpu}
-    if sys.platform == "linux" and (forked := _forked(job, quantized, environment, stderr)):
+    whole = {**_environment(), **environment}
+    if sys.platform == "linux" and (forked := _forked(job, quantized, whole, stderr)):
         return forked
     return _Started(
         # -P and an explicit path: files in the working directory must not shadow modules.
@@ -171,7 +172,7 @@ def start(job: Path, quantized: bool, gpu: str, stderr: IO[str]) -> Child:
         stdout=subprocess.PIPE,
         stderr=stderr,
         text=True,
-        env=environment,
+        env=whole,
         start_new_session=True,
     )
 

@@ -29,6 +29,7 @@ class Job(Section):
         start: The folder of the adapter that it goes on from.
         until: The share of all steps after which a leg of the training ends; None to train to the end.
         state: The folder of the state in which the leg before ended; None to begin anew.
+        processes: The processes that train together; each takes an equal part of every batch.
         output: The folder for `adapter/`, `curve.parquet` and `metrics.json`.
         checkpoints: The folder of the checkpoints, which is kept between attempts.
     """
@@ -45,8 +46,14 @@ class Job(Section):
     start: Path | None = None
     until: float | None = Field(default=None, gt=0, lt=1)
     state: Path | None = None
+    processes: int = 1
     output: Path
     checkpoints: Path
+
+    @property
+    def rendezvous(self) -> Path:
+        """The file by which processes that train together find each other."""
+        return self.checkpoints / "rendezvous"
 
     def write(self, path: Path) -> None:
         """Writes the job as JSON."""

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -73,25 +74,43 @@ def train(job: Job, timeout: float) -> Trained:
     job.checkpoints.mkdir(parents=True, exist_ok=True)
     job.output.mkdir(parents=True, exist_ok=True)
     path = job.checkpoints / "job.json"
+    _check_batches(job)
     job.write(path)
+    job.rendezvous.unlink(missing_ok=True)
     log = job.checkpoints / LOG
-    # One GPU per adapter; if several were visible the trainer would spread a batch over all of them.
-    with log.open("w") as stderr, devices.reserve() as gpu:
-        child = children.start(path, job.settings.needs_bitsandbytes, gpu, stderr)
+    # The GPUs that it is to use alone; if others were visible the trainer would spread a batch over all of them.
+    with log.open("w") as stderr, devices.reserve(job.processes) as gpus:
+        started: list[Child] = []
         try:
-            error = _read_messages(child, job, timeout)
+            for environment in devices.environments(gpus, job.processes):
+                started.append(children.start(path, job.settings.needs_bitsandbytes, environment, stderr))
+            error, peer = _read_messages(started[0], started[1:], job, timeout)
         finally:
-            code = _end(child)
+            codes = [_end(child) for child in started]
+    code = peer or codes[0]
     if code == exits.DONE:
         return Trained.model_validate_json((job.output / METRICS).read_text())
     raise _error(code, error, job, log)
 
 
-def _read_messages(child: Child, job: Job, timeout: float) -> str:
-    """Reports the child's progress until it closes its stdout.
+def _check_batches(job: Job) -> None:
+    """Checks that the processes of a training can share its batches.
+
+    Raises:
+        InputError: If they cannot.
+    """
+    if job.settings.batch_size % job.processes:
+        raise InputError(
+            f"training.{job.adapter}.batch_size: {job.settings.batch_size} rows cannot be shared equally by the "
+            f"{job.processes} processes of TUNER_TRAIN_PROCESSES; choose a multiple"
+        )
+
+
+def _read_messages(child: Child, peers: Sequence[Child], job: Job, timeout: float) -> tuple[str, int]:
+    """Reports the child's progress until it closes its stdout, or another process of the training fails.
 
     Returns:
-        The child's error message, or an empty string.
+        The error message of the one that failed, or an empty string; and the exit code of a peer that failed, or 0.
     """
     assert child.stdout is not None
     lines: queue.Queue[str | None] = queue.Queue()
@@ -108,9 +127,11 @@ def _read_messages(child: Child, job: Job, timeout: float) -> str:
             # Short timeouts: a cancellation reaches this thread only between them.
             line = lines.get(timeout=0.2)
         except queue.Empty:
+            if failure := _failure(peers):
+                return failure
             continue
         if line is None:
-            return error
+            return _failure(peers) or (error, exits.DONE)
         message = json.loads(line)
         error = message.get("error", error)
         if "resumes" in message:
@@ -120,6 +141,19 @@ def _read_messages(child: Child, job: Job, timeout: float) -> str:
             figures = {"loss": message["loss"], "tokens/s": message["tokens_per_second"]}
             done, total = message["step"], message["total"]
             emit(Event(job.stage, job.adapter, done=done, total=total, figures=figures, unit="step"))
+
+
+def _failure(peers: Sequence[Child]) -> tuple[str, int] | None:
+    """The last message and the exit code of a process that failed; None if none has."""
+    for peer in peers:
+        try:
+            code = peer.wait(0)
+        except subprocess.TimeoutExpired:
+            continue
+        if code != exits.DONE:
+            said = peer.stdout.read().splitlines() if peer.stdout else []
+            return (json.loads(said[-1])["error"] if said else ""), code
+    return None
 
 
 def _pump(stdout: IO[str], lines: "queue.Queue[str | None]") -> None:

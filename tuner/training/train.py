@@ -53,6 +53,7 @@ def train(work: Work, adapter: Method, inputs: Inputs, seed: int, until: float |
         start=inputs.start.absolute() if inputs.start else None,
         until=until,
         state=inputs.state.absolute() if inputs.state else None,
+        processes=settings().train_processes,
         output=output,
         checkpoints=checkpoints,
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import gather_object
 from safetensors.torch import load_file, save_file
 from torch.utils.data import Sampler
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -40,10 +41,12 @@ class Exact(Trainer):
         began: Start of this attempt's loop (`time.perf_counter`).
         ended: End of this attempt's loop; None while it runs.
         paused: Seconds of this attempt in which it was measured rather than trained.
+        order: The order of the rows.
         figures: Further figures of the examples since the last log; their means are logged.
     """
 
     order_seed: int = 0
+    order: GroupedByLength
     before: Progress = Progress()
     tokens: int = 0
     began: float = 0.0
@@ -66,12 +69,22 @@ class Exact(Trainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         rows: Any = self.train_dataset if train_dataset is None else train_dataset
-        return GroupedByLength(self.lengths(rows), self.args.train_batch_size, self.order_seed)
+        # Processes that train together take a batch of this order in turns.
+        together = self.args.train_batch_size * self.args.world_size
+        self.order = GroupedByLength(self.lengths(rows), together, self.order_seed)
+        return self.order
 
     def training_step(self, model: torch.nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> torch.Tensor:
         """Counts the tokens of a batch and trains on it."""
-        self.tokens += self.count(inputs)
+        self.tokens += self._together(self.count(inputs))
         return super().training_step(model, inputs, *args, **kwargs)
+
+    def _together(self, count: int) -> int:
+        """The sum over the processes that train together."""
+        if self.args.world_size == 1:
+            return count
+        whole: Any = self.accelerator.reduce(torch.tensor(count, device=self.args.device), "sum")
+        return int(whole)
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         """Writes the trained weights of a checkpoint.
@@ -85,8 +98,9 @@ class Exact(Trainer):
         self.read_trained(Path(resume_from_checkpoint) / TRAINED)
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
-        state.write_optimizer(self.optimizer, Path(output_dir))
-        state.write_scheduler(self.lr_scheduler, Path(output_dir))
+        if self.args.should_save:
+            state.write_optimizer(self.optimizer, Path(output_dir))
+            state.write_scheduler(self.lr_scheduler, Path(output_dir))
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
@@ -94,7 +108,8 @@ class Exact(Trainer):
             state.read_scheduler(self.lr_scheduler, Path(checkpoint))
 
     def _save_rng_state(self, output_dir: str) -> None:
-        state.write_random(Path(output_dir))
+        if self.args.should_save:
+            state.write_random(Path(output_dir))
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
@@ -119,6 +134,8 @@ class Exact(Trainer):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds the time in seconds, including that of earlier attempts, and further figures to the learning curve."""
         logs["seconds"] = self.work_done().seconds
+        if self.args.world_size > 1:
+            self.figures = gather_object(self.figures)
         if self.figures:
             logs |= {name: sum(each[name] for each in self.figures) / len(self.figures) for name in self.figures[0]}
             self.figures.clear()
@@ -151,7 +168,10 @@ class AdapterTrainer(Exact, SFTTrainer):
         logits = model(**arguments, logits_to_keep=keep, use_cache=False).logits[:, -keep:-1]
         labels, scored = labels[:, 1 - keep :], scored[:, 1 - keep :]
         loss = torch.nn.functional.cross_entropy(logits[scored].float(), labels[scored], reduction="sum")
-        return loss / (scored.sum() if num_items_in_batch is None else num_items_in_batch)
+        if num_items_in_batch is None:
+            return loss / scored.sum()
+        # Gradients are averaged over the processes, and the items are those of all.
+        return loss / num_items_in_batch * self.args.world_size
 
 
 class Meter(TrainerCallback):
@@ -166,6 +186,12 @@ class Meter(TrainerCallback):
     ) -> None:
         """Starts the clock."""
         self.trainer.began = time.perf_counter()
+
+    def on_epoch_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Sets the epoch of the order: accelerate does not where several processes resume within an epoch."""
+        self.trainer.order.set_epoch(int((state.epoch or 0) + 1e-6))
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -198,6 +224,9 @@ class Meter(TrainerCallback):
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Marks the checkpoint that has just been written as complete."""
+        self.trainer.accelerator.wait_for_everyone()
+        if not state.is_world_process_zero:
+            return
         mark(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}", self.trainer.work_done())
 
 

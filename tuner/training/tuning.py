@@ -64,7 +64,7 @@ class Tuning(TrainerCallback):
         if self.patience is None:
             return
         history = measured(state)
-        if best(history)[0] == state.global_step:
+        if best(history)[0] == state.global_step and state.is_world_process_zero:
             self.trainer.write_trained(self.folder / f"{state.global_step}-{BEST}")
         control.should_training_stop |= self._is_over(state)
 
@@ -74,7 +74,7 @@ class Tuning(TrainerCallback):
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Removes the weights that no checkpoint refers to any more."""
-        for path in self.folder.glob(f"*-{BEST}"):
+        for path in self.folder.glob(f"*-{BEST}") if state.is_world_process_zero else ():
             if path.name != f"{best(measured(state))[0]}-{BEST}":
                 path.unlink()
 
@@ -86,7 +86,7 @@ class Tuning(TrainerCallback):
 
     def take_best(self) -> None:
         """Takes the weights of the lowest loss at the end of a training that may stop early."""
-        if self.patience is not None:
+        if self.patience is not None and self.trainer.state.is_world_process_zero:
             self.trainer.read_trained(self.folder / f"{best(measured(self.trainer.state))[0]}-{BEST}")
 
 

@@ -69,6 +69,7 @@ def train(job: Job, messages: TextIO) -> None:
     from tuner.training.trainer import AlreadyEnded, LegEnd, Meter, line, total_steps
     from tuner.training.tuning import Tuning
 
+    _join(job)
     datasets.disable_progress_bars()
     logging.disable_progress_bar()
     checkpoint = _newest(job)
@@ -80,7 +81,7 @@ def train(job: Job, messages: TextIO) -> None:
     model = loading.load_model(job.models.student, precision.training(), job.settings.quantization)
     set_seed(job.seed % 2**32)  # NumPy's maximum; the first weights of an adapter may be random
     recomputed = job.settings.recomputes and memory.recomputes(
-        model, job.settings.batch_size * task.longest, precision.training()
+        model, job.settings.batch_size // job.processes * task.longest, precision.training()
     )
     adapted = fit.adapted(model, job.adapter, job.settings, str(folder), job.models.student)
     if job.start:
@@ -95,7 +96,8 @@ def train(job: Job, messages: TextIO) -> None:
     trainer.args.save_steps = max(1, steps // SAVES)
     trainer.args.lr_scheduler_kwargs = optimizers.schedule(job.settings.scheduler, steps)
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(Meter(trainer, lambda figures: messages.write(line(figures))))
+    leads = trainer.args.process_index == 0
+    trainer.add_callback(Meter(trainer, lambda figures: messages.write(line(figures)) if leads else None))
     if job.until is not None:
         trainer.add_callback(LegEnd(max(1, round(job.until * steps))))
     measure = task.measure(trainer)
@@ -105,14 +107,36 @@ def train(job: Job, messages: TextIO) -> None:
         trainer.add_callback(tuning)
     if checkpoint:
         trainer.before = checkpoint[1]
-        messages.write(line({"resumes": checkpoint[1].step, "total": steps}))
+        if leads:
+            messages.write(line({"resumes": checkpoint[1].step, "total": steps}))
     with suppress(AlreadyEnded):
         trainer.train(resume_from_checkpoint=str(checkpoint[0]) if checkpoint else None)
+    if not trainer.state.is_world_process_zero:
+        return
     if tuning and job.until is None:
         tuning.take_best()
     elif tuning:
         parquet.write(tuning.last(), job.output / results.LOSSES_FILE)
     _write_results(job, trainer, checkpoint[1].step if checkpoint else None)
+
+
+def _join(job: Job) -> None:
+    """Joins the other processes of the training, if there are others."""
+    if job.processes == 1:
+        return
+    import torch
+
+    from tuner.models import loading
+
+    rank, on_gpu = int(os.environ["RANK"]), loading.device() == "cuda"
+    if on_gpu:
+        torch.cuda.set_device(rank)
+    torch.distributed.init_process_group(
+        "nccl" if on_gpu else "gloo",
+        init_method=job.rendezvous.absolute().as_uri(),
+        rank=rank,
+        world_size=job.processes,
+    )
 
 
 def _newest(job: Job) -> tuple[Path, checkpoints.Progress] | None:
