@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from flows import placement, scheduling
 from flows.stopping import stoppable
 from tasks import display
-from tuner import planning
+from tuner import planning, races
 from tuner.artifacts.store import Store
 from tuner.recipe import Recipe
 from tuner.registry import planned
@@ -31,6 +31,7 @@ def run(stage: str, recipe: Recipe, labels: Sequence[str] = ()) -> list[str]:
         StageError: If a step fails, or one of its inputs is missing.
     """
     store = Store(settings().store)
+    recipe = races.known(recipe, store)
     steps = planning.stage_steps(recipe, store, stage, labels)
     with Run.ensure_recorded(store, recipe, stage), stoppable(None):
         scheduling.run(

@@ -110,6 +110,11 @@ class Recipe(Section):
                 continue
             if start not in self.training:
                 raise ValueError(f"training.{name}.start: no adapter {start!r}; known are {', '.join(self.training)}")
+            if adapter.sweep is not None and not adapter.objective.pairs:
+                raise ValueError(
+                    f"training.{name}.sweep: an adapter that goes on from another on the same rows cannot be swept; "
+                    f"sweep {start}, or leave start out"
+                )
             first = self.training[start]
             if first.objective.pairs or first.start is not None:
                 raise ValueError(

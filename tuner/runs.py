@@ -165,11 +165,12 @@ def _asked(recipe: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **recipe,
         "generation": generation,
-        "training": {name: _undecided(each) for name, each in recipe["training"].items()},
+        "training": {name: undecided(each) for name, each in recipe["training"].items()},
     }
 
 
-def _undecided(adapter: Mapping[str, Any]) -> dict[str, Any]:
+def undecided(adapter: Mapping[str, Any]) -> dict[str, Any]:
+    """An adapter's data as it was asked for, without what its sweep has decided."""
     sweep = {key: value for key, value in adapter.get("sweep", {}).items() if key not in ("raced", "rounds")}
     return {**adapter, **({"sweep": sweep} if sweep else {})}
 

@@ -10,6 +10,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from tuner.errors import InputError
 
 
+def gpus() -> int:
+    """The GPUs of this machine."""
+    return len(list(Path("/dev").glob("nvidia[0-9]*")))
+
+
 class Settings(BaseSettings):
     """The settings of this machine; an empty variable counts as unset.
 
@@ -25,8 +30,8 @@ class Settings(BaseSettings):
         batch_size: Rows generated at once; with servers, at first.
         price_hour: Money for an hour of drawing, for `generation.at_most.cost` and the plan.
         price_million_tokens: Money for a million drawn tokens, likewise.
-        workers: Concurrent trainings; by default one for each GPU, or one on a CPU.
         train_processes: Processes of one training, which share its batches; each on a GPU of its own, if there are any.
+        workers: Concurrent trainings; by default as many as there are GPUs for, or one on a CPU.
         reports: URL that serves the store's reports, such as `http://127.0.0.1:4201`; `tuner up` sets it.
         train_timeout: Seconds after which a training is stopped; its checkpoints stay.
     """
@@ -44,8 +49,8 @@ class Settings(BaseSettings):
     batch_size: int = Field(default=32, ge=1)
     price_hour: float = Field(default=0.0, ge=0)
     price_million_tokens: float = Field(default=0.0, ge=0)
-    workers: int = Field(default_factory=lambda: len(list(Path("/dev").glob("nvidia[0-9]*"))) or 1, ge=1)
     train_processes: int = Field(default=1, ge=1)
+    workers: int = Field(default_factory=lambda known: max(1, gpus() // known.get("train_processes", 1)), ge=1)
     reports: str = ""
     train_timeout: float = Field(default=24 * 3600, gt=0)
 

@@ -71,7 +71,9 @@ def test_it_says_what_was_tried_and_what_it_came_to(contents: Contents) -> None:
 
 
 def test_an_adapter_without_a_sweep_beside_one_is_called_unfair(contents: Contents) -> None:
-    assert sweeps.unequal(contents).startswith("lora was chosen among several trials, prompt_tuning was trained once")
+    assert sweeps.unequal(contents).startswith(
+        "lora was chosen among several trials, prompt_tuning was trained as the recipe says"
+    )
     alone = Recipe.model_validate(
         contents.recipe.model_dump(mode="json") | {"training": {"lora": contents.recipe.training["lora"]}}
     )

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pydantic import TypeAdapter, ValidationError
 
 from tuner.artifacts.manifest import Sha256
-from tuner.artifacts.names import Name, check_name, now
+from tuner.artifacts.names import AdapterLabel, Name, check_name, now
 from tuner.artifacts.store import Store
 from tuner.errors import DamagedArtifactError, InputError
 
@@ -40,7 +40,7 @@ class Entry:
     alias: str
     number: int
     run: Name
-    adapter: Name
+    adapter: AdapterLabel
     fingerprint: Sha256
     at: str
     why: str

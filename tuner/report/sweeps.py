@@ -76,7 +76,7 @@ def unequal(contents: Contents) -> str:
         return ""
     return (
         f"{listed(swept)} {'was' if len(swept) == 1 else 'were'} chosen among several trials, "
-        f"{listed(others)} {'was' if len(others) == 1 else 'were'} trained once, as the recipe says: the comparison "
+        f"{listed(others)} {'was' if len(others) == 1 else 'were'} trained as the recipe says: the comparison "
         f"favours what was swept. Give every adapter a sweep of as many trials."
     )
 

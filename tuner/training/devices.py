@@ -65,4 +65,7 @@ def reserve(count: int = 1) -> Iterator[list[str]]:
             except Timeout:
                 continue
             free.append(name)
-        yield free if len(free) == count else names[:count]
+        if len(free) < count:
+            held.close()
+            free = names[:count]
+        yield free

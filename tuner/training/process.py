@@ -102,7 +102,7 @@ def _check_batches(job: Job) -> None:
     if job.settings.batch_size % job.processes:
         raise InputError(
             f"training.{job.adapter}.batch_size: {job.settings.batch_size} rows cannot be shared equally by the "
-            f"{job.processes} processes of TUNER_TRAIN_PROCESSES; choose a multiple"
+            f"{job.processes} processes of TUNER_TRAIN_PROCESSES; choose a multiple of {job.processes}"
         )
 
 
@@ -144,7 +144,11 @@ def _read_messages(child: Child, peers: Sequence[Child], job: Job, timeout: floa
 
 
 def _failure(peers: Sequence[Child]) -> tuple[str, int] | None:
-    """The last message and the exit code of a process that failed; None if none has."""
+    """The last message and the exit code of a process that failed; None if none has.
+
+    What one ends with for want of another is a crash, so that any other end counts first.
+    """
+    failed: list[tuple[str, int]] = []
     for peer in peers:
         try:
             code = peer.wait(0)
@@ -152,8 +156,8 @@ def _failure(peers: Sequence[Child]) -> tuple[str, int] | None:
             continue
         if code != exits.DONE:
             said = peer.stdout.read().splitlines() if peer.stdout else []
-            return (json.loads(said[-1])["error"] if said else ""), code
-    return None
+            failed.append((json.loads(said[-1])["error"] if said else "", code))
+    return min(failed, key=lambda each: each[1] == exits.CRASHED, default=None)
 
 
 def _pump(stdout: IO[str], lines: "queue.Queue[str | None]") -> None:

@@ -117,7 +117,8 @@ def train(job: Job, messages: TextIO) -> None:
         tuning.take_best()
     elif tuning:
         parquet.write(tuning.last(), job.output / results.LOSSES_FILE)
-    _write_results(job, trainer, checkpoint[1].step if checkpoint else None)
+    interrupted = checkpoint is not None and checkpoint[0] != job.state
+    _write_results(job, trainer, checkpoint[1].step if checkpoint and interrupted else None)
 
 
 def _join(job: Job) -> None:
@@ -133,7 +134,7 @@ def _join(job: Job) -> None:
         torch.cuda.set_device(rank)
     torch.distributed.init_process_group(
         "nccl" if on_gpu else "gloo",
-        init_method=job.rendezvous.absolute().as_uri(),
+        store=torch.distributed.FileStore(str(job.rendezvous.absolute()), job.processes),  # pyright: ignore[reportPrivateImportUsage]
         rank=rank,
         world_size=job.processes,
     )

@@ -4,6 +4,7 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from tests.training.sweeps.conftest import NOT_ROWS, Sweeping, carry_out, split
 from tuner import races
@@ -137,3 +138,12 @@ def test_tpe_proposes_trials_in_rounds_by_those_before(sweeping: Sweeping, store
 def test_a_sweep_in_which_every_trial_diverges(race: bool, sweeping: Sweeping, store: Store) -> None:
     with pytest.raises(StageError, match=r"^training\.lora\.sweep: every trial has diverged; "):
         carry_out(sweeping({"alpha": [3e38, 2e38], "race": race}), store)
+
+
+def test_what_cannot_be_planned_is_refused_with_the_reason(sweeping: Sweeping) -> None:
+    plain = sweeping({"alpha": [8, 16]}).model_dump(mode="json")
+    plain["training"]["more"] = {**plain["training"]["lora"], "start": "lora"}
+    with pytest.raises(ValidationError, match=r"training\.more\.sweep: an adapter that goes on from another"):
+        Recipe.model_validate(plain)
+    with pytest.raises(ValidationError, match=r"training\.lora\.sweep\.trials: is 16, but the swept settings"):
+        sweeping({"how": "tpe", "trials": 16, "r": [4, 8]})

@@ -95,13 +95,6 @@ def test_a_mistake_is_one_line_that_names_the_key(sweep: dict[str, Any], message
     assert problem(sweep).startswith(f"training.small.sweep.{message}")
 
 
-def test_a_value_that_the_method_forbids_is_refused_with_the_reason() -> None:
-    assert problem({"quantization": [None, "nf4"]}, "lokr") == (
-        "training.small.sweep.quantization: 'nf4' does not go with lokr: lokr cannot be trained with quantization: "
-        "nf4, since PEFT has no layer of it for weights in 4 bit"
-    )
-
-
 def test_a_sweep_is_no_larger_than_a_flow_run_can_carry() -> None:
     assert problem({"r": list(range(1, 101)), "alpha": [8, 16, 32]}) == (
         "training.small.sweep: 300 combinations; at most 256 trials are allowed"

@@ -29,7 +29,9 @@ def best(work: Work) -> Trained:
         legs.setdefault(part.subject.trial, []).append((part.subject, made))
     reasons = {stop.trial: stop.reason for look in work.manifests("decisions") for stop in Steered.read(look).stopped}
     trials = [_trial(work, legs[number], reasons.get(number)) for number in sorted(legs)]
-    finished = {number: trial.loss for number, trial in enumerate(trials) if trial.stopped is None and trial.loss}
+    finished = {
+        number: trial.loss for number, trial in enumerate(trials) if trial.stopped is None and trial.loss is not None
+    }
     if not finished:
         name = legs[0][0][0].adapter
         raise StageError(f"training.{name}.sweep: every trial has diverged; lower the learning rates")

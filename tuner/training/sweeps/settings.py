@@ -47,9 +47,10 @@ class Range(Section):
         """
         if place in (0, 1):
             return self.high if place else self.low
-        if self.scale == "log":
-            return float(f"{self.low ** (1 - place) * self.high**place:.3g}")
-        return float(f"{self.low + (self.high - self.low) * place:.3g}")
+        inside = self.low ** (1 - place) * self.high**place
+        if self.scale == "linear":
+            inside = self.low + (self.high - self.low) * place
+        return min(max(float(f"{inside:.3g}"), self.low), self.high)
 
 
 def _swept(value: Any) -> Any:

@@ -24,6 +24,7 @@ NOT_SWEPT: Mapping[str, str] = {
     "max_length": "it changes the tokens that a trial sees and is scored on, and losses could not be compared",
     "packing": _TOKENS,
     "early_stopping": _TOKENS,
+    "quantization": "trials are compared on one student; name another adapter, with a sweep of its own",
     "batch_size": _STEPS,
     "gradient_accumulation": _STEPS,
     "objective": "it changes what the loss is, and losses could not be compared; name another adapter",
@@ -57,6 +58,7 @@ def trials(name: str, adapter: Method, sweep: Sweep, seed: int) -> tuple[dict[st
     """
     check(name, adapter, sweep)
     if sweep.how == "tpe":
+        drawn(name, adapter, sweep, seed, sweep.trials or 0)  # so that a mistake shows before anything is trained
         return sweep.proposed
     if sweep.how == "grid":
         return _grid(name, adapter, sweep)
