@@ -77,7 +77,7 @@ def test_h_is_help(command: tuple[str, ...]) -> None:
         ("tuner reci", ["recipes"]),
         ("tuner plan qu", ["quickstart"]),
         ("tuner recipes ", ["fair", "gemma", "original", "original-dpo", "quickstart"]),
-        ("tuner run quickstart --until tr", ["train"]),
+        ("tuner run quickstart --until tr", ["trial", "train"]),
     ],
 )
 def test_the_shell_completes(words: str, expected: list[str]) -> None:

@@ -46,19 +46,19 @@ def test_without_the_section_there_are_no_pairs() -> None:
     assert [len(plan().of(stage)) for stage in ("candidates", "score", "pair")] == [0, 0, 0]
 
 
-def test_the_section_changes_nothing_but_the_report() -> None:
-    assert changed([], [PREFERENCE]) == [*CANDIDATES, *SCORES, "pair", "report"]
+def test_the_section_changes_what_is_measured_and_no_training() -> None:
+    assert changed([], [PREFERENCE]) == [*CANDIDATES, *SCORES, "pair", "evaluate", "report"]
 
 
 @pytest.mark.parametrize(
     ("override", "names"),
     [
-        ("preference.margin=0.5", ["pair", "report"]),
-        ("preference.rejected=min", ["pair", "report"]),
-        ("preference.pairs=9", ["pair", "report"]),
-        ("preference.scorer.reward=owner/other", [*SCORES, "pair", "report"]),
-        ("preference.candidates.n=2", [*CANDIDATES, *SCORES, "pair", "report"]),
-        ("preference.candidates.models=[owner/other]", [*CANDIDATES, *SCORES, "pair", "report"]),
+        ("preference.margin=0.5", ["pair", "evaluate", "report"]),
+        ("preference.rejected=min", ["pair", "evaluate", "report"]),
+        ("preference.pairs=9", ["pair", "evaluate", "report"]),
+        ("preference.scorer.reward=owner/other", [*SCORES, "pair", "evaluate", "report"]),
+        ("preference.candidates.n=2", [*CANDIDATES, *SCORES, "pair", "evaluate", "report"]),
+        ("preference.candidates.models=[owner/other]", [*CANDIDATES, *SCORES, "pair", "evaluate", "report"]),
         ("split.validation=0.2", ["split", "train lora", "train prompt_tuning", "pair", "evaluate", "report"]),
         ("training.lora.learning_rate=3e-3", ["train lora", "evaluate", "report"]),
     ],
