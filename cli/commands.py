@@ -15,6 +15,7 @@ from tuner.errors import InputError, TunerError
 from tuner.registry import FIRST, LAST, NAMES
 from tuner.report.wording import duration, moment
 from tuner.settings import settings
+from tuner.summaries import summarize
 
 app = typer.Typer(
     help="Generates instruction data from a chat model, trains adapters on it and compares them.",
@@ -146,9 +147,7 @@ def draw(
 def list_runs(as_json: JsonOption = False) -> None:
     """List the runs in the store: when each was made, its duration and its outcome."""
     store = Store(settings().store)
-    summaries = [
-        (record, runs.summarize(store, record)) for name in store.run_names() if (record := runs.find(store, name))
-    ]
+    summaries = [(record, summarize(store, record)) for name in store.run_names() if (record := runs.find(store, name))]
     if as_json:
         print_json([{**record, "seconds": each.seconds, "outcome": each.outcome} for record, each in summaries])
         return

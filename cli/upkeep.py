@@ -10,7 +10,7 @@ import typer
 from cli.terminal import JsonOption, out, print_json, print_table
 from tuner import adapters as store_adapters
 from tuner import lora as loras
-from tuner import progress, runs
+from tuner import progress, runs, summaries
 from tuner.artifacts import aliases
 from tuner.artifacts.store import Store
 from tuner.report.wording import Estimate, duration, interval, number, percent, rows_of, signed, size, span
@@ -51,7 +51,7 @@ def adapters(as_json: JsonOption = False) -> None:
         for alias, why in each.aliases.items():
             out.print(f"{alias}: {each.uri} ({why})", highlight=False, markup=False)
     for run in store.run_names():
-        if outcome := runs.summarize(store, runs.find(store, run)).outcome:
+        if outcome := summaries.summarize(store, runs.find(store, run)).outcome:
             out.print(f"{run}: {outcome}", highlight=False, markup=False)
 
 

@@ -19,6 +19,7 @@ from tuner.artifacts.store import Store
 from tuner.errors import InputError, TunerError
 from tuner.report.wording import duration, moment
 from tuner.settings import settings
+from tuner.summaries import summarize
 
 
 class Reports(BaseHTTPRequestHandler):
@@ -69,7 +70,7 @@ def _index() -> str:
         record = runs.find(store, name)
         report = next((entry for entry in record["artifacts"] if entry["stage"] == "report"), None)
         title = f'<a href="/{report["fingerprint"]}">{html.escape(name)}</a>' if report else html.escape(name)
-        summary = runs.summarize(store, record)
+        summary = summarize(store, record)
         took = f", took {duration(summary.seconds)}" if summary.seconds is not None else ""
         when = f"{record['state']}, started {moment(summary.started)} UTC{took}"
         lines.append(f"<li>{title} {when}<br>{html.escape(summary.outcome)}</li>")

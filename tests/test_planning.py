@@ -7,61 +7,22 @@ from typing import Any
 import pytest
 
 from tests.conftest import s3_environment
+from tests.e2e.words import MADE as NAMES
 from tests.flaky import flaky
 from tests.hollow import hollow
+from tests.plans import RECIPE, data, make, make_one, stages
 from tuner import forecast, loading, planning
 from tuner.artifacts.fingerprint import Spec
 from tuner.artifacts.provenance import ALIKE, FROM_EQUAL
 from tuner.artifacts.store import Store
 from tuner.errors import DamagedArtifactError, InputError
-from tuner.registry import NAMES as ALL
 from tuner.registry import STAGES, planned
 from tuner.settings import settings
-
-RECIPE = """\
-name: small
-models: {generator: owner/chat, student: owner/base}
-generation: {rows: 96, shard_rows: 24}
-training:
-  lora: {method: lora}
-  prompt_tuning: {method: prompt_tuning}
-"""
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(str(tmp_path / "store"))
-
-
-UNUSED = ("read", "judge", "trial", "steer", "candidates", "score", "pair", "reference")
-NAMES = tuple(name for name in ALL if name not in UNUSED)
-"""The stages of a recipe whose rows are all drawn, and judged by no model."""
-
-
-def make(store: Store, *overrides: str, stages: tuple[str, ...] = NAMES, seconds: float = 60.0) -> None:
-    """Makes a recipe's artifacts with placeholder metrics, each with this duration."""
-    wanted = planned(loading.parse(RECIPE, overrides))
-    for stage in stages:
-        for spec in wanted.of(stage):
-            make_one(store, spec, seconds)
-
-
-def make_one(store: Store, spec: Spec, seconds: float = 60.0) -> None:
-    scratch = Path(store.root).parent / "scratch" / spec.fingerprint[:12]
-    scratch.mkdir(parents=True, exist_ok=True)
-    (scratch / "file").write_text("x")
-    tokens = {"tokens": 1000, "seconds": seconds} if spec.stage in ("generate", "train") else {}
-    metrics = hollow(STAGES[spec.stage].metrics, **tokens).model_dump(mode="json")
-    store._commit(spec, spec.fingerprint[:12], scratch, metrics, {"seconds": seconds})
-
-
-def data(store: Store, *overrides: str, until: str = "report") -> dict[str, Any]:
-    recipe = loading.parse(RECIPE, overrides)
-    return forecast.as_data(recipe, planning.plan(recipe, store, until), store)
-
-
-def stages(store: Store, *overrides: str) -> dict[str, dict[str, Any]]:
-    return {stage["stage"]: stage for stage in data(store, *overrides)["stages"]}
 
 
 def test_in_an_empty_store_everything_is_missing(store: Store) -> None:
@@ -223,43 +184,6 @@ def test_a_plan_ends_with_the_requested_stage(store: Store) -> None:
     assert [stage["stage"] for stage in plan["stages"]] == ["generate", "examine", "match", "curate", "split"]
     with pytest.raises(InputError, match=r"^--until ship: no such stage; one of read, generate, examine, "):
         data(store, until="ship")
-
-
-class TestEstimate:
-    def test_without_history_there_is_no_estimate_but_a_reason(self, store: Store) -> None:
-        make(store, "models.generator=owner/other", stages=("generate",))
-        estimate = data(store)["estimate"]
-        assert estimate["minutes"] is None
-        assert estimate["tokens"] is None
-        assert estimate["basis"] == f"no comparable past step for: {', '.join(NAMES)}"
-
-    def test_stages_without_history_are_named(self, store: Store) -> None:
-        make(store, stages=("generate", "examine", "match", "curate"))
-        estimate = data(store, "curation.duplicates.keep=2")["estimate"]
-        assert estimate["minutes"] is None
-        assert estimate["basis"] == "no comparable past step for: split, train, evaluate, report"
-        assert estimate["stages"]["curate"]["minutes"] == 1
-
-    def test_an_estimate_is_based_on_comparable_steps(self, store: Store) -> None:
-        make(store, seconds=60)
-        estimate = data(store, "generation.rows=144")["estimate"]
-        # Two shards, drawn and examined, then match, curate, split, two trainings, evaluate, report: a minute each.
-        assert estimate["minutes"] == pytest.approx(11)
-        assert estimate["tokens"] == 2 * 1000 + 2 * 1000
-        assert estimate["basis"] == "past manifests in this store"
-
-    def test_an_estimate_scales_with_epochs_and_shard_rows(self, store: Store) -> None:
-        make(store, seconds=60)
-        longer = data(store, "training.lora.epochs=6")["estimate"]["stages"]
-        assert longer["train"]["minutes"] == pytest.approx(2)
-        assert longer["train"]["tokens"] == 2000
-        smaller = data(store, "generation.shard_rows=12")["estimate"]["stages"]
-        assert smaller["generate"]["minutes"] == pytest.approx(4)
-
-    def test_the_median_of_several_counts(self, store: Store) -> None:
-        for keep, seconds in ((2, 60), (3, 120), (4, 6000)):
-            make(store, f"curation.duplicates.keep={keep}", stages=("curate",), seconds=seconds)
-        assert data(store)["estimate"]["stages"]["curate"]["minutes"] == pytest.approx(2)
 
 
 def test_from_a_stage_the_earlier_artifacts_must_exist(store: Store) -> None:

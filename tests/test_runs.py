@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from tuner import loading, runs
+from tuner import loading, runs, summaries
 from tuner.artifacts.names import check_name
 from tuner.artifacts.store import Store
 from tuner.errors import InputError
@@ -163,7 +163,7 @@ def test_an_attempt_with_cached_artifacts_only_keeps_the_time_of_the_run(
         record = runs.find(store, "first")
         assert record["made"] == {"started": at(made), "ended": at(made + 5)}
         assert record["started"] == at(begin)
-        assert runs.summarize(store, record) == runs.Summary(at(made), 300.0, "")
+        assert summaries.summarize(store, record) == summaries.Summary(at(made), 300.0, "")
 
 
 def test_a_run_with_cached_artifacts_only_has_the_time_of_its_first_attempt(
@@ -171,7 +171,7 @@ def test_a_run_with_cached_artifacts_only_has_the_time_of_its_first_attempt(
 ) -> None:
     attempt(store, recipe, clock, 0, "cached")
     attempt(store, recipe, clock, 10, "cached")
-    assert runs.summarize(store, runs.find(store, "first")).started == at(0)
+    assert summaries.summarize(store, runs.find(store, "first")).started == at(0)
 
 
 def test_a_killed_attempt_that_made_everything_sets_the_time_of_the_run(
@@ -183,7 +183,7 @@ def test_a_killed_attempt_that_made_everything_sets_the_time_of_the_run(
     killed.note(planned(recipe).one("split"), "made")
     killed.save()
     attempt(store, recipe, clock, 10, "cached")
-    assert runs.summarize(store, runs.find(store, "first")) == runs.Summary(at(0), 300.0, "")
+    assert summaries.summarize(store, runs.find(store, "first")) == summaries.Summary(at(0), 300.0, "")
 
 
 def test_an_artifact_added_to_a_completed_run_keeps_its_time(
@@ -201,21 +201,21 @@ def test_a_record_of_an_older_version_keeps_its_time(
     record = attempt(store, recipe, clock, 0, "made").record
     del record["made"]
     store.write_run("first", record)
-    assert runs.summarize(store, record).started == at(0)
+    assert summaries.summarize(store, record).started == at(0)
     attempt(store, recipe, clock, 10, "cached")
-    assert runs.summarize(store, runs.find(store, "first")).started == at(0)
+    assert summaries.summarize(store, runs.find(store, "first")).started == at(0)
 
 
 def test_the_outcome_is_the_error_or_the_verdict(store: Store, recipe: Recipe) -> None:
     run = Run.start(store, recipe, "first", "report")
-    assert runs.summarize(store, run.record).seconds is None
+    assert summaries.summarize(store, run.record).seconds is None
     spec = planned(recipe).one("report")
     metrics = {"verdict": ["lora won.", "Against the base, it is better."], "winner": "lora"}
     store.build(spec, lambda folder: metrics)
     run.note(spec, "made")
     run.end("failed", "the disk\nis full")
-    assert runs.summarize(store, run.record).outcome == "the disk is full"
+    assert summaries.summarize(store, run.record).outcome == "the disk is full"
     run.end("completed")
-    assert runs.summarize(store, run.record).outcome == "lora won."
+    assert summaries.summarize(store, run.record).outcome == "lora won."
     store.replace(f"artifacts/report/{spec.fingerprint}/manifest.json", b"{")
-    assert runs.summarize(store, run.record).outcome == ""
+    assert summaries.summarize(store, run.record).outcome == ""

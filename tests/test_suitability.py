@@ -9,6 +9,7 @@ from tuner.artifacts.store import Store
 from tuner.errors import InputError
 from tuner.models import chat
 from tuner.settings import settings
+from tuner.training.sweeps import tpe
 
 
 def check(generator: str | Path, student: str | Path, *overrides: str) -> list[str]:
@@ -56,6 +57,26 @@ def test_a_template_that_renders_no_system_prompt_is_refused_where_one_is_wanted
 def test_a_target_that_the_student_has_not_is_refused(tiny: Path) -> None:
     with pytest.raises(InputError, match="the student has no module called 'wq'"):
         check(tiny, tiny, "training.lora.targets=[wq]")
+
+
+def test_a_trial_whose_target_the_student_has_not_is_refused(tiny: Path) -> None:
+    with pytest.raises(InputError, match=r"training\.lora\.sweep \(targets .*the student has no module called 'wq'"):
+        check(tiny, tiny, "training.lora.sweep={targets: [all-linear, [wq]], learning_rate: [1e-3, 1e-2]}")
+
+
+def test_a_batch_that_the_processes_of_a_training_cannot_share_is_refused(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUNER_TRAIN_PROCESSES", "3")
+    settings.cache_clear()
+    with pytest.raises(InputError, match=r"^training\.lora\.batch_size: 8 rows .* choose a multiple of 3$"):
+        check(tiny, tiny)
+
+
+def test_a_sweep_by_an_extra_that_is_missing_is_refused(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tpe.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"^training\.lora\.sweep\.how: tpe needs the extra `tpe`"):
+        check(tiny, tiny, "training.lora.sweep={how: tpe, trials: 4, learning_rate: {from: 1e-4, to: 1e-2}}")
 
 
 def test_models_that_cannot_answer_or_score_candidates_are_refused(tiny: Path, base: Path) -> None:

@@ -121,6 +121,11 @@ class Recipe(Section):
                     f"training.{name}.start: {start} goes on from another adapter or is trained on pairs; name one "
                     "that is trained on rows from the beginning"
                 )
+            if first.sweep and (own := [key for key in first.sweep.swept if key not in Method.model_fields]):
+                raise ValueError(
+                    f"training.{name}.start: the sweep of {start} varies {', '.join(own)}, which {name} must share; "
+                    "sweep settings that all methods have, or leave start out"
+                )
             if first.name() != adapter.name() or first.quantization != adapter.quantization:
                 raise ValueError(
                     f"training.{name}.start: {start} is trained by another method or quantization; an adapter goes on "

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
@@ -13,10 +12,10 @@ from tuner.artifacts.fingerprint import Spec
 from tuner.artifacts.manifest import Sha256, StageName
 from tuner.artifacts.names import Name, check_name, now
 from tuner.artifacts.store import Store
-from tuner.errors import DamagedArtifactError, InputError
+from tuner.errors import InputError
 from tuner.recipe import Recipe
 from tuner.registry import NAMES, planned, run_name
-from tuner.report.metrics import Reported
+from tuner.training.sweeps.settings import DECIDED
 
 State = Literal["running", "completed", "failed", "interrupted"]
 Moment = Annotated[str, Field(pattern=r"^[0-9T:.+Z-]{1,40}$")]
@@ -65,7 +64,7 @@ class Run:
                 # Attempts of one run share its limits until it completes.
                 "since": former.get("since", now()) if former and former["state"] != "completed" else now(),
                 "ended": None,
-                "made": _made(former) if former else None,
+                "made": made(former) if former else None,
                 "error": None,
                 "flow_run": None,
                 "artifacts": [],
@@ -165,13 +164,13 @@ def _asked(recipe: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **recipe,
         "generation": generation,
-        "training": {name: undecided(each) for name, each in recipe["training"].items()},
+        "training": {name: asked_adapter(each) for name, each in recipe["training"].items()},
     }
 
 
-def undecided(adapter: Mapping[str, Any]) -> dict[str, Any]:
+def asked_adapter(adapter: Mapping[str, Any]) -> dict[str, Any]:
     """An adapter's data as it was asked for, without what its sweep has decided."""
-    sweep = {key: value for key, value in adapter.get("sweep", {}).items() if key not in ("raced", "rounds")}
+    sweep = {key: value for key, value in adapter.get("sweep", {}).items() if key not in DECIDED}
     return {**adapter, **({"sweep": sweep} if sweep else {})}
 
 
@@ -189,43 +188,10 @@ def continued(store: Store, recipe: Recipe, name: str | None) -> Recipe:
     return races.known(recipe, store)
 
 
-@dataclass(frozen=True)
-class Summary:
-    """A run in a list of runs.
-
-    Attributes:
-        started: Start, ISO 8601 in UTC. For a completed run, that of the last attempt that made an artifact.
-        seconds: Duration of that attempt; None if it has not ended.
-        outcome: The first line of its report's verdict, or why it failed; empty if there is neither.
-    """
-
-    started: str
-    seconds: float | None
-    outcome: str
-
-
-def summarize(store: Store, record: Mapping[str, Any]) -> Summary:
-    """Summarizes a run in one line."""
-    times = (record["state"] == "completed" and _made(record)) or record
-    seconds = None
-    if times["ended"]:
-        seconds = (datetime.fromisoformat(times["ended"]) - datetime.fromisoformat(times["started"])).total_seconds()
-    return Summary(times["started"], seconds, " ".join((record["error"] or _verdict(store, record)).split()))
-
-
-def _made(record: Mapping[str, Any]) -> dict[str, str] | None:
+def made(record: Mapping[str, Any]) -> dict[str, str] | None:
     """Start and end of the last attempt that made an artifact; an older record has only its last attempt."""
     attempt = {key: record[key] for key in ("started", "ended")}
     return record.get("made") or (attempt if record["state"] == "completed" else None)
-
-
-def _verdict(store: Store, record: Mapping[str, Any]) -> str:
-    reference = next((each for each in recorded_artifacts(record) if each.stage == "report"), None)
-    try:
-        report = store.find(reference.stage, reference.fingerprint) if reference else None
-        return Reported.read(report).verdict[0] if report else ""
-    except DamagedArtifactError:  # the next run makes it again
-        return ""
 
 
 @dataclass(frozen=True)

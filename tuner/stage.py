@@ -83,14 +83,14 @@ class Parts:
         raise KeyError(f"{stage} {label}".strip())
 
     @staticmethod
-    def upstream(parts: Iterable[Part]) -> dict[str, Part]:
-        """Planned artifacts and everything that they are made from, by fingerprint."""
-        found: dict[str, Part] = {}
+    def upstream(parts: Iterable[Part]) -> set[str]:
+        """The fingerprints of planned artifacts and of everything that they are made from."""
+        found: set[str] = set()
         pending = list(parts)
         while pending:
             part = pending.pop()
             if part.fingerprint not in found:
-                found[part.fingerprint] = part
+                found.add(part.fingerprint)
                 pending += [read for reads in part.reads.values() for read in reads]
         return found
 

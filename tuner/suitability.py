@@ -20,6 +20,8 @@ from tuner.planning import Plan
 from tuner.recipe import Recipe
 from tuner.settings import settings
 from tuner.training.methods import Method
+from tuner.training.sweeps import tpe, trials
+from tuner.training.sweeps.stages import STEER
 
 _LIBRARIES = ("synthetic-instruction-tuner", "transformers", "peft")
 
@@ -62,6 +64,10 @@ def check(recipe: Recipe, plan: Plan) -> list[str]:
         if not passed.exists():
             _look(look)
             passed.touch()
+    if STEER.name in missing:
+        for name, adapter in recipe.training.items():
+            if adapter.sweep and adapter.sweep.how == "tpe":
+                tpe.require(name)
     if _served(plan):
         lines.append(f"generation by {settings().engine} at {endpoint.hosts(settings().endpoint)}: {SEEDED}")
     return lines
@@ -128,7 +134,20 @@ def _looks(recipe: Recipe) -> Iterator[_Look]:
     for key, model in recipe.judges.items():
         models = Models(generator=model, student=model, date=recipe.models.date)
         yield _Look(key, key.rpartition(".")[2], models, None, {})
-    yield _Look("models.student", "student", recipe.models, None, recipe.training)
+    yield _Look("models.student", "student", recipe.models, None, recipe.training | _trials(recipe))
+
+
+def _trials(recipe: Recipe) -> dict[str, Method]:
+    """The trials whose adapters may not fit where others do: each value of the settings that its method alone has."""
+    found: dict[str, Method] = {}
+    for name, adapter in recipe.training.items():
+        every = trials.trials(name, adapter, adapter.sweep, recipe.seed) if adapter.sweep else ()
+        for varied in every:
+            own = {key: value for key, value in varied.items() if key not in Method.model_fields}
+            if own:
+                shown = ", ".join(f"{key} {value}" for key, value in own.items())
+                found[f"{name}.sweep ({shown})"] = trials.validated(name, adapter, own)
+    return found
 
 
 def _absent(look: _Look) -> str:
@@ -173,7 +192,7 @@ def _key(look: _Look) -> str:
     identities = [source.parse(model).identity() for model in named]
     versions = [metadata.version(name) for name in _LIBRARIES]
     reads = sorted(look.training.items()) if look.role == "student" else look.opening
-    return repr((look.role, identities, look.models.rendering(look.place), reads, versions))
+    return repr((look.role, identities, look.models.rendering(look.place), reads, versions, settings().train_processes))
 
 
 def _look(look: _Look) -> None:

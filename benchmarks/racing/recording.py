@@ -22,9 +22,9 @@ from tuner.artifacts.fingerprint import canonical_json
 from tuner.models import loading, precision
 from tuner.settings import settings
 from tuner.training import tuning, worker
+from tuner.training.exits import DivergedError
 from tuner.training.job import Job
 from tuner.training.methods import METHODS, Method
-from tuner.training.trainer import DivergedError
 
 NAME = "SmolLM2-135M, LoRA"
 LOOKS = (1 / 8, 1 / 4, 1 / 2, 3 / 4, 1)

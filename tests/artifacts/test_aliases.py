@@ -45,6 +45,12 @@ def test_an_alias_points_at_the_adapter_of_its_last_move(store: Store, trained: 
     assert aliases.current(store, "champion") == second
 
 
+def test_an_alias_may_name_a_training_with_a_further_seed(store: Store, trained: Trained) -> None:
+    a = trained("a")
+    moved = aliases.point(store, "champion", run="run-a", adapter="lora#12", fingerprint=a.fingerprint, why="")
+    assert aliases.current(store, "champion") == moved and moved.adapter == "lora#12"
+
+
 @pytest.mark.parametrize("alias", ["", "..", "../runs", "a/b", "-x", "a b"])
 def test_an_alias_is_a_plain_name(alias: str, store: Store, trained: Trained) -> None:
     for use in (lambda: point(store, trained("a"), alias), lambda: aliases.current(store, alias)):

@@ -77,11 +77,10 @@ training:
 {adapters}evaluation: {{samples: 2, sample_tokens: 8}}
 """
 
-UNUSED = ("read", "judge", "trial", "steer", "candidates", "score", "pair", "reference")
-"""Stages of what the recipe does not ask for."""
+_UNUSED = ("read", "judge", "trial", "steer", "candidates", "score", "pair", "reference")
 
-MADE = tuple(name for name in NAMES if name not in UNUSED)
-"""The stages of `RECIPE`, which reads nothing that exists already, asks no judge and makes no pairs."""
+MADE = tuple(name for name in NAMES if name not in _UNUSED)
+"""The stages of `RECIPE`, which reads nothing that exists already, asks no judge, sweeps nothing and makes no pairs."""
 
 _TRAINED = "epochs: 4, batch_size: 4, max_length: 256}\n"
 LORA = "  lora: {method: lora, r: 2, targets: [q_proj, v_proj], " + _TRAINED

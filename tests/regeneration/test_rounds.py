@@ -63,6 +63,12 @@ class TestFollowing:
         third = following(recipe, store)
         assert (third.generation.rounds, third.split.former) == (3, planned(second).one("split").fingerprint)
 
+    def test_what_a_sweep_decided_makes_no_other_recipe(self, store: Store, recipe: Recipe) -> None:
+        swept = changed(recipe, "training.one.sweep={r: [4, 8]}")
+        sweep = present(swept.training["one"].sweep)
+        done(store, swept.with_sweep("one", sweep.model_copy(update={"raced": ((1,),)})))
+        assert following(swept, store).generation.rounds == 2
+
     @pytest.mark.parametrize("state", ["running", "failed", "interrupted"])
     def test_an_incomplete_round_is_resumed(self, store: Store, recipe: Recipe, state: State) -> None:
         done(store, recipe)

@@ -8,7 +8,7 @@ import math
 
 import pytest
 
-from tuner.report import comparison
+from tuner.report import comparison, measures
 from tuner.report.contents import gather
 from tuner.report.verdict import judge
 
@@ -73,7 +73,7 @@ def test_a_number_that_is_not_finite_is_null_with_a_reason(build):
     assert data["subjects"]["lora"]["held_out_loss"] == {
         "value": None,
         "unit": "nats per token",
-        "reason": comparison.UNMEASURED,
+        "reason": measures.UNMEASURED,
     }
 
 

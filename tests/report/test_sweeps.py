@@ -63,7 +63,8 @@ def test_it_says_what_was_tried_and_what_it_came_to(contents: Contents) -> None:
         "4 trials of lora on 2,187 tokens took 2.0 min. Trial 2 (learning_rate 0.001, targets q_proj + v_proj) has the "
         "lowest loss on the rows to choose by, 1.5000, and is the adapter that is compared. The highest of those "
         "trained to the end is 1.6000.",
-        "2 trials were stopped, which saved 45.3 % of the tokens that 4 whole trainings take.",
+        "1 trial was stopped, which saved 29.2 % of the tokens that 3 whole trainings take.",
+        "1 trial diverged.",
     ]
     assert [(row.number, row.won) for row in chapter.rows] == [(2, True), (3, False), (1, False), (4, False)]
     assert [row.end for row in chapter.rows[:3]] == ["", "", REASON]

@@ -71,7 +71,7 @@ def test_train_draw_train() -> None:
     parts = plan(PREFERENCE, STARTED, "preference.candidates.adapter=lora")
     chain = ["train lora", "candidates shard 1", "score shard 1", "pair", "reference lora, 2048 tokens", "train dpo"]
     order = [f"{part.stage} {part.label}".strip() for part in parts]
-    upstream = set(parts.upstream(parts.of("evaluate")))
+    upstream = parts.upstream(parts.of("evaluate"))
     assert set(chain) <= set(order)
     assert {part.fingerprint for part in parts if f"{part.stage} {part.label}".strip() in chain} <= upstream
 

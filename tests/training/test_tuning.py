@@ -14,9 +14,9 @@ from tuner.errors import InputError
 from tuner.evaluation.subjects import loaded_adapter
 from tuner.models import chat, loading, scoring
 from tuner.training import encoding, worker
+from tuner.training.exits import DivergedError
 from tuner.training.job import METRICS, Job
 from tuner.training.metrics import Trained
-from tuner.training.trainer import DivergedError
 
 
 def job_of(make_job: MakeJob, name: str, tuning: Path, **options: object) -> Job:

@@ -7,8 +7,10 @@ from pydantic import Field
 
 from tuner.errors import InputError
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
-AdapterLabel = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}(#[0-9]{1,2})?$")]
+_PLAIN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
+
+Name = Annotated[str, Field(pattern=f"^{_PLAIN}$")]
+AdapterLabel = Annotated[str, Field(pattern=f"^{_PLAIN}(#[0-9]{{1,2}})?$")]
 """An adapter's name in a run; `#` and a number name its trainings with further seeds."""
 
 

@@ -7,8 +7,7 @@ from tuner.artifacts.store import Store
 from tuner.recipe import Recipe
 from tuner.regeneration.contest import CHALLENGER
 from tuner.registry import NAMES
-from tuner.runs import recipe_of
-from tuner.runs import undecided as asked
+from tuner.runs import asked_adapter, recipe_of
 
 
 def following(recipe: Recipe, store: Store) -> Recipe:
@@ -75,5 +74,5 @@ def _base(plain: dict[str, Any]) -> dict[str, Any]:
     """The settings that all rounds of a recipe share."""
     generation = {key: value for key, value in plain["generation"].items() if key != "rounds"}
     split = {key: value for key, value in plain["split"].items() if key != "former"}
-    training = {name: asked(adapter) for name, adapter in plain["training"].items()}
+    training = {name: asked_adapter(adapter) for name, adapter in plain["training"].items()}
     return {**plain, "generation": generation, "split": split, "training": training}

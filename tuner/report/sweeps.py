@@ -91,11 +91,14 @@ def _sentences(name: str, swept: Swept) -> list[str]:
         f"{number(winner.loss, 4)}, and is the adapter that is compared."
         + (f" The highest of those trained to the end is {number(max(losses), 4)}." if len(losses) > 1 else "")
     ]
-    if stopped := sum(trial.stopped is not None for trial in trials):
+    diverged = sum(trial.loss is None for trial in trials)
+    if stopped := sum(trial.stopped is not None for trial in trials) - diverged:
         lines.append(
             f"{count(stopped)} trial{'s were' if stopped > 1 else ' was'} stopped, which saved {percent(swept.saved)} "
-            f"of the tokens that {count(len(trials))} whole trainings take."
+            f"of the tokens that {count(len(trials) - diverged)} whole trainings take."
         )
+    if diverged:
+        lines.append(f"{count(diverged)} trial{'s' if diverged > 1 else ''} diverged.")
     return lines
 
 

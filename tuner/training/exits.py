@@ -12,8 +12,13 @@ OUT_OF_MEMORY = 3
 STAGE = 4
 CRASHED = 5
 ORPHANED = 6
+DIVERGED = 7
 
 _OUT_OF_MEMORY_TEXTS = ("can't allocate memory", "out of memory", "cannot allocate memory")
+
+
+class DivergedError(StageError):
+    """The loss is no longer a finite number."""
 
 
 def guarded(work: Callable[[], None]) -> tuple[int, str]:
@@ -27,6 +32,8 @@ def guarded(work: Callable[[], None]) -> tuple[int, str]:
         work()
     except InputError as error:
         return BAD_INPUT, str(error)
+    except DivergedError as error:
+        return DIVERGED, str(error)
     except StageError as error:
         return STAGE, str(error)
     except MemoryError as error:

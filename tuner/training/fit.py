@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tuner.errors import InputError
 from tuner.models import loading
 from tuner.models.memory import is_out_of_memory
+from tuner.settings import settings
 from tuner.training.methods import Method
 
 if TYPE_CHECKING:
@@ -22,8 +23,15 @@ def check(student: "Chat", adapters: Mapping[str, Method]) -> None:
 
     Raises:
         InputError: If the student is no causal language model, has no embedding for a token that conversations need,
-            or cannot carry an adapter.
+            or cannot carry an adapter; or if the processes of a training cannot share its batches.
     """
+    processes = settings().train_processes
+    for name, method in adapters.items():
+        if method.batch_size % processes:
+            raise InputError(
+                f"training.{name}.batch_size: {method.batch_size} rows cannot be shared equally by the {processes} "
+                f"processes of TUNER_TRAIN_PROCESSES; choose a multiple of {processes}"
+            )
     path, _ = loading.resolve(student.model, weights=False)
     model: Any = loading.skeleton(student.model)
     rows = model.get_input_embeddings().weight.shape[0]

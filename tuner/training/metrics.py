@@ -45,8 +45,12 @@ class Swept(Metrics):
 
     @property
     def saved(self) -> float:
-        """The share of tokens that were saved by stopping trials; all would have been trained on the winner's."""
-        return 1 - self.tokens / (len(self.trials) * self.trials[self.winner].tokens)
+        """The share of tokens that were saved by stopping trials; all would have been trained on the winner's.
+
+        Trials that diverged would not have been, and are left out.
+        """
+        sound = [trial.tokens for trial in self.trials if trial.loss is not None]
+        return 1 - sum(sound) / (len(sound) * self.trials[self.winner].tokens)
 
 
 class Trained(Computed):

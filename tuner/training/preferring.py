@@ -99,7 +99,8 @@ class PairTrainer(Exact, Trainer):
         """The losses of pairs that are not trained on."""
         model: Any = self.model
         model.eval()
-        size, found = self.args.per_device_train_batch_size, list[float]()
+        # As large as a batch of all processes: KTO's loss of a pair depends on the others of its batch.
+        size, found = self.args.per_device_train_batch_size * self.args.world_size, list[float]()
         with torch.inference_mode(), self.compute_loss_context_manager():
             for begin in range(0, len(chosen), size):
                 batch = self._prepare_inputs(self.collate(list(chosen[begin : begin + size])))
@@ -118,6 +119,9 @@ class PairTrainer(Exact, Trainer):
             }
             with torch.no_grad():
                 other = pairs.likelihoods(model, mismatched)[0] - inputs["reference_mismatched"]
+                if self.args.world_size > 1:
+                    whole: Any = self.accelerator.reduce(other.mean(), "mean")
+                    other = whole.expand_as(other)
         of = Likelihoods(
             chosen=chosen,
             rejected=rejected,

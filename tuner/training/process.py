@@ -9,7 +9,6 @@ import json
 import queue
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -74,36 +73,27 @@ def train(job: Job, timeout: float) -> Trained:
     job.checkpoints.mkdir(parents=True, exist_ok=True)
     job.output.mkdir(parents=True, exist_ok=True)
     path = job.checkpoints / "job.json"
-    _check_batches(job)
     job.write(path)
     job.rendezvous.unlink(missing_ok=True)
     log = job.checkpoints / LOG
     # The GPUs that it is to use alone; if others were visible the trainer would spread a batch over all of them.
     with log.open("w") as stderr, devices.reserve(job.processes) as gpus:
         started: list[Child] = []
+        codes: list[int] = []
+        waits = False
         try:
             for environment in devices.environments(gpus, job.processes):
                 started.append(children.start(path, job.settings.needs_bitsandbytes, environment, stderr))
             error, peer = _read_messages(started[0], started[1:], job, timeout)
+            waits = peer == exits.DONE
         finally:
-            codes = [_end(child) for child in started]
+            for child in started:
+                codes.append(_end(child, waits))
+                waits = waits and codes[-1] == exits.DONE  # the others would wait for one that failed
     code = peer or codes[0]
     if code == exits.DONE:
         return Trained.model_validate_json((job.output / METRICS).read_text())
     raise _error(code, error, job, log)
-
-
-def _check_batches(job: Job) -> None:
-    """Checks that the processes of a training can share its batches.
-
-    Raises:
-        InputError: If they cannot.
-    """
-    if job.settings.batch_size % job.processes:
-        raise InputError(
-            f"training.{job.adapter}.batch_size: {job.settings.batch_size} rows cannot be shared equally by the "
-            f"{job.processes} processes of TUNER_TRAIN_PROCESSES; choose a multiple of {job.processes}"
-        )
 
 
 def _read_messages(child: Child, peers: Sequence[Child], job: Job, timeout: float) -> tuple[str, int]:
@@ -168,10 +158,9 @@ def _pump(stdout: IO[str], lines: "queue.Queue[str | None]") -> None:
     lines.put(None)
 
 
-def _end(child: Child) -> int:
-    """Waits for a child that has closed its stdout; kills it if it has not, or does not exit. Returns its exit code."""
-    finished = child.stdout is not None and sys.exc_info()[0] is None
-    if finished:
+def _end(child: Child, waits: bool) -> int:
+    """Ends a child: waits until it exits by itself, or kills it. Returns its exit code."""
+    if waits:
         try:
             child.wait(timeout=30)
         except subprocess.TimeoutExpired:
@@ -198,8 +187,10 @@ def _error(code: int, error: str, job: Job, log: Path) -> Exception:
             return TrainingMemoryError(
                 f"{name} ran out of memory: lower batch_size or max_length (log: {log}): {error}"
             )
-        case exits.STAGE:
+        case exits.DIVERGED:
             return TrainingDivergedError(f"{name}: {error}")
+        case exits.STAGE:
+            return TrainingError(f"{name}: {error}")
         case _:
             return TrainingFailedError(f"{name} failed: {error or _last_line(log)} (log: {log})")
 

@@ -26,7 +26,6 @@ CURVE = pa.schema(
         "seconds": pa.float64(),
     }
 )
-
 """The columns of `curve.parquet`; see `curve`."""
 
 LOSSES_FILE = "losses.parquet"

@@ -50,18 +50,32 @@ def read_scheduler(scheduler: Any, folder: Path) -> None:
     scheduler.load_state_dict(json.loads((folder / SCHEDULER).read_text()))
 
 
-def write_random(folder: Path) -> None:
-    """Writes the states of torch's generators, from which dropout and noise are drawn."""
+def write_random(folder: Path, process: int) -> None:
+    """Writes the states of torch's generators, from which dropout and noise are drawn.
+
+    Args:
+        folder: The checkpoint.
+        process: Which of the processes that train together this is, from 0; each draws other noise.
+    """
     states = {"cpu": torch.random.get_rng_state()}
     if torch.cuda.is_available():
         states |= {f"cuda:{number}": state for number, state in enumerate(torch.cuda.get_rng_state_all())}
-    save_file(states, folder / RANDOM)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(states, folder / _random(process))
 
 
-def read_random(folder: Path) -> None:
-    """Sets the states that `write_random` wrote; those of GPUs that this machine has not are left out."""
-    states = load_file(folder / RANDOM)
+def read_random(folder: Path, process: int) -> None:
+    """Sets the states that `write_random` wrote; those of GPUs that this machine has not are left out.
+
+    A process that was not there before takes those of the first.
+    """
+    own = folder / _random(process)
+    states = load_file(own if own.exists() else folder / RANDOM)
     torch.random.set_rng_state(states.pop("cpu"))
     for name, state in states.items():
         if torch.cuda.is_available() and int(name.partition(":")[2]) < torch.cuda.device_count():
             torch.cuda.set_rng_state(state, name)
+
+
+def _random(process: int) -> str:
+    return RANDOM if process == 0 else f"{process}-{RANDOM}"

@@ -57,7 +57,11 @@ def train(work: Work, adapter: Method, inputs: Inputs, seed: int, until: float |
         output=output,
         checkpoints=checkpoints,
     )
-    metrics = process.train(job, settings().train_timeout)
+    try:
+        metrics = process.train(job, settings().train_timeout)
+    except process.TrainingDivergedError:
+        shutil.rmtree(checkpoints)  # another attempt would end the same
+        raise
     work.folder.mkdir(parents=True, exist_ok=True)
     for path in output.iterdir():
         if path.name != METRICS:

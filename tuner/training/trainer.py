@@ -17,14 +17,10 @@ from torch.utils.data import Sampler
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl.trainer.sft_trainer import SFTTrainer
 
-from tuner.errors import StageError
 from tuner.training import state
 from tuner.training.checkpoints import TRAINED, Progress, mark
+from tuner.training.exits import DivergedError
 from tuner.training.order import GroupedByLength
-
-
-class DivergedError(StageError):
-    """The loss is no longer a finite number."""
 
 
 class AlreadyEnded(Exception):  # noqa: N818 - not an error
@@ -108,12 +104,11 @@ class Exact(Trainer):
             state.read_scheduler(self.lr_scheduler, Path(checkpoint))
 
     def _save_rng_state(self, output_dir: str) -> None:
-        if self.args.should_save:
-            state.write_random(Path(output_dir))
+        state.write_random(Path(output_dir), self.args.process_index)
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
-            state.read_random(Path(checkpoint))
+            state.read_random(Path(checkpoint), self.args.process_index)
 
     def write_trained(self, path: Path) -> None:
         """Writes the trained weights."""

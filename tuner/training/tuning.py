@@ -11,8 +11,9 @@ from typing import Any
 import pyarrow as pa
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from tuner.training.exits import DivergedError
 from tuner.training.supervision import Measure, mean
-from tuner.training.trainer import AlreadyEnded, DivergedError, Exact
+from tuner.training.trainer import AlreadyEnded, Exact
 
 LOSS = "tuning_loss"
 """Its name in the trainer's log."""

@@ -60,6 +60,7 @@ def train(job: Job, messages: TextIO) -> None:
         DivergedError: If the loss is no longer finite.
     """
     import datasets
+    import torch
     from transformers import PrinterCallback, set_seed
     from transformers.utils import logging
 
@@ -96,7 +97,9 @@ def train(job: Job, messages: TextIO) -> None:
     trainer.args.save_steps = max(1, steps // SAVES)
     trainer.args.lr_scheduler_kwargs = optimizers.schedule(job.settings.scheduler, steps)
     trainer.remove_callback(PrinterCallback)
-    leads = trainer.args.process_index == 0
+    leads = trainer.is_world_process_zero()
+    if not leads:
+        torch.manual_seed(job.seed + trainer.args.process_index)  # other noise for other rows
     trainer.add_callback(Meter(trainer, lambda figures: messages.write(line(figures)) if leads else None))
     if job.until is not None:
         trainer.add_callback(LegEnd(max(1, round(job.until * steps))))
@@ -111,7 +114,7 @@ def train(job: Job, messages: TextIO) -> None:
             messages.write(line({"resumes": checkpoint[1].step, "total": steps}))
     with suppress(AlreadyEnded):
         trainer.train(resume_from_checkpoint=str(checkpoint[0]) if checkpoint else None)
-    if not trainer.state.is_world_process_zero:
+    if not leads:
         return
     if tuning and job.until is None:
         tuning.take_best()

@@ -1,6 +1,7 @@
 """A run with made-up trainings and a made-up evaluation, without what they are made from."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from tuner.artifacts.store import Store
 from tuner.evaluation.metrics import Difference, Evaluated, Loss, Speed
 from tuner.registry import planned
 from tuner.runs import Run
-from tuner.training.metrics import Trained
+from tuner.training.metrics import Swept, Trained
 
 RECIPE = """\
 name: small
@@ -32,13 +33,15 @@ def loss_at(step: int) -> float:
     return 1 + 1 / step
 
 
-def _train(folder: Path) -> dict[str, Any]:
+def _train(folder: Path, swept: Swept | None = None) -> dict[str, Any]:
     steps = [
         {"step": n, "epoch": n / 400, "loss": loss_at(n), "learning_rate": 1e-3 / n, "seconds": n / 2}
         for n in range(1, STEPS + 1)
     ]
     parquet.write(pa.Table.from_pylist(steps), folder / "curve.parquet")
-    return hollow(Trained, steps=STEPS, train_loss=1.0625, tokens=4096, device="cpu").model_dump(mode="json")
+    return hollow(Trained, steps=STEPS, train_loss=1.0625, tokens=4096, device="cpu", swept=swept).model_dump(
+        mode="json"
+    )
 
 
 def _evaluate(folder: Path) -> dict[str, Any]:
@@ -68,13 +71,16 @@ def store(tmp_path: Path) -> Store:
 def made(store: Store) -> Made:
     """Makes the run until it is evaluated, or an earlier stage, and returns its record."""
 
-    def make(until: str = "evaluate", overrides: tuple[str, ...] = (), name: str = "first") -> dict[str, Any]:
+    def make(
+        until: str = "evaluate", overrides: tuple[str, ...] = (), name: str = "first", swept: Swept | None = None
+    ) -> dict[str, Any]:
         recipe = loading.parse(RECIPE, overrides)
         run = Run.start(store, recipe, name, until)
         with run.recorded():
-            for stage, work in (("train", _train), ("evaluate", _evaluate)):
-                for spec in planned(recipe).of(stage) if until in (stage, "evaluate") else ():
-                    store.build(spec, work)
+            for spec in planned(recipe).of("train") if until in ("train", "evaluate") else ():
+                store.build(spec, partial(_train, swept=swept if spec.label == "lora" else None))
+            for spec in planned(recipe).of("evaluate") if until == "evaluate" else ():
+                store.build(spec, _evaluate)
         return run.record
 
     return make

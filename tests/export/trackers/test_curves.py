@@ -5,10 +5,12 @@ from datetime import datetime
 import pytest
 
 from tests.export.trackers.conftest import LOSSES, STEPS, loss_at
+from tests.hollow import hollow
 from tuner.errors import InputError
 from tuner.export.trackers import curves
 from tuner.registry import planned
 from tuner.runs import recipe_of
+from tuner.training.metrics import Swept, Trial
 
 
 def test_every_adapter_and_the_base_have_a_curve(store, made):
@@ -61,6 +63,16 @@ def test_settings_are_those_of_the_method_and_the_public_name_of_the_student(sto
         "quantization": "null",
         "packing": False,
     }
+
+
+def test_the_settings_of_a_sweep_are_those_of_the_trial_that_was_taken(store, made):
+    taken = hollow(Trial, settings={"learning_rate": 0.03, "r": 8})
+    swept = Swept(trials=(hollow(Trial, settings={"learning_rate": 0.1, "r": 2}), taken), winner=1)
+    overrides = ("training.lora.sweep={learning_rate: [0.1, 0.03], r: [2, 8]}", "training.lora.seeds=2")
+    found = {each.subject: each.settings for each in curves.read(store, made("train", overrides, swept=swept))}
+    named = {label: [found[label][key] for key in ("learning_rate", "r", "seed")] for label in ("lora", "lora#2")}
+    assert named == {"lora": [0.03, 8, 42], "lora#2": [0.03, 8, 43]}
+    assert "sweep" not in found["lora"]
 
 
 def test_a_run_that_is_not_evaluated_has_the_curves_of_its_adapters(store, made):

@@ -17,9 +17,9 @@ from tuner.recipe import Recipe
 from tuner.registry import STAGES, planned
 from tuner.splitting.metrics import Overlap, SplitMetrics, TuningChecks
 from tuner.training import process, worker
+from tuner.training.exits import DivergedError
 from tuner.training.job import METRICS, Job
 from tuner.training.metrics import Trained
-from tuner.training.trainer import DivergedError
 
 CHECK = Overlap.model_validate(
     {"exact_overlap": 0, "near_overlap": 0, "similarity": 0.5, "ngram": 5, "template_ngrams": 0, "pairs_compared": 12}

@@ -145,5 +145,11 @@ def test_what_cannot_be_planned_is_refused_with_the_reason(sweeping: Sweeping) -
     plain["training"]["more"] = {**plain["training"]["lora"], "start": "lora"}
     with pytest.raises(ValidationError, match=r"training\.more\.sweep: an adapter that goes on from another"):
         Recipe.model_validate(plain)
+    plain["preference"] = {"scorer": {"rules": ["form"]}}
+    plain["training"]["more"] = {"method": "lora", "objective": "dpo", "start": "lora"}
+    with pytest.raises(ValidationError, match=r"training\.more\.start: the sweep of lora varies alpha, which more "):
+        Recipe.model_validate(plain)
+    with pytest.raises(ValidationError, match=r"training\.lora\.sweep\.raced: no trial 7; leave raced out"):
+        sweeping({"alpha": [8, 16], "raced": [[7]]})
     with pytest.raises(ValidationError, match=r"training\.lora\.sweep\.trials: is 16, but the swept settings"):
         sweeping({"how": "tpe", "trials": 16, "r": [4, 8]})

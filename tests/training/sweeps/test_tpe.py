@@ -38,18 +38,17 @@ def rounds(seed: int, count: int = 4, of: int = 8) -> list[dict[str, Any]]:
     return [dict(result.trial) for result in results]
 
 
-def test_the_first_round_is_random_and_needs_no_optuna(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "optuna", None)
+@optuna
+def test_the_first_round_is_random() -> None:
     assert propose("small", LORA, SWEEP, 42, [], 8) == drawn("small", LORA, SWEEP, 42, 8)
 
 
 def test_without_optuna_the_message_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
-    (trial,) = drawn("small", LORA, SWEEP, 42, 1)
     with pytest.raises(
         InputError, match=r"^training\.small\.sweep\.how: tpe needs the extra `tpe`: pip install '\.\[tpe\]'"
     ):
-        propose("small", LORA, SWEEP, 42, [Result(trial, 2.0)], 8)
+        propose("small", LORA, SWEEP, 42, [], 8)
 
 
 @optuna

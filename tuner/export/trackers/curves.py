@@ -19,6 +19,7 @@ from tuner.export import origin
 from tuner.recipe import Recipe
 from tuner.runs import recipe_of
 from tuner.training.metrics import Trained
+from tuner.training.sweeps.trials import validated
 
 Setting = str | int | float | bool
 
@@ -97,9 +98,7 @@ def read(store: Store, run: Mapping[str, Any]) -> list[Curve]:
     evaluated = Evaluated.read(found) if found else None
     trained = {label: manifest for stage, label, manifest in reversed(made) if stage == "train"}
     curves = [
-        _of_adapter(store, name, recipe, label, trained[label], evaluated)
-        for label in recipe.trained
-        if label in trained
+        _of_adapter(store, name, recipe, label, trained, evaluated) for label in recipe.trained if label in trained
     ]
     if not curves:
         raise InputError(
@@ -126,18 +125,29 @@ def _made(store: Store, run: Mapping[str, Any]) -> list[tuple[str, str, Manifest
 
 
 def _of_adapter(
-    store: Store, run: str, recipe: Recipe, name: str, trained: Manifest, evaluated: Evaluated | None
+    store: Store, run: str, recipe: Recipe, label: str, every: Mapping[str, Manifest], evaluated: Evaluated | None
 ) -> Curve:
+    trained = every[label]
     began = _moment(trained, "started")
     columns = parquet.read(store.fetch(trained, "curve.parquet")).to_pylist()
     steps = tuple(Step(row["step"], began + row["seconds"], dict(_finite("train", row, {"step"}))) for row in columns)
     metrics = Trained.read(trained)
     figures = dict(_finite("trained", metrics.model_dump(), set()))
     if evaluated:
-        figures |= dict(_held_out(evaluated, name))
-    settings = {key: _plain(value) for key, value in recipe.trained[name].identity().items()}
+        figures |= dict(_held_out(evaluated, label))
+    settings = {key: _plain(value) for key, value in _settings(recipe, label, every).items()}
+    settings["seed"] = trained.identity["seed"]
     about = {"fingerprint": trained.fingerprint, "device": metrics.device, "dtype": metrics.dtype}
-    return Curve(run, name, {**_student(recipe), **settings, **about}, steps, figures, _moment(trained, "ended"))
+    return Curve(run, label, {**_student(recipe), **settings, **about}, steps, figures, _moment(trained, "ended"))
+
+
+def _settings(recipe: Recipe, label: str, every: Mapping[str, Manifest]) -> dict[str, Any]:
+    """The settings of a training: those of its adapter or, if it has a sweep, of the trial that was taken."""
+    name = label.partition("#")[0]
+    swept = Trained.read(every[name]).swept if name in every else None
+    adapter = recipe.training[name]
+    own = validated(name, adapter, swept.trials[swept.winner].settings) if swept else adapter
+    return own.model_dump(mode="json", exclude={"sweep", "seeds"})
 
 
 def _student(recipe: Recipe) -> dict[str, Setting]:

@@ -11,6 +11,9 @@ from tuner.section import Section, added_field
 MOST = 256
 """Trials in a sweep at most: each is at least one task of a flow run, which takes about 500."""
 
+DECIDED = ("raced", "rounds")
+"""What a run decides, and no user."""
+
 Value = bool | int | float | str | None | tuple[str, ...]
 """A value of a setting; whether the method takes it is checked when the trials are made."""
 
@@ -50,7 +53,11 @@ class Range(Section):
         inside = self.low ** (1 - place) * self.high**place
         if self.scale == "linear":
             inside = self.low + (self.high - self.low) * place
-        return min(max(float(f"{inside:.3g}"), self.low), self.high)
+        return self.rounded(inside)
+
+    def rounded(self, value: float) -> float:
+        """A value of the range in three digits."""
+        return min(max(float(f"{value:.3g}"), self.low), self.high)
 
 
 def _swept(value: Any) -> Any:
@@ -106,7 +113,7 @@ class Sweep(Section):
     @property
     def asked(self) -> "Sweep":
         """The same as it was asked for: without what a run decided."""
-        return self.model_copy(update={"raced": (), "rounds": ()})
+        return self.model_copy(update=dict.fromkeys(DECIDED, ()))
 
     @property
     def decisions(self) -> int:

@@ -4,6 +4,7 @@ Trials come in rounds. Those of the first are random and follow from the recipe;
 results of all rounds before it, and from nothing else, so that the same results give the same trials.
 """
 
+import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,19 @@ class Result:
     share: float = 1.0
 
 
+def require(name: str) -> None:
+    """Checks that Optuna is installed.
+
+    Args:
+        name: The adapter's name in the recipe.
+
+    Raises:
+        InputError: If it is not.
+    """
+    if importlib.util.find_spec("optuna") is None:
+        raise InputError(f"training.{name}.sweep.how: tpe needs the extra `tpe`: pip install '.[tpe]'")
+
+
 def propose(
     name: str, adapter: Method, sweep: Sweep, seed: int, results: Sequence[Result], count: int
 ) -> tuple[dict[str, Any], ...]:
@@ -60,14 +74,11 @@ def propose(
         InputError: If Optuna is not installed.
         ValueError: As `trials.trials` does.
     """
+    require(name)
     if not results:
         return drawn(name, adapter, sweep, seed, count)
-    try:
-        import optuna
-    except ImportError as error:
-        raise InputError(
-            f"training.{name}.sweep.how: tpe needs the extra `tpe`: pip install '.[tpe]' ({error})"
-        ) from None
+    import optuna
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     space = {key: _distribution(adapter, key, values) for key, values in sweep.swept.items()}
     # Another seed for every round; the first round's random trials are its start.
@@ -105,7 +116,7 @@ def _value(adapter: Method, key: str, values: Any, asked: float) -> Any:
         return values[int(asked)]
     if isinstance(asked, int):
         return asked
-    return min(max(float(f"{asked:.3g}"), values.low), values.high)
+    return values.rounded(asked)
 
 
 def _frozen(sweep: Sweep, space: "Mapping[str, BaseDistribution]", result: Result) -> "FrozenTrial":

@@ -60,10 +60,10 @@ def trials(name: str, adapter: Method, sweep: Sweep, seed: int) -> tuple[dict[st
     if sweep.how == "tpe":
         drawn(name, adapter, sweep, seed, sweep.trials or 0)  # so that a mistake shows before anything is trained
         return sweep.proposed
-    if sweep.how == "grid":
-        return _grid(name, adapter, sweep)
-    assert sweep.trials is not None
-    return drawn(name, adapter, sweep, seed, sweep.trials)
+    found = _grid(name, adapter, sweep) if sweep.trials is None else drawn(name, adapter, sweep, seed, sweep.trials)
+    if unknown := [number for running in sweep.raced for number in running if not 0 <= number < len(found)]:
+        raise ValueError(f"{_where(name, 'raced')}: no trial {unknown[0]}; leave raced out, which a run decides")
+    return found
 
 
 def check(name: str, adapter: Method, sweep: Sweep) -> None:
