@@ -221,6 +221,7 @@ def _intervals(axes: Axes, entries: Sequence[tuple[str, Estimate, str]], texts: 
     axes.set_yticks(range(len(entries)), [label for label, _, _ in entries])
     axes.set_ylim(len(entries) - 0.5, -0.75)
     axes.margins(x=0.12)
+    axes.xaxis.set_major_locator(MaxNLocator(5))  # more numbers would run into each other
     bare(axes)
 
 

@@ -57,4 +57,4 @@ def _work(work: Work) -> Reported:
     return report(inputs, work.folder)
 
 
-REPORT = Stage("report", 6, Reported, _parts, _work, "Writes the report.")
+REPORT = Stage("report", 7, Reported, _parts, _work, "Writes the report.")
